@@ -73,6 +73,7 @@ pub struct TenantTx {
     now: DateTime<Utc>,
     origin: Origin,
     events: Vec<NewEvent>,
+    wakes: bool,
     bell: Bell,
 }
 
@@ -86,7 +87,7 @@ impl TenantTx {
     ) -> sqlx::Result<Self> {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
         let tx = Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        Ok(Self { tx, tenant, now: clock.now(), origin, events: Vec::new(), bell })
+        Ok(Self { tx, tenant, now: clock.now(), origin, events: Vec::new(), wakes: false, bell })
     }
 
     /// The tenant whose rows this transaction sees.
@@ -116,6 +117,11 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Wakes the workers after the commit, for changes that make a delivery due without an event.
+    pub fn wake(&mut self) {
+        self.wakes = true;
+    }
+
     /// Writes the events and commits.
     ///
     /// # Errors
@@ -127,7 +133,7 @@ impl TenantTx {
             outbox::append(self.tx.conn(), tenant, now, &self.origin, &events).await?;
         }
         self.tx.end("commit").await?;
-        if !events.is_empty() {
+        if self.wakes || !events.is_empty() {
             self.bell.ring();
         }
         Ok(())
