@@ -27,7 +27,7 @@ const REFUSED_V4: [Ipv4Net; 19] = [
     v4([240, 0, 0, 0], 4),      // reserved, and the broadcast address
 ];
 
-/// The only part of IPv6 that IANA has given out (2000::/3). Everything else is refused, which
+/// The only part of IPv6 that IANA has given out (`2000::/3`). Everything else is refused, which
 /// covers loopback, IPv4-mapped and NAT64 addresses, unique local, link-local and multicast ones.
 const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0], 3);
 
