@@ -4,3 +4,4 @@
 //! its senders make the attempts.
 
 pub mod signature;
+pub mod target;
