@@ -22,7 +22,8 @@ pub struct Guard {
 /// Authenticates, then checks the scope; a public route asks for neither.
 pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     if let Access::Scope(scope) = guard.access {
-        let caller = match identify(&guard.app, &request).await {
+        let facts = request.extensions().get::<RequestFacts>().cloned();
+        let caller = match identify(&guard.app, request.headers(), facts).await {
             Ok(caller) if caller.holds(scope) => caller,
             Ok(_) => return Error::InsufficientScope(scope).into_response(),
             Err(error) => return error.into_response(),
@@ -32,9 +33,8 @@ pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: N
     next.run(request).await
 }
 
-async fn identify(app: &App, request: &Request) -> Result<Caller> {
-    let credential = credential(request.headers())?;
-    let facts = request.extensions().get::<RequestFacts>().cloned();
+async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {
+    let credential = credential(headers)?;
     let facts = facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
     let caller = auth::authenticate(app, credential, facts.origin()).await?;
     facts.span.record("tenant_id", tracing::field::display(caller.tenant));

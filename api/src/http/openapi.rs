@@ -12,7 +12,6 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Schema, Type,
 };
-use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::answer::Pagination;
 use super::doc::{Outcome, SchemaOf};

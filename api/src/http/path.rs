@@ -25,7 +25,7 @@ pub struct Id<T>(pub T);
 /// The two ids of a path, outer first.
 pub struct Ids<A, B>(pub A, pub B);
 
-impl<T: Resource, S: Sync> FromRequestParts<S> for Id<T> {
+impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -34,7 +34,7 @@ impl<T: Resource, S: Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
-impl<A: Resource, B: Resource, S: Sync> FromRequestParts<S> for Ids<A, B> {
+impl<A: Resource, B: Resource, S: Send + Sync> FromRequestParts<S> for Ids<A, B> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -44,7 +44,7 @@ impl<A: Resource, B: Resource, S: Sync> FromRequestParts<S> for Ids<A, B> {
 }
 
 /// The path's parameters; none when they are not even UTF-8.
-async fn texts<S: Sync>(parts: &mut Parts, state: &S) -> Vec<String> {
+async fn texts<S: Send + Sync>(parts: &mut Parts, state: &S) -> Vec<String> {
     match RawPathParams::from_request_parts(parts, state).await {
         Ok(params) => params.iter().map(|(_, value)| value.to_owned()).collect(),
         Err(_) => Vec::new(),

@@ -15,7 +15,6 @@ use shared::webhook::signature::{SigningSecret, sealed_place};
 use shared::webhook::target::TargetPolicy;
 use shared::TenantTx;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::error::{Details, Error, Result};
 use crate::http::fields::{Change, Checked, Fields, Input};

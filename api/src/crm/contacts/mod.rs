@@ -11,7 +11,6 @@ use shared::event::EventType;
 use shared::id::{ContactId, TenantId};
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::changes::Updated;
 use crate::error::{Error, Result};
