@@ -137,8 +137,9 @@ impl Postgres {
     /// # Errors
     /// When the system does not say how it ended.
     pub async fn stop(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
+        if let Some(process) = &mut self.process {
             process.stop(STOP).await?;
+            self.process = None;
         }
         Ok(())
     }
@@ -148,13 +149,14 @@ impl Postgres {
     /// # Errors
     /// When the system does not say how it ended.
     pub async fn kill9(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
+        if let Some(process) = &mut self.process {
             let sessions = process.pid().map(children).unwrap_or_default();
             process.kill().await?;
             for session in sessions {
                 // A session that saw its server die is gone already.
                 let _ = kill_process(session, Signal::KILL);
             }
+            self.process = None;
         }
         Ok(())
     }
