@@ -27,9 +27,8 @@ const KEPT: usize = 200;
 
 /// One webhook as it arrived.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Received {
-    pub received_at: String,
+    pub at: String,
     pub path: String,
     /// `X-Webhook-Event`.
     pub event: String,
@@ -142,8 +141,7 @@ fn received(path: &str, headers: &HeaderMap, body: &Bytes, secret: Option<&str>)
     let verify =
         |secret| Webhook::new(secret).and_then(|webhook| webhook.verify(body, headers)).is_ok();
     Received {
-        received_at: DateTime::<Utc>::from(SystemTime::now())
-            .to_rfc3339_opts(SecondsFormat::Millis, true),
+        at: DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true),
         path: path.into(),
         event: header("x-webhook-event"),
         id: header("webhook-id"),
@@ -156,13 +154,13 @@ fn received(path: &str, headers: &HeaderMap, body: &Bytes, secret: Option<&str>)
 }
 
 fn line(received: &Received) -> String {
-    let Received { received_at, path, event, id, attempt, verified, .. } = received;
+    let Received { at, path, event, id, attempt, verified, .. } = received;
     let verdict = match verified {
         Some(true) => "✓ signature verified",
         Some(false) => "✗ signature WRONG",
         None => "· secret not known here",
     };
-    let time = received_at.get(11..23).unwrap_or(received_at);
+    let time = at.get(11..23).unwrap_or(at);
     format!("{time}  webhook {event}  {id}  attempt {attempt}  {verdict}  ({path})\n")
 }
 

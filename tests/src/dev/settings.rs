@@ -12,8 +12,17 @@ use crate::servers::Result;
 pub type Environment = BTreeMap<String, String>;
 
 /// The product's variables that dev hands on as they are; those it sets by itself are not among them.
-const PRODUCT_VARIABLES: [&str; 7] =
-    ["REDIS_URL", "QUEUE", "LOG", "LOG_FORMAT", "JWT_KEYS", "API_KEY_PEPPER", "SECRET_KEYS"];
+const PRODUCT_VARIABLES: [&str; 9] = [
+    "DATABASE_CONNECTIONS",
+    "REQUEST_TIMEOUT",
+    "REDIS_URL",
+    "QUEUE",
+    "LOG",
+    "LOG_FORMAT",
+    "JWT_KEYS",
+    "API_KEY_PEPPER",
+    "SECRET_KEYS",
+];
 const PRODUCT_PREFIXES: [&str; 5] = ["WEBHOOK_", "WORKER_", "RATE_LIMIT_", "DEMO_", "OTEL_"];
 
 /// What dev sets when its own environment does not: enough to reach a receiver on this machine.
