@@ -1,1 +1,17 @@
-//! stub
+//! What both processes know. No web framework, no queue runtime, no HTTP client: those belong to `api` and `worker`.
+
+pub mod clock;
+pub mod db;
+pub mod event;
+pub mod id;
+pub mod outbox;
+pub mod scope;
+pub mod seal;
+pub mod secret;
+pub mod settings;
+pub mod telemetry;
+pub mod webhook;
+
+pub use clock::Clock;
+pub use db::{Db, SystemTx, TenantTx};
+pub use secret::Secret;

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::any;
 use axum::{Json, Router};
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use shared::Clock;
+use shared::clock::rfc3339;
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -141,7 +141,7 @@ fn received(path: &str, headers: &HeaderMap, body: &Bytes, secret: Option<&str>)
     let verify =
         |secret| Webhook::new(secret).and_then(|webhook| webhook.verify(body, headers)).is_ok();
     Received {
-        at: DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true),
+        at: rfc3339(Clock::system().now()),
         path: path.into(),
         event: header("x-webhook-event"),
         id: header("webhook-id"),
@@ -171,7 +171,7 @@ mod tests {
     const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIj";
 
     async fn send(catcher: &Catcher, path: &str, body: &'static str, signed: &str) {
-        let now = DateTime::<Utc>::from(SystemTime::now()).timestamp();
+        let now = Clock::system().now().timestamp();
         let signature =
             Webhook::new(SECRET).unwrap().sign("evt_1", now, signed.as_bytes()).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

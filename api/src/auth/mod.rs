@@ -1,0 +1,120 @@
+//! Who calls: an API key, or a user with an access token. Both end in a [`Caller`], which knows its tenant.
+
+pub mod api_key;
+mod store;
+pub mod token;
+
+use std::fmt;
+
+use shared::db::Origin;
+use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
+use shared::scope::{Role, Scope};
+
+use crate::App;
+use crate::error::{Error, Result};
+
+/// What a request brought along.
+pub enum Credential<'a> {
+    /// `X-API-Key`, or a bearer token that begins like a key.
+    ApiKey(&'a str),
+    /// A bearer token.
+    AccessToken(&'a str),
+}
+
+/// Whoever makes the request, in the one tenant that it belongs to.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The key or user.
+    pub principal: Principal,
+    /// The request, to be remembered by the events it causes.
+    pub origin: Origin,
+    rights: Rights,
+}
+
+/// The key or the user behind a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A program with an API key.
+    ApiKey(ApiKeyId),
+    /// A person.
+    User {
+        /// The user.
+        id: UserId,
+        /// The session the token belongs to.
+        session: SessionId,
+    },
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::User { id, .. } => write!(f, "user:{id}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Rights {
+    Scopes(Vec<Scope>),
+    Role(Role),
+}
+
+impl Caller {
+    /// Whether the caller may do this.
+    #[must_use]
+    pub fn holds(&self, scope: Scope) -> bool {
+        match &self.rights {
+            Rights::Scopes(scopes) => scopes.contains(&scope),
+            Rights::Role(role) => role.holds(scope),
+        }
+    }
+}
+
+const UNKNOWN_KEY: Error = Error::Unauthorized("The API key is not valid");
+const UNKNOWN_TOKEN: Error = Error::Unauthorized("The access token is not valid");
+
+/// Finds the caller behind a credential.
+///
+/// # Errors
+/// [`Error::Unauthorized`] without saying whether the key never existed, was revoked or is mistyped.
+pub async fn authenticate(app: &App, credential: Credential<'_>, origin: Origin) -> Result<Caller> {
+    match credential {
+        Credential::ApiKey(text) => by_key(app, text, origin).await,
+        Credential::AccessToken(text) => by_token(app, text, origin).await,
+    }
+}
+
+async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
+    let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
+    let hash = app.config.pepper.hash(text);
+    let now = app.db.clock().now();
+    let rows = store::find_api_key(&app.db, key.prefix).await?;
+    // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
+    let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
+    if found.expires_at.is_some_and(|end| end <= now) {
+        return Err(Error::Unauthorized("The API key has expired"));
+    }
+    // A scope that this version does not know grants nothing.
+    let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+    Ok(Caller {
+        tenant: TenantId(found.tenant_id),
+        principal: Principal::ApiKey(ApiKeyId(found.id)),
+        origin,
+        rights: Rights::Scopes(scopes),
+    })
+}
+
+async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
+    let claims = app.config.tokens.verify(text)?;
+    // The token says who; what they may do is asked anew, so that a removal works before the token expires.
+    let role = store::find_role(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
+    Ok(Caller {
+        tenant: claims.tid,
+        principal: Principal::User { id: claims.sub, session: claims.sid },
+        origin,
+        rights: Rights::Role(role),
+    })
+}

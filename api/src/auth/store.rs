@@ -1,0 +1,35 @@
+//! Looks callers up before their tenant is known, through the two definer functions of migration 0001.
+
+use chrono::{DateTime, Utc};
+use shared::Db;
+use shared::id::{TenantId, UserId};
+use shared::scope::Role;
+use uuid::Uuid;
+
+pub(super) struct KeyRow {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    pub hash: Vec<u8>,
+    pub scopes: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The live keys with this prefix: one, or none.
+pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
+    sqlx::query_as!(
+        KeyRow,
+        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at
+           from find_api_key($1)"#,
+        prefix,
+    )
+    .fetch_all(db.direct())
+    .await
+}
+
+/// The role of an active user.
+pub(super) async fn find_role(db: &Db, tenant: TenantId, user: UserId) -> sqlx::Result<Option<Role>> {
+    let role = sqlx::query_scalar!(r#"select role as "role!" from find_user($1, $2)"#, tenant.0, user.0)
+        .fetch_optional(db.direct())
+        .await?;
+    Ok(role.and_then(|role| role.parse().ok()))
+}

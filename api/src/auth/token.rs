@@ -1,0 +1,175 @@
+//! Access tokens: JWT, HS256 and nothing else, under keys that are named in the header and can be rotated.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+use shared::id::{SessionId, TenantId, UserId};
+use shared::scope::Role;
+use shared::settings::Value;
+use uuid::Uuid;
+
+use super::UNKNOWN_TOKEN;
+use crate::error::{Error, Result};
+
+const ISSUER: &str = "liaison";
+const AUDIENCE: &str = "liaison-api";
+/// How far clocks may differ, in seconds.
+const LEEWAY: u64 = 5;
+
+/// What a token says. All of it is required; the tenant and user are taken from here, the role is asked anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    iss: String,
+    aud: String,
+    /// The user.
+    pub sub: UserId,
+    /// The tenant.
+    pub tid: TenantId,
+    /// The session.
+    pub sid: SessionId,
+    role: String,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// The signing keys: the first listed signs, all of them verify.
+#[derive(Clone)]
+pub struct TokenKeys(Vec<(String, EncodingKey, DecodingKey)>);
+
+impl std::fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(kid, ..)| kid)).finish()
+    }
+}
+
+impl TokenKeys {
+    /// Signs a token for a user's session that lives for `ttl`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when signing fails.
+    pub fn issue(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        role: Role,
+        now: DateTime<Utc>,
+        ttl: std::time::Duration,
+    ) -> Result<String> {
+        let Some((kid, key, _)) = self.0.first() else { return Err(Error::Internal("no signing key".into())) };
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: user,
+            tid: tenant,
+            sid: SessionId::fresh(now),
+            role: role.as_str().into(),
+            iat: now.timestamp(),
+            exp: now.timestamp().saturating_add_unsigned(ttl.as_secs()),
+            jti: shared::id::fresh(now),
+        };
+        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
+        encode(&header, &claims, key).map_err(|error| Error::Internal(error.into()))
+    }
+
+    /// Reads a token that one of the keys signed and whose time has not passed.
+    ///
+    /// # Errors
+    /// [`Error::TokenExpired`], or [`Error::Unauthorized`] for everything else.
+    pub fn verify(&self, text: &str) -> Result<Claims> {
+        let header = decode_header(text).map_err(|_| UNKNOWN_TOKEN)?;
+        let (.., key) = self.0.iter().find(|(kid, ..)| Some(kid) == header.kid.as_ref()).ok_or(UNKNOWN_TOKEN)?;
+        match decode::<Claims>(text, key, &validation()) {
+            Ok(token) => Ok(token.claims),
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(Error::TokenExpired),
+            Err(_) => Err(UNKNOWN_TOKEN),
+        }
+    }
+}
+
+/// The algorithm is ours to say, never the token's; and jsonwebtoken by itself requires `exp` only.
+fn validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.leeway = LEEWAY;
+    validation
+}
+
+/// `kid:base64 of at least 32 bytes`, divided by commas; the first one signs.
+impl Value for TokenKeys {
+    fn parse(text: &str) -> std::result::Result<Self, String> {
+        let fault = || "write kid:key pairs such as 2026a:<base64 of 32 bytes>, divided by commas".to_owned();
+        let mut keys = Vec::new();
+        for pair in text.split(',') {
+            let (kid, key) = pair.trim().split_once(':').ok_or_else(fault)?;
+            let key = STANDARD.decode(key).ok().filter(|key| key.len() >= 32).ok_or_else(fault)?;
+            keys.push((kid.to_owned(), EncodingKey::from_secret(&key), DecodingKey::from_secret(&key)));
+        }
+        Ok(Self(keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const KEYS: &str = "b:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=,a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const OLD: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn keys(text: &str) -> TokenKeys {
+        TokenKeys::parse(text).unwrap()
+    }
+
+    fn now() -> DateTime<Utc> {
+        shared::Clock::system().now()
+    }
+
+    fn issue(keys: &TokenKeys, now: DateTime<Utc>) -> String {
+        let (tenant, user) = (TenantId::fresh(now), UserId::fresh(now));
+        keys.issue(tenant, user, Role::Owner, now, Duration::from_secs(900)).unwrap()
+    }
+
+    #[test]
+    fn a_token_of_an_older_key_still_works_after_a_rotation() {
+        let token = issue(&keys(OLD), now());
+        assert!(keys(KEYS).verify(&token).is_ok());
+        assert!(keys(OLD).verify(&issue(&keys(KEYS), now())).is_err());
+    }
+
+    #[test]
+    fn an_expired_token_says_so() {
+        let token = issue(&keys(OLD), now() - chrono::TimeDelta::hours(1));
+        assert!(matches!(keys(OLD).verify(&token), Err(Error::TokenExpired)));
+    }
+
+    #[test]
+    fn a_token_missing_any_claim_or_of_another_algorithm_is_refused() {
+        let secret = STANDARD.decode("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let whole = serde_json::json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": Uuid::nil(), "tid": Uuid::nil(), "sid": Uuid::nil(),
+            "role": "owner", "iat": now().timestamp(), "exp": now().timestamp() + 60, "jti": Uuid::nil(),
+        });
+        let sign = |claims: &serde_json::Value, algorithm| {
+            let header = Header { kid: Some("a".into()), ..Header::new(algorithm) };
+            encode(&header, claims, &EncodingKey::from_secret(&secret)).unwrap()
+        };
+        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS256)).is_ok());
+        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS512)).is_err());
+        for claim in ["iss", "aud", "sub", "tid", "sid", "role", "iat", "exp", "jti"] {
+            let mut part = whole.clone();
+            part.as_object_mut().unwrap().remove(claim);
+            assert!(keys(OLD).verify(&sign(&part, Algorithm::HS256)).is_err(), "without {claim}");
+        }
+        for (claim, wrong) in [("iss", "else"), ("aud", "else")] {
+            let mut other = whole.clone();
+            other[claim] = wrong.into();
+            assert!(keys(OLD).verify(&sign(&other, Algorithm::HS256)).is_err(), "{claim}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What `api` does besides serving. Results go to standard output, and only results.
+
+pub(crate) mod tenant;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use shared::db::{check, migrate as migration};
+use shared::id::{TenantId, UserId};
+use shared::scope::Role;
+use shared::settings::Settings;
+use shared::{Clock, Db, Secret};
+
+use crate::config::Config;
+use crate::error::BoxError;
+use crate::http::openapi;
+
+pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
+
+/// Brings the schema up to date.
+pub(crate) async fn migrate() -> CommandResult {
+    let mut settings = Settings::from_env();
+    let url: Option<Secret<String>> = settings
+        .required("MIGRATION_DATABASE_URL", "a login that may act as crm_owner: postgres://…@host/database");
+    let url = settings.finish(url)?;
+    migration::migrate(url.expose()).await?;
+    say(&format!("the schema is up to date: {} migrations", migration::MIGRATOR.iter().count()))
+}
+
+/// Prints the OpenAPI document.
+pub(crate) fn openapi() -> CommandResult {
+    say(&openapi::document(&crate::routes()).to_pretty_json()?)
+}
+
+/// Prints what holds and what does not.
+pub(crate) async fn doctor(config: Config) -> CommandResult {
+    let db = Db::connect(&config.db, Clock::system())?;
+    let findings = check::inspect(&db).await?;
+    let mut faults = 0;
+    for finding in &findings {
+        match &finding.fault {
+            None => say(&format!("ok    {}", finding.what))?,
+            Some(fault) => {
+                faults += 1;
+                say(&format!("FAULT {}: {fault}", finding.what))?;
+            }
+        }
+    }
+    if faults == 0 { Ok(()) } else { Err(format!("{faults} faults").into()) }
+}
+
+/// Prints fresh secrets in the form that the environment takes.
+pub(crate) fn keys() -> CommandResult {
+    let fresh = || STANDARD.encode(rand::random::<[u8; 32]>());
+    say(&format!("JWT_KEYS=1:{}\nAPI_KEY_PEPPER={}\nSECRET_KEYS=1:{}", fresh(), fresh(), fresh()))
+}
+
+/// Prints an access token for a user, with the user's own role.
+pub(crate) async fn token(config: Config, tenant: TenantId, user: UserId, ttl: Duration) -> CommandResult {
+    let db = Db::connect(&config.db, Clock::system())?;
+    let mut tx = db.tenant(tenant, shared::db::Origin::default()).await?;
+    let role = sqlx::query_scalar!("select role from users where id = $1 and active", user.0)
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or("no such user in this tenant")?;
+    tx.commit().await?;
+    let role: Role = role.parse()?;
+    say(&config.tokens.issue(tenant, user, role, db.clock().now(), ttl)?)
+}
+
+/// One line of the command's result. A reader that went away is no fault of ours.
+fn say(line: &str) -> CommandResult {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,141 @@
+//! Everything that can go wrong for a caller, with one table of statuses and codes. Internals never leave.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use shared::db::fault;
+use shared::scope::Scope;
+
+/// What is wrong with each field, by its path (`stages[0].name`).
+pub type Details = BTreeMap<String, String>;
+
+/// The result of a handler or a use case.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields or parameters that break their rules, all of them.
+    #[error("Validation failed")]
+    Invalid(Details),
+    /// The request makes no sense as a whole.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    /// The body is not JSON.
+    #[error("The body is not valid JSON: {0}")]
+    InvalidJson(String),
+    /// No credential, or one that is not known.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// An access token after its time.
+    #[error("The access token has expired")]
+    TokenExpired,
+    /// The caller is known and may not do this.
+    #[error("This needs the scope {0}")]
+    InsufficientScope(Scope),
+    /// No such record in the caller's tenant.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// No such path.
+    #[error("No such route")]
+    NoRoute,
+    /// The path exists, the method does not.
+    #[error("Method not allowed")]
+    MethodNotAllowed,
+    /// The record's state does not allow it.
+    #[error("{0}")]
+    Conflict(Cow<'static, str>),
+    /// The body is larger than the limit, in bytes.
+    #[error("The body is larger than {0} bytes")]
+    PayloadTooLarge(usize),
+    /// The body is of a type that this route does not read.
+    #[error("Send the body as application/json")]
+    UnsupportedMediaType,
+    /// The body did not arrive in time.
+    #[error("The body did not arrive in time")]
+    SlowBody,
+    /// Too busy, too slow, or the database is away: worth another try.
+    #[error("The service is temporarily unavailable")]
+    Unavailable(#[source] BoxError),
+    /// A fault of ours.
+    #[error("Internal server error")]
+    Internal(#[source] BoxError),
+    /// An answer of the framework's own that says only a status.
+    #[error("{}", .0.canonical_reason().unwrap_or("Request failed"))]
+    Other(StatusCode),
+}
+
+/// Any error, kept for the log.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// One field that breaks its rule.
+    pub fn field(name: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self::Invalid(Details::from([(name.into(), fault.into())]))
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.face().0
+    }
+
+    /// The stable code (decisions §1.14).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.face().1
+    }
+
+    fn face(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
+            Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
+            Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            Self::Other(status) if status.is_client_error() => (*status, "BAD_REQUEST"),
+            Self::Other(status) => (*status, "INTERNAL_ERROR"),
+        }
+    }
+
+    /// What `details` shows, if anything.
+    #[must_use]
+    pub fn details(&self) -> Option<Details> {
+        match self {
+            Self::Invalid(details) => Some(details.clone()),
+            Self::InsufficientScope(scope) => Some(Details::from([("scope".into(), scope.to_string())])),
+            _ => None,
+        }
+    }
+
+    /// The error and its causes, for the log only.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// A database error is either the weather (try again) or a fault of ours; rules that the database keeps are
+/// translated before they get here.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if fault::is_transient(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+    }
+}

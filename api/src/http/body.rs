@@ -1,0 +1,64 @@
+//! Reads a JSON body: of the right type, at most [`MAX_BODY`] bytes, arriving in time, and valid in every field.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use super::fields::{Fields, Input};
+use crate::error::{Error, Result};
+
+/// The largest body in bytes: 1 MiB.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// A longer body is read on to here and thrown away, so that its sender gets the answer instead of a reset.
+const MAX_DRAIN: usize = 16 * MAX_BODY;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A body whose every field is valid.
+pub struct Valid<T>(pub T);
+
+impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        require_json(request.headers())?;
+        let body = tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
+        let value: Value =
+            serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
+        let Value::Object(members) = value else {
+            return Err(Error::BadRequest("The body must be a JSON object".into()));
+        };
+        Fields::new(members).read().map(Valid)
+    }
+}
+
+/// `application/json` or `application/…+json`, with any parameters.
+fn require_json(headers: &HeaderMap) -> Result<()> {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if json { Ok(()) } else { Err(Error::UnsupportedMediaType) }
+}
+
+async fn read(request: Request) -> Result<Bytes> {
+    let mut body = request.into_body();
+    let mut kept = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::BadRequest("The body broke off".into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen <= MAX_BODY {
+            kept.extend_from_slice(&data);
+        } else if seen > MAX_DRAIN {
+            break;
+        }
+    }
+    if seen > MAX_BODY { Err(Error::PayloadTooLarge(MAX_BODY)) } else { Ok(kept.freeze()) }
+}

@@ -1,0 +1,122 @@
+//! What a route says about itself; [`super::openapi`] makes the document of it.
+
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::list::List;
+
+/// A schema by name, with those that it refers to.
+#[derive(Clone, Copy)]
+pub struct SchemaOf {
+    /// The name among the document's components.
+    pub name: fn() -> String,
+    /// The schema.
+    pub schema: fn() -> RefOr<Schema>,
+    /// Adds the schemas it refers to.
+    pub inner: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl SchemaOf {
+    fn of<T: ToSchema + PartialSchema>() -> Self {
+        Self { name: || T::name().into_owned(), schema: T::schema, inner: T::schemas }
+    }
+}
+
+/// What a route answers when all is well.
+#[derive(Clone, Copy)]
+pub enum Outcome {
+    /// 200 and a record.
+    Data(SchemaOf),
+    /// 201 and a record.
+    Created(SchemaOf),
+    /// 200 and a page of records.
+    Page(SchemaOf),
+    /// 204.
+    NoContent,
+}
+
+/// The documentation of one route.
+#[derive(Clone)]
+pub struct Doc {
+    /// A unique name in camel case.
+    pub id: String,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The body it reads.
+    pub body: Option<SchemaOf>,
+    /// The answer.
+    pub outcome: Outcome,
+    /// Query parameters.
+    pub query: Vec<Parameter>,
+}
+
+impl Doc {
+    /// A route that answers with a record.
+    #[must_use]
+    pub fn data<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Data(SchemaOf::of::<T>()))
+    }
+
+    /// A route that creates a record.
+    #[must_use]
+    pub fn created<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Created(SchemaOf::of::<T>()))
+    }
+
+    /// A route that lists records.
+    #[must_use]
+    pub fn page<T: ToSchema>(id: &'static str, summary: &'static str, list: &List) -> Self {
+        Self { query: list_parameters(list), ..Self::new(id, summary, Outcome::Page(SchemaOf::of::<T>())) }
+    }
+
+    /// A route that answers with nothing.
+    #[must_use]
+    pub fn done(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::NoContent)
+    }
+
+    /// The body it reads.
+    #[must_use]
+    pub fn body<T: ToSchema>(self) -> Self {
+        Self { body: Some(SchemaOf::of::<T>()), ..self }
+    }
+
+    /// The same under another name: ids are unique, and a merge answers to two methods.
+    #[must_use]
+    pub fn named_after(self, verb: &str, other: &str) -> Self {
+        Self { id: self.id.replacen(verb, other, 1), ..self }
+    }
+
+    fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
+        Self { id: id.to_owned(), summary, body: None, outcome, query: Vec::new() }
+    }
+}
+
+fn list_parameters(list: &List) -> Vec<Parameter> {
+    let mut all = vec![
+        parameter("page", "The page, from 1", Type::Integer),
+        parameter("pageSize", "Records per page, 1 to 100, 20 by default", Type::Integer),
+        parameter("sort", &format!("One of {}; a leading `-` turns it round", list.sort_names().join(", ")), Type::String),
+    ];
+    if list.search.is_some() {
+        all.push(parameter("q", "Records that contain this text, 3 to 100 characters, in any case", Type::String));
+    }
+    for column in list.columns {
+        for operator in column.operators() {
+            let name = operator.parameter(column.name);
+            all.push(parameter(&name, &operator.describe(column.name), Type::String));
+        }
+    }
+    all
+}
+
+fn parameter(name: &str, what: &str, schema_type: Type) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(what))
+        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
+        .build()
+}

@@ -1,0 +1,128 @@
+//! Reads the members of a JSON object by name and rule, and reports every failing one at once: serde alone would
+//! stop at the first. A member that nobody asked for is an error, because a typo must not lose data silently.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Details, Error, Result};
+
+/// Known members that a caller may send back but not change (requirement F-10).
+const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
+
+/// What a request body can be read into.
+pub trait Input: Sized {
+    /// Reads each field; `None` after any fault, which `fields` keeps.
+    fn read(fields: &mut Fields) -> Option<Self>;
+}
+
+/// What a merge does to one field: `PUT` leaves absent fields alone and clears those sent as `null`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Absent.
+    #[default]
+    Keep,
+    /// `null`.
+    Clear,
+    /// A value.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// The field after the change.
+    pub fn apply(self, current: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *current = None,
+            Self::Set(value) => *current = Some(value),
+        }
+    }
+}
+
+/// A rule of one field: the value, or what is wrong with it.
+pub type Checked<T> = std::result::Result<T, String>;
+
+/// The members of a body that nobody has read yet, and the faults of those that were.
+pub struct Fields {
+    members: Map<String, Value>,
+    faults: Details,
+}
+
+impl Fields {
+    /// Starts reading.
+    #[must_use]
+    pub fn new(members: Map<String, Value>) -> Self {
+        Self { members, faults: Details::new() }
+    }
+
+    /// Reads everything into `T`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every failing and every unknown field.
+    pub fn read<T: Input>(mut self) -> Result<T> {
+        let read = T::read(&mut self);
+        for name in READ_ONLY {
+            self.members.remove(name);
+        }
+        for name in self.members.keys() {
+            self.faults.insert(name.clone(), "Unknown field".to_owned());
+        }
+        match read {
+            Some(value) if self.faults.is_empty() => Ok(value),
+            _ => Err(Error::Invalid(self.faults)),
+        }
+    }
+
+    /// A field that must be there.
+    pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => self.fault(name, "Is required"),
+            Some(value) => self.check(name, value, rule),
+        }
+    }
+
+    /// A field that may be absent or `null`. The outer `None` is a fault.
+    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
+    pub fn optional<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => self.check(name, value, rule).map(Some),
+        }
+    }
+
+    /// A required field in a merge: absent keeps it, `null` is a fault.
+    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
+    pub fn replaced<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+        match self.members.remove(name) {
+            None => Some(None),
+            Some(Value::Null) => self.fault(name, "Must not be null"),
+            Some(value) => self.check(name, value, rule).map(Some),
+        }
+    }
+
+    /// An optional field in a merge.
+    pub fn changed<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Change<T>> {
+        match self.members.remove(name) {
+            None => Some(Change::Keep),
+            Some(Value::Null) => Some(Change::Clear),
+            Some(value) => self.check(name, value, rule).map(Change::Set),
+        }
+    }
+
+    /// Drops members that answers carry and requests may repeat.
+    pub fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.members.remove(*name);
+        }
+    }
+
+    fn check<T>(&mut self, name: &str, value: Value, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+        match rule(value) {
+            Ok(value) => Some(value),
+            Err(fault) => self.fault(name, fault),
+        }
+    }
+
+    fn fault<T>(&mut self, name: &str, fault: impl Into<String>) -> Option<T> {
+        self.faults.insert(name.to_owned(), fault.into());
+        None
+    }
+}

@@ -1,0 +1,33 @@
+//! HTTP, once for all resources: the route table, who calls, what a body may hold, what an answer looks like.
+
+pub mod answer;
+mod authorize;
+mod body;
+mod detach;
+pub mod doc;
+pub mod fields;
+mod observe;
+pub mod openapi;
+pub mod path;
+pub mod routes;
+pub mod rules;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+pub use answer::{Created, Data, Listed, NoContent};
+pub use body::{MAX_BODY, Valid};
+pub use path::{Id, Ids, Resource};
+
+use crate::App;
+use crate::error::Error;
+
+/// The whole api: the routes inside, the layers that every request passes around them.
+pub fn app(app: App) -> Router {
+    routes::router(crate::routes(), &app)
+        .fallback(async || Error::NoRoute)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(from_fn_with_state(app.clone(), detach::detach))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app)
+}

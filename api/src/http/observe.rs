@@ -1,0 +1,93 @@
+//! The outermost layer: gives a request its id, span and metrics, seals the answer into the envelope,
+//! and writes the one log line.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, Method};
+use shared::{db::Origin, id, telemetry};
+use tracing::{Instrument as _, Span, field};
+
+use super::answer;
+use crate::App;
+
+/// Longer request ids from outside are replaced.
+const LONGEST_ID: usize = 128;
+
+/// A request's own facts, for whoever handles it.
+#[derive(Clone, Debug)]
+pub struct RequestFacts {
+    /// One id for the answer, the logs, the trace and the events.
+    pub id: String,
+    /// The request's span.
+    pub span: Span,
+}
+
+impl RequestFacts {
+    /// What events of this request remember of it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { request_id: Some(self.id.clone()), traceparent: telemetry::traceparent(&self.span) }
+    }
+}
+
+/// See the module.
+pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let clock = app.db.clock().clone();
+    let request_id = request_id(request.headers()).unwrap_or_else(|| id::fresh(clock.now()).to_string());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+    let span = span(&request_id, &method, &route, request.headers());
+    request.extensions_mut().insert(RequestFacts { id: request_id.clone(), span: span.clone() });
+
+    let response = next.run(request).instrument(span.clone()).await;
+
+    let (response, problem) = answer::seal(response, &request_id, clock.now());
+    let status = response.status();
+    let elapsed = started.elapsed();
+    let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
+    span.in_scope(|| {
+        let millis = elapsed.as_secs_f64() * 1000.0;
+        let error = problem.as_ref().map(|problem| problem.chain());
+        let status = status.as_u16();
+        if status >= 500 {
+            tracing::error!(status, millis, error, "request failed");
+        } else {
+            tracing::info!(status, millis, error, "request");
+        }
+    });
+    response
+}
+
+fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        %method,
+        route,
+        request_id,
+        trace_id = field::Empty,
+        tenant_id = field::Empty,
+        principal = field::Empty,
+    );
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    telemetry::continue_trace(&span, traceparent);
+    if let Some(trace_id) = telemetry::trace_id(&span) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
+/// An id from outside is kept when it is short and printable, so that a caller can find its own requests.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let sane = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    sane.then(|| id.to_owned())
+}

@@ -1,0 +1,181 @@
+//! The OpenAPI 3.1 document, made of the same table that the router is made of.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::json;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Schema, Type,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::answer::Pagination;
+use super::doc::{Outcome, SchemaOf};
+use super::routes::{Access, Route};
+
+/// The answers that any route may give besides its own.
+const PROBLEMS: [(&str, &str); 6] = [
+    ("400", "The request is not valid; `details` names every failing field"),
+    ("401", "No valid credential"),
+    ("403", "The credential lacks the scope"),
+    ("404", "No such record in the tenant"),
+    ("500", "A fault of ours; quote the request id"),
+    ("503", "Temporarily unavailable; try again"),
+];
+
+/// The document of these routes.
+#[must_use]
+pub fn document(routes: &[Route]) -> OpenApi {
+    let mut schemas = BTreeMap::new();
+    collect::<Pagination>(&mut schemas);
+    let mut paths = PathsBuilder::new();
+    for route in routes {
+        for used in [route.doc.body, record(&route.doc.outcome)].into_iter().flatten() {
+            gather(used, &mut schemas);
+        }
+        paths = paths.path(route.path.clone(), PathItem::new(http_method(&route.method), operation(route)));
+    }
+    let mut components = ComponentsBuilder::new()
+        .schema("Error", error_schema())
+        .schema("Metadata", metadata_schema())
+        .security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))))
+        .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    for (name, schema) in schemas {
+        components = components.schema(name, schema);
+    }
+    let info = InfoBuilder::new()
+        .title("Liaison")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("A multi-tenant CRM whose every change can be heard by signed webhooks."));
+    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
+}
+
+fn operation(route: &Route) -> utoipa::openapi::path::Operation {
+    let doc = &route.doc;
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(doc.id.clone()))
+        .summary(Some(doc.summary))
+        .tag(route.tag);
+    for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        operation = operation.parameter(parameter);
+    }
+    for parameter in &doc.query {
+        operation = operation.parameter(parameter.clone());
+    }
+    if let Some(body) = &doc.body {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name((body.name)()))).build();
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    if let Access::Scope(scope) = route.access {
+        operation = operation
+            .description(Some(format!("Needs the scope `{scope}`. Counted by the `{}` limit.", route.class.as_str())))
+            .securities(Some(["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0]))));
+    }
+    let (status, answer) = answer(&doc.outcome);
+    operation = operation.response(status, answer);
+    for (status, what) in PROBLEMS {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
+        operation = operation.response(
+            status,
+            ResponseBuilder::new().description(what).content("application/json", content).build(),
+        );
+    }
+    operation.build()
+}
+
+fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
+    let (status, what, data) = match outcome {
+        Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
+        Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
+        Outcome::Page(schema) => ("200", "A page of records", Some(json!({"type": "array", "items": reference(*schema)}))),
+        Outcome::NoContent => ("204", "Done", None),
+    };
+    let mut response = ResponseBuilder::new().description(what);
+    if let Some(data) = data {
+        let mut envelope = json!({
+            "type": "object",
+            "required": ["success", "data", "metadata"],
+            "properties": {
+                "success": {"type": "boolean", "enum": [true]},
+                "data": data,
+                "metadata": {"$ref": "#/components/schemas/Metadata"},
+            },
+        });
+        if let Outcome::Page(_) = outcome {
+            envelope["properties"]["pagination"] = json!({"$ref": "#/components/schemas/Pagination"});
+        }
+        response = response.content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
+    }
+    (status, response.build())
+}
+
+fn reference(schema: SchemaOf) -> serde_json::Value {
+    json!({"$ref": format!("#/components/schemas/{}", (schema.name)())})
+}
+
+fn schema_of(value: serde_json::Value) -> Option<RefOr<Schema>> {
+    serde_json::from_value(value).ok()
+}
+
+fn error_schema() -> RefOr<Schema> {
+    schema_of(json!({
+        "type": "object",
+        "required": ["success", "error", "code", "metadata"],
+        "properties": {
+            "success": {"type": "boolean", "enum": [false]},
+            "error": {"type": "string"},
+            "code": {"type": "string"},
+            "details": {"type": "object", "additionalProperties": {"type": "string"}},
+            "metadata": {"$ref": "#/components/schemas/Metadata"},
+        },
+    }))
+    .unwrap_or_else(|| Schema::default().into())
+}
+
+fn metadata_schema() -> RefOr<Schema> {
+    schema_of(json!({
+        "type": "object",
+        "required": ["timestamp", "requestId"],
+        "properties": {"timestamp": {"type": "string", "format": "date-time"}, "requestId": {"type": "string"}},
+    }))
+    .unwrap_or_else(|| Schema::default().into())
+}
+
+fn record(outcome: &Outcome) -> Option<SchemaOf> {
+    match outcome {
+        Outcome::Data(schema) | Outcome::Created(schema) | Outcome::Page(schema) => Some(*schema),
+        Outcome::NoContent => None,
+    }
+}
+
+fn gather(used: SchemaOf, into: &mut BTreeMap<String, RefOr<Schema>>) {
+    let mut inner = Vec::new();
+    (used.inner)(&mut inner);
+    into.extend(inner);
+    into.insert((used.name)(), (used.schema)());
+}
+
+fn collect<T: utoipa::ToSchema>(into: &mut BTreeMap<String, RefOr<Schema>>) {
+    into.insert(T::name().into_owned(), T::schema());
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::PATCH => HttpMethod::Patch,
+        Method::DELETE => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}

@@ -1,0 +1,47 @@
+//! The operators' port: `/healthz` (the process lives), `/readyz` (it can serve), `/metrics`.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::StatusCode;
+use metrics_exporter_prometheus::PrometheusHandle;
+use shared::Db;
+use tokio_util::sync::CancellationToken;
+
+/// A database that takes longer is not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+struct Admin {
+    db: Db,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+}
+
+pub(super) fn router(db: Db, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(render))
+        .with_state(Admin { db, metrics, stop })
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    if admin.stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    }
+    let probe = sqlx::query("select 1").execute(admin.db.direct());
+    match tokio::time::timeout(PATIENCE, probe).await {
+        Ok(Ok(_)) => (StatusCode::OK, "ready"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
+    }
+}
+
+async fn render(State(admin): State<Admin>) -> String {
+    let (open, idle) = admin.db.connections();
+    metrics::gauge!("db_connections", "state" => "open").set(f64::from(open));
+    metrics::gauge!("db_connections", "state" => "idle").set(f64::from(u32::try_from(idle).unwrap_or(u32::MAX)));
+    admin.metrics.render()
+}

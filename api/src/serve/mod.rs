@@ -1,0 +1,65 @@
+//! `api serve`: the tenants' port, the operators' port, and a clean stop.
+
+mod admin;
+mod listener;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::db::check;
+use shared::telemetry::Telemetry;
+use shared::{Clock, Db};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::CommandResult;
+use crate::config::Config;
+use crate::{App, http};
+
+/// How long requests under way may take to end after a stop signal.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn serve(config: Config) -> CommandResult {
+    let telemetry = Telemetry::start("liaison-api", &config.telemetry)?;
+    let db = Db::connect(&config.db, Clock::system())?;
+    check::require(&db).await?;
+    let tenants = bind(config.listen, "API_LISTEN").await?;
+    let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
+    tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
+
+    let stop = CancellationToken::new();
+    let app = App { db: db.clone(), config: Arc::new(config) };
+    let bell = tokio::spawn({
+        let (db, stop) = (db.clone(), stop.clone());
+        async move { db.carry_bell(stop).await }
+    });
+    let admin = admin::router(db.clone(), telemetry.metrics(), stop.clone());
+    let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
+    let api = tokio::spawn(listener::run(tenants, http::app(app), stop.clone(), GRACE));
+
+    stop_signal().await?;
+    tracing::info!("stopping: no new requests, those under way are finished");
+    stop.cancel();
+    let _ = tokio::join!(api, admin, bell);
+    db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Binds a port, or says which variable moves it.
+async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("{address} ({variable}) cannot be listened on: {error}").into())
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! What became of each event at one webhook: the document's `WebhookEvent`, with every attempt.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::id::{DeliveryId, EventId, TenantId, WebhookId};
+use shared::{TenantTx, clock};
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::show;
+use crate::error::{Error, Result};
+use crate::http::{Listed, Resource};
+use crate::list::{Column, Kind, List, ListQuery, Source};
+
+/// An event on its way to a webhook.
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEvent {
+    /// The same on every attempt and resend; receivers see it as `webhook-id`.
+    #[schema(value_type = Uuid)]
+    pub id: DeliveryId,
+    /// Whose it is.
+    #[schema(value_type = Uuid)]
+    pub tenant_id: TenantId,
+    /// Where it goes.
+    #[schema(value_type = Uuid)]
+    pub webhook_id: WebhookId,
+    /// The change, the same for every webhook that hears of it.
+    #[schema(value_type = Uuid)]
+    pub occurrence_id: EventId,
+    /// The event's name.
+    pub event: String,
+    /// The `data` of the body that is sent.
+    #[schema(value_type = Object)]
+    pub payload: Json<Box<RawValue>>,
+    /// `pending`, `delivered` or `failed`.
+    pub status: String,
+    /// Requests made in this cycle, at most 5.
+    pub attempts: i32,
+    /// 1, and one more for each resend.
+    pub cycle: i32,
+    /// Why it is sent: `automatic` or `manual`.
+    pub trigger: String,
+    /// When the next attempt is due; `null` once final, while one is under way, and while held.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub next_retry: Option<DateTime<Utc>>,
+    /// Why it waits although it is due: `webhook_inactive`.
+    pub held_reason: Option<String>,
+    /// The status of the last answer.
+    pub last_status_code: Option<i32>,
+    /// What went wrong last: a stable code.
+    pub last_error: Option<String>,
+    /// When the change was made.
+    #[serde(serialize_with = "clock::serialize")]
+    pub created_at: DateTime<Utc>,
+    /// When the receiver accepted it.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Every attempt of every cycle, oldest first.
+    #[sqlx(skip)]
+    pub attempt_log: Vec<Attempt>,
+}
+
+/// One request of a delivery.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    #[serde(skip)]
+    delivery_id: Uuid,
+    /// The cycle it belongs to.
+    pub cycle: i32,
+    /// 1 to 5 within its cycle, as `X-Webhook-Attempt` said.
+    pub attempt: i32,
+    /// Why the cycle was begun.
+    pub trigger: String,
+    /// When the request began.
+    #[serde(serialize_with = "clock::serialize")]
+    pub started_at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: i32,
+    /// How long the answer took to begin, in milliseconds.
+    pub first_byte_ms: Option<i32>,
+    /// The status of the answer.
+    pub status_code: Option<i32>,
+    /// What went wrong: a stable code, see the webhook guide.
+    pub error_code: Option<String>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+    /// The first bytes of the answer, at most 1,024.
+    pub excerpt: Option<String>,
+}
+
+impl Resource for DeliveryId {
+    const NAME: &'static str = "Webhook event";
+}
+
+/// What lists of a webhook's events can be asked.
+pub static LIST: List = List {
+    columns: &[
+        Column { name: "status", sql: "status", kind: Kind::OneOf(&["pending", "delivered", "failed"]) },
+        Column { name: "event", sql: "event", kind: Kind::Exact },
+        Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
+    ],
+    sorts: &[("createdAt", "created_at")],
+    default_sort: "-createdAt",
+    search: None,
+};
+
+/// Columns of [`WebhookEvent`]. A lease is a due time in the future: no business of the tenant's.
+const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, event, body->'data' as payload, status, attempts, cycle,
+    trigger, case when lease_id is null and held_reason is null then next_retry end as next_retry, held_reason,
+    last_status_code, last_error, created_at, delivered_at";
+
+const TABLE: &str = "(select e.*, case when e.status = 'pending' and not w.active then 'webhook_inactive' end as held_reason
+    from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id) as events";
+
+fn source(webhook: WebhookId) -> Source {
+    Source { columns: COLUMNS, table: TABLE, condition: "true", inside: Some(("webhook_id", webhook.0)) }
+}
+
+/// One page of a webhook's events, newest first.
+///
+/// # Errors
+/// [`Error::NotFound`] without such a webhook.
+pub async fn list(tx: &mut TenantTx, webhook: WebhookId, query: &ListQuery) -> Result<Listed<WebhookEvent>> {
+    show(tx, webhook).await?;
+    let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
+    let mut log = attempts(tx, &page.items).await?;
+    for event in &mut page.items {
+        event.attempt_log = log.extract_if(.., |attempt| attempt.delivery_id == event.id.0).collect();
+    }
+    Ok(page)
+}
+
+/// Begins a new cycle of five attempts for a delivery that has ended, with the same id and bytes.
+///
+/// # Errors
+/// [`Error::NotFound`], or [`Error::Conflict`] while it is still pending.
+pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Result<WebhookEvent> {
+    show(tx, webhook).await?;
+    let now = tx.now();
+    let begun = sqlx::query!(
+        "update webhook_events
+         set status = 'pending', attempts = 0, cycle = cycle + 1, trigger = 'manual', next_retry = $3, lease_id = null,
+             claims = 0, delivered_at = null
+         where id = $1 and webhook_id = $2 and status <> 'pending'",
+        id.0,
+        webhook.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    let mut event = find(tx, webhook, id).await?.ok_or_else(DeliveryId::not_found)?;
+    if begun == 0 {
+        return Err(Error::Conflict("The event is still pending; it is sent again when it has ended".into()));
+    }
+    event.attempt_log = attempts(tx, std::slice::from_ref(&event)).await?;
+    tx.wake();
+    Ok(event)
+}
+
+async fn find(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> sqlx::Result<Option<WebhookEvent>> {
+    let mut query = sqlx::QueryBuilder::new("select ");
+    query.push(COLUMNS).push(" from ").push(TABLE).push(" where id = ").push_bind(id.0);
+    query.push(" and webhook_id = ").push_bind(webhook.0);
+    query.build_query_as().fetch_optional(tx.conn()).await
+}
+
+async fn attempts(tx: &mut TenantTx, events: &[WebhookEvent]) -> sqlx::Result<Vec<Attempt>> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id.0).collect();
+    sqlx::query_as!(
+        Attempt,
+        "select delivery_id, cycle, attempt, trigger, started_at, latency_ms, first_byte_ms, status_code, error_code,
+                error, excerpt
+         from webhook_attempts where delivery_id = any ($1) order by started_at, id",
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await
+}

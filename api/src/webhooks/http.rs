@@ -1,0 +1,100 @@
+//! Webhooks over HTTP.
+
+use axum::extract::{RawQuery, State};
+use shared::id::{DeliveryId, WebhookId};
+use shared::scope::Scope;
+
+use super::deliveries::{self, WebhookEvent};
+use super::{LIST, NewWebhook, Webhook, WebhookPatch};
+use crate::App;
+use crate::auth::Caller;
+use crate::error::Result;
+use crate::http::doc::Doc;
+use crate::http::routes::Routes;
+use crate::http::{Created, Data, Id, Ids, Listed, NoContent, Valid};
+use crate::list::ListQuery;
+
+const PATH: &str = "/api/v1/webhooks";
+
+/// What can be done with webhooks.
+pub fn routes() -> Routes {
+    use Scope::{WebhooksRead, WebhooksWrite};
+    Routes::under(PATH, "Webhooks")
+        .get("", WebhooksRead, list, Doc::page::<Webhook>("listWebhooks", "List webhooks", &LIST))
+        .post("", WebhooksWrite, create, Doc::created::<Webhook>("createWebhook", "Create a webhook").body::<NewWebhook>())
+        .get("/{id}", WebhooksRead, show, Doc::data::<Webhook>("getWebhook", "Get a webhook"))
+        .merge("/{id}", WebhooksWrite, update, Doc::data::<Webhook>("updateWebhook", "Change a webhook").body::<WebhookPatch>())
+        .delete("/{id}", WebhooksWrite, remove, Doc::done("deleteWebhook", "Delete a webhook"))
+        .get(
+            "/{id}/events",
+            WebhooksRead,
+            events,
+            Doc::page::<WebhookEvent>("listWebhookEvents", "List a webhook's events", &deliveries::LIST),
+        )
+        .post(
+            "/{id}/events/{eventId}/resend",
+            WebhooksWrite,
+            resend,
+            Doc::data::<WebhookEvent>("resendWebhookEvent", "Send an event again"),
+        )
+}
+
+async fn list(caller: Caller, State(app): State<App>, RawQuery(query): RawQuery) -> Result<Listed<Webhook>> {
+    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    let mut tx = app.begin(&caller).await?;
+    let page = super::list(&mut tx, &query).await;
+    tx.finish(page).await
+}
+
+async fn create(caller: Caller, State(app): State<App>, Valid(new): Valid<NewWebhook>) -> Result<Created<Webhook>> {
+    let mut tx = app.begin(&caller).await?;
+    let webhook = super::create(&mut tx, new, &app.config.targets, &app.config.keyring).await;
+    let data = tx.finish(webhook).await?;
+    Ok(Created { location: format!("{PATH}/{}", data.id), data })
+}
+
+async fn show(caller: Caller, State(app): State<App>, Id(id): Id<WebhookId>) -> Result<Data<Webhook>> {
+    let mut tx = app.begin(&caller).await?;
+    let webhook = super::show(&mut tx, id).await;
+    tx.finish(webhook).await.map(Data)
+}
+
+async fn update(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+    Valid(patch): Valid<WebhookPatch>,
+) -> Result<Data<Webhook>> {
+    let mut tx = app.begin(&caller).await?;
+    let webhook = super::update(&mut tx, id, patch, &app.config.targets).await;
+    tx.finish(webhook).await.map(Data)
+}
+
+async fn remove(caller: Caller, State(app): State<App>, Id(id): Id<WebhookId>) -> Result<NoContent> {
+    let mut tx = app.begin(&caller).await?;
+    let removed = super::remove(&mut tx, id).await;
+    tx.finish(removed).await?;
+    Ok(NoContent)
+}
+
+async fn events(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+    RawQuery(query): RawQuery,
+) -> Result<Listed<WebhookEvent>> {
+    let query = ListQuery::parse(&deliveries::LIST, query.as_deref().unwrap_or_default())?;
+    let mut tx = app.begin(&caller).await?;
+    let page = deliveries::list(&mut tx, id, &query).await;
+    tx.finish(page).await
+}
+
+async fn resend(
+    caller: Caller,
+    State(app): State<App>,
+    Ids(webhook, event): Ids<WebhookId, DeliveryId>,
+) -> Result<Data<WebhookEvent>> {
+    let mut tx = app.begin(&caller).await?;
+    let event = deliveries::resend(&mut tx, webhook, event).await;
+    tx.finish(event).await.map(Data)
+}

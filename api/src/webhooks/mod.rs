@@ -1,0 +1,254 @@
+//! Webhooks: where a tenant wants to hear of which events, and what became of each.
+
+pub mod deliveries;
+mod http;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use shared::clock;
+use shared::event;
+use shared::id::{TenantId, WebhookId};
+use shared::seal::Keyring;
+use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::target::TargetPolicy;
+use shared::TenantTx;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::{Details, Error, Result};
+use crate::http::fields::{Change, Checked, Fields, Input};
+use crate::http::{Listed, Resource, rules};
+use crate::list::{Column, Kind, List, ListQuery};
+pub use http::routes;
+
+/// Where a tenant wants to hear of events.
+#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: WebhookId,
+    /// Whose it is.
+    #[schema(value_type = Uuid)]
+    pub tenant_id: TenantId,
+    /// Where deliveries are sent.
+    pub url: String,
+    /// Events, families such as `contact.*`, or `*`.
+    pub events: Vec<String>,
+    /// Whether deliveries are sent; while not, new events pass it by and pending deliveries are held.
+    pub active: bool,
+    /// The tenant's own note.
+    pub description: Option<String>,
+    /// The signing secret: in full when created, otherwise only its last four characters.
+    #[sqlx(rename = "secret_hint")]
+    pub secret: String,
+    /// Why it was switched off, when it was not the tenant who did it.
+    pub disabled_reason: Option<String>,
+    /// When it was created.
+    #[serde(serialize_with = "clock::serialize")]
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[serde(serialize_with = "clock::serialize")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a webhook is created from.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created", "contact.updated"]}))]
+pub struct NewWebhook {
+    /// `https`, to a public host.
+    #[schema(max_length = 2048)]
+    pub url: String,
+    /// Events, families such as `contact.*`, or `*`.
+    #[schema(min_items = 1)]
+    pub events: Vec<String>,
+    /// `true` unless said otherwise.
+    #[schema(value_type = Option<bool>)]
+    pub active: bool,
+    /// 1 to 200 characters.
+    #[schema(max_length = 200)]
+    pub description: Option<String>,
+    /// A secret of one's own instead of a fresh one: `whsec_` and base64 of 24 to 64 bytes, or 24 to 64 characters.
+    #[schema(value_type = Option<String>)]
+    pub secret: SigningSecret,
+}
+
+/// What changes in a webhook: absent fields stay, `null` clears.
+#[derive(Debug, Default, ToSchema)]
+#[schema(example = json!({"active": true, "events": ["contact.created"]}))]
+pub struct WebhookPatch {
+    /// Replaces the address.
+    pub url: Option<String>,
+    /// Replaces the events.
+    pub events: Option<Vec<String>>,
+    /// Switches on or off.
+    pub active: Option<bool>,
+    /// Changes the note.
+    #[schema(value_type = Option<String>)]
+    pub description: Change<String>,
+    /// The secret as answers show it, so that an answer can be sent back.
+    secret: Option<String>,
+}
+
+impl Resource for WebhookId {
+    const NAME: &'static str = "Webhook";
+}
+
+impl Input for NewWebhook {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let url = fields.required("url", rules::string);
+        let events = fields.required("events", patterns);
+        let active = fields.optional("active", rules::boolean);
+        let description = fields.optional("description", rules::line(200));
+        let secret = fields.optional("secret", own_secret);
+        fields.ignore(&["disabledReason"]);
+        Some(Self {
+            url: url?,
+            events: events?,
+            active: active?.unwrap_or(true),
+            description: description?,
+            secret: secret?.unwrap_or_else(SigningSecret::generate),
+        })
+    }
+}
+
+impl Input for WebhookPatch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let url = fields.replaced("url", rules::string);
+        let events = fields.replaced("events", patterns);
+        let active = fields.replaced("active", rules::boolean);
+        let description = fields.changed("description", rules::line(200));
+        let secret = fields.replaced("secret", rules::string);
+        fields.ignore(&["disabledReason"]);
+        Some(Self { url: url?, events: events?, active: active?, description: description?, secret: secret? })
+    }
+}
+
+/// A list of known events and families, each once, at least one (requirement W-12).
+fn patterns(value: Value) -> Checked<Vec<String>> {
+    let list = || format!("Must be a list of at least one of {}", event::patterns().join(", "));
+    let Value::Array(items) = value else { return Err(list()) };
+    let mut names: Vec<String> = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Value::String(name) if event::is_pattern(&name) => {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            _ => return Err(list()),
+        }
+    }
+    if names.is_empty() { Err(list()) } else { Ok(names) }
+}
+
+fn own_secret(value: Value) -> Checked<SigningSecret> {
+    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string())
+}
+
+/// What lists of webhooks can be asked.
+pub static LIST: List = List {
+    columns: &[Column { name: "createdAt", sql: "created_at", kind: Kind::Time }],
+    sorts: &[("createdAt", "created_at")],
+    default_sort: "-createdAt",
+    search: None,
+};
+
+/// One page of the tenant's webhooks.
+///
+/// # Errors
+/// The database's.
+pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Webhook>> {
+    Ok(query.fetch(tx, &store::SOURCE).await?)
+}
+
+/// Stores a webhook. The answer is the only one that shows its secret.
+///
+/// # Errors
+/// [`Error::Invalid`] for an address that webhooks may not have.
+pub async fn create(
+    tx: &mut TenantTx,
+    new: NewWebhook,
+    targets: &TargetPolicy,
+    keys: &Keyring,
+) -> Result<Webhook> {
+    let now = tx.now();
+    let id = WebhookId::fresh(now);
+    let mut webhook = Webhook {
+        id,
+        tenant_id: tx.tenant(),
+        url: allowed(targets, &new.url)?,
+        events: new.events,
+        active: new.active,
+        description: new.description,
+        secret: new.secret.hint(),
+        disabled_reason: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let sealed = keys
+        .seal(new.secret.expose().as_bytes(), &sealed_place(tx.tenant(), id))
+        .map_err(|error| Error::Internal(error.into()))?;
+    store::insert(tx, &webhook, &sealed).await?;
+    new.secret.expose().clone_into(&mut webhook.secret);
+    Ok(webhook)
+}
+
+/// The webhook.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
+    store::find(tx, id).await?.ok_or_else(WebhookId::not_found)
+}
+
+/// Merges a change into a webhook. Switched on again, it forgets why it was switched off, and held deliveries go out.
+///
+/// # Errors
+/// [`Error::NotFound`], or [`Error::Invalid`].
+pub async fn update(
+    tx: &mut TenantTx,
+    id: WebhookId,
+    patch: WebhookPatch,
+    targets: &TargetPolicy,
+) -> Result<Webhook> {
+    let mut webhook = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
+    let mut faults = Details::new();
+    if let Some(url) = patch.url {
+        match targets.parse(&url) {
+            Ok(url) => url.as_str().clone_into(&mut webhook.url),
+            Err(fault) => drop(faults.insert("url".into(), fault.to_string())),
+        }
+    }
+    if patch.secret.is_some_and(|shown| shown != webhook.secret) {
+        faults.insert("secret".into(), "Cannot be changed here".into());
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    if let Some(events) = patch.events {
+        webhook.events = events;
+    }
+    if let Some(active) = patch.active {
+        webhook.active = active;
+        webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
+    }
+    patch.description.apply(&mut webhook.description);
+    webhook.updated_at = tx.now();
+    store::update(tx, &webhook).await?;
+    Ok(webhook)
+}
+
+/// Removes a webhook; its pending deliveries fail with `webhook_deleted`, its history stays.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn remove(tx: &mut TenantTx, id: WebhookId) -> Result<()> {
+    if store::delete(tx, id).await? { Ok(()) } else { Err(WebhookId::not_found()) }
+}
+
+fn allowed(targets: &TargetPolicy, url: &str) -> Result<String> {
+    targets.parse(url).map(|url| url.as_str().to_owned()).map_err(|fault| Error::field("url", fault.to_string()))
+}

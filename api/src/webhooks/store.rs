@@ -1,0 +1,90 @@
+//! The SQL of webhooks. The api cannot read `secret_enc`: its role has no right to the column.
+
+use shared::TenantTx;
+use shared::id::{TenantId, WebhookId};
+
+use super::Webhook;
+use crate::list::Source;
+
+/// What lists of webhooks select from.
+pub(super) static SOURCE: Source = Source {
+    columns: "id, tenant_id, url, events, active, description, secret_hint, disabled_reason, created_at, updated_at",
+    table: "webhooks",
+    condition: "deleted_at is null",
+    inside: None,
+};
+
+pub(super) async fn insert(tx: &mut TenantTx, webhook: &Webhook, sealed: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint,
+                               created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        webhook.tenant_id.0,
+        webhook.id.0,
+        webhook.url,
+        &webhook.events,
+        webhook.active,
+        webhook.description,
+        sealed,
+        webhook.secret,
+        webhook.created_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
+    sqlx::query_as!(
+        Webhook,
+        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+                  secret_hint as secret, disabled_reason, created_at, updated_at
+           from webhooks where id = $1 and deleted_at is null"#,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Finds a webhook and keeps other writers off it until the transaction ends.
+pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
+    sqlx::query_as!(
+        Webhook,
+        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+                  secret_hint as secret, disabled_reason, created_at, updated_at
+           from webhooks where id = $1 and deleted_at is null for no key update"#,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update webhooks set url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7
+         where id = $1",
+        webhook.id.0,
+        webhook.url,
+        &webhook.events,
+        webhook.active,
+        webhook.description,
+        webhook.disabled_reason,
+        webhook.updated_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether there was a webhook to delete. The worker fails what is still pending for it.
+pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<bool> {
+    let now = tx.now();
+    let done = sqlx::query!(
+        "update webhooks set deleted_at = $2, active = false where id = $1 and deleted_at is null",
+        id.0,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,40 @@
+-- The roles of Liaison. They belong to the cluster, not to one database: run this once per database as a
+-- superuser (or a login with CREATEROLE that owns the database) before `api migrate`; running it again is harmless.
+-- `api migrate` runs it by itself when the roles are missing and its login may create them.
+--
+--   crm_owner   owns schema, tables and functions; no login
+--   crm_app     the api's login: owns nothing, bypasses nothing, member of nothing
+--   crm_worker  the worker's login: policies only on the outbox and the webhook tables
+--   crm_auth    owns the functions that find a caller before the tenant is known; no login
+--   crm_search  owns the search functions (docs/decisions/0004); no login
+--
+-- Give the logins their passwords afterwards: ALTER ROLE crm_app PASSWORD '…'.
+do $$
+declare
+    role_name text;
+begin
+    foreach role_name in array array['crm_owner', 'crm_app', 'crm_worker', 'crm_auth', 'crm_search'] loop
+        begin
+            execute format('create role %I noinherit nosuperuser nobypassrls nocreatedb nocreaterole noreplication', role_name);
+        exception when duplicate_object or unique_violation then null;
+        end;
+    end loop;
+    execute 'alter role crm_app login';
+    execute 'alter role crm_worker login';
+    execute format('grant create, connect on database %I to crm_owner', current_database());
+    execute format('grant connect on database %I to crm_app, crm_worker', current_database());
+end
+$$;
+
+-- Only the owner creates, and it may hand the definer functions to their owners.
+revoke create on schema public from public;
+grant create, usage on schema public to crm_owner with grant option;
+grant usage on schema public to crm_app, crm_worker, crm_auth, crm_search;
+grant crm_auth, crm_search to crm_owner;
+
+alter role crm_app set statement_timeout = '5s';
+alter role crm_app set lock_timeout = '2s';
+alter role crm_app set idle_in_transaction_session_timeout = '10s';
+alter role crm_worker set statement_timeout = '30s';
+alter role crm_worker set lock_timeout = '5s';
+alter role crm_worker set idle_in_transaction_session_timeout = '10s';

@@ -1,0 +1,99 @@
+-- Tenants, their users and API keys, and the one way a table becomes a tenant table.
+
+create extension if not exists pg_trgm;
+create extension if not exists btree_gin;
+
+-- Shuts a table for everyone but the tenant of the transaction (docs/decisions/0002). The policy has no
+-- missing_ok: without a tenant every statement is an error, never an empty answer. Grants stay with each table.
+create function protect_tenant_table(tenant_table regclass) returns void
+language plpgsql set search_path = pg_catalog, public as $$
+begin
+    execute format('alter table %s enable row level security', tenant_table);
+    execute format('alter table %s force row level security', tenant_table);
+    execute format(
+        'create policy tenant_isolation on %s to crm_app
+           using (tenant_id = (select current_setting(''app.tenant_id'')::uuid))
+           with check (tenant_id = (select current_setting(''app.tenant_id'')::uuid))',
+        tenant_table);
+end
+$$;
+revoke all on function protect_tenant_table(regclass) from public;
+
+create table tenants (
+    id         uuid primary key,
+    name       text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
+alter table tenants enable row level security;
+alter table tenants force row level security;
+create policy tenant_isolation on tenants to crm_app
+    using (id = (select current_setting('app.tenant_id')::uuid))
+    with check (id = (select current_setting('app.tenant_id')::uuid));
+grant select, insert, update on tenants to crm_app;
+
+create table users (
+    tenant_id  uuid not null references tenants (id),
+    id         uuid not null,
+    email      text not null,
+    email_key  text not null generated always as (lower(email)) stored,
+    name       text not null,
+    role       text not null constraint users_role_known check (role in ('owner', 'admin', 'member', 'read_only')),
+    active     boolean not null default true,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (tenant_id, id),
+    constraint users_email_taken unique (tenant_id, email_key)
+);
+select protect_tenant_table('users');
+grant select, insert, update on users to crm_app;
+
+create table api_keys (
+    tenant_id    uuid not null references tenants (id),
+    id           uuid not null,
+    name         text not null,
+    prefix       text not null,
+    hash         bytea not null,
+    scopes       text[] not null,
+    active       boolean not null default true,
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz,
+    created_by   uuid,
+    created_at   timestamptz not null,
+    updated_at   timestamptz not null,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, created_by) references users (tenant_id, id)
+);
+-- Not unique: a unique index across tenants would tell one tenant of another's key.
+create index api_keys_prefix on api_keys (prefix);
+select protect_tenant_table('api_keys');
+grant select, insert, update on api_keys to crm_app;
+
+-- Who calls is looked up before the tenant is known: two functions, owned by a role that can do nothing else.
+create policy auth_lookup on api_keys for select to crm_auth using (true);
+create policy auth_lookup on users for select to crm_auth using (true);
+grant select on api_keys, users to crm_auth;
+
+create function find_api_key(wanted_prefix text)
+returns table (tenant_id uuid, id uuid, hash bytea, scopes text[], expires_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    select k.tenant_id, k.id, k.hash, k.scopes, k.expires_at
+    from public.api_keys k
+    where k.prefix = wanted_prefix and k.active and k.revoked_at is null
+$$;
+
+create function find_user(wanted_tenant uuid, wanted_user uuid)
+returns table (role text)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    select u.role from public.users u
+    where u.tenant_id = wanted_tenant and u.id = wanted_user and u.active
+$$;
+
+-- Rights first: once handed over, the functions are no longer the owner's to grant.
+revoke all on function find_api_key(text), find_user(uuid, uuid) from public;
+grant execute on function find_api_key(text), find_user(uuid, uuid) to crm_app;
+grant create on schema public to crm_auth;
+alter function find_api_key(text) owner to crm_auth;
+alter function find_user(uuid, uuid) owner to crm_auth;
+revoke create on schema public from crm_auth;

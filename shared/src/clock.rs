@@ -1,0 +1,100 @@
+//! The only place that asks the operating system for the time. Tests move a manual clock instead of waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Time in UTC, in whole milliseconds: what the API shows is exactly what the database holds.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Milliseconds since the Unix epoch, shared by all clones.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::advance`].
+    #[must_use]
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        let millis = match &self.0 {
+            Source::System => {
+                #[expect(clippy::disallowed_methods, reason = "this is the place the lint points to")]
+                Utc::now().timestamp_millis()
+            }
+            Source::Manual(millis) => millis.load(Ordering::SeqCst),
+        };
+        DateTime::from_timestamp_millis(millis).unwrap_or_default()
+    }
+
+    /// Moves a manual clock and all its clones forward; the system's clock does not listen.
+    pub fn advance(&self, by: TimeDelta) {
+        if let Source::Manual(millis) = &self.0 {
+            millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-02T03:04:05.678Z`.
+#[must_use]
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+/// For `#[serde(serialize_with)]`: a time as [`rfc3339`] writes it.
+///
+/// # Errors
+/// Only those of the serializer.
+pub fn serialize<S: serde::Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&rfc3339(*time))
+}
+
+/// For `#[serde(serialize_with)]`: a time or `null`.
+///
+/// # Errors
+/// Only those of the serializer.
+pub fn serialize_option<S: serde::Serializer>(
+    time: &Option<DateTime<Utc>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told_and_with_all_its_clones() {
+        let start = DateTime::from_timestamp_millis(1_767_323_045_678).unwrap();
+        let clock = Clock::manual(start);
+        let clone = clock.clone();
+        assert_eq!(clone.now(), start);
+        clock.advance(TimeDelta::minutes(2));
+        assert_eq!(clone.now() - start, TimeDelta::minutes(2));
+    }
+
+    #[test]
+    fn times_are_written_with_exactly_three_decimals() {
+        let whole = DateTime::from_timestamp_millis(1_767_323_045_000).unwrap();
+        assert_eq!(rfc3339(whole), "2026-01-02T03:04:05.000Z");
+    }
+}

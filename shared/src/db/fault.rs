@@ -1,0 +1,42 @@
+//! What kind of trouble a database error is.
+
+/// The connection is gone; whether a statement under way took effect is unknown.
+#[must_use]
+pub fn is_disconnect(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        // 57P: shut down, crashed, starting up; 08: connection exceptions.
+        sqlx::Error::Database(db) => {
+            db.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        }
+        _ => false,
+    }
+}
+
+/// Worth trying again later: nothing is wrong with the request, something is wrong with the weather.
+#[must_use]
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    let codes = [
+        "40001", // serialization failure
+        "40P01", // deadlock
+        "55P03", // lock timeout
+        "57014", // statement timeout
+        "25P03", // idle in transaction timeout
+    ];
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(db) => {
+            // 53: disk full, out of memory, too many connections.
+            let code = db.code();
+            let code = code.as_deref().unwrap_or_default();
+            codes.contains(&code) || code.starts_with("53") || is_disconnect(error)
+        }
+        _ => is_disconnect(error),
+    }
+}
+
+/// The name of the constraint that a statement broke, for rules that the database keeps.
+#[must_use]
+pub fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
+}

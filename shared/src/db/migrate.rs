@@ -1,0 +1,62 @@
+//! Migrations, embedded in the binary and run as the owner of the schema, never as a login of the product.
+
+use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, PgConnection};
+
+/// Every migration of this version, in order.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+const ROLES: &str = include_str!("../../../deploy/roles.sql");
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The roles are missing and this login may not create them.
+    #[error("the roles are missing and this login may not create them: run deploy/roles.sql as a superuser first")]
+    Roles(#[source] sqlx::Error),
+    /// This login may not act for the owner.
+    #[error("this login may not act as crm_owner: grant it, or migrate as a superuser")]
+    Owner(#[source] sqlx::Error),
+    /// A migration failed, or one that ran before has been edited since.
+    #[error(transparent)]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database cannot be reached, or another statement failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Creates missing roles where the login may, then runs all migrations that have not run. Safe to run at any time
+/// and from several places at once: sqlx takes an advisory lock.
+///
+/// # Errors
+/// See [`MigrateError`].
+pub async fn migrate(url: &str) -> Result<(), MigrateError> {
+    let mut conn = PgConnection::connect(url).await?;
+    if !roles_exist(&mut conn).await? {
+        sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
+    }
+    sqlx::raw_sql("set role crm_owner").execute(&mut conn).await.map_err(MigrateError::Owner)?;
+    MIGRATOR.run_direct(None, &mut conn, false).await?;
+    sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker").execute(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// Whether the roles exist *and* may work in this database: roles belong to the cluster, rights to the database.
+async fn roles_exist(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let known: i64 = sqlx::query_scalar(
+        "select count(*) from pg_roles
+         where rolname in ('crm_owner', 'crm_app', 'crm_worker', 'crm_auth', 'crm_search')",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if known < 5 {
+        return Ok(false);
+    }
+    sqlx::query_scalar(
+        "select has_schema_privilege('crm_owner', 'public', 'create')
+            and has_database_privilege('crm_owner', current_database(), 'create')",
+    )
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,199 @@
+//! Transactions that cannot leak. sqlx 0.9 returns a connection to the pool with its transaction *and its tenant*
+//! still set when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before
+//! the first byte is sent, and a connection that did not end cleanly is closed instead of reused.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
+
+use super::fault;
+use crate::clock::Clock;
+use crate::event::EventType;
+use crate::id::{EventId, TenantId};
+use crate::outbox::{self, Bell, NewEvent};
+
+/// More dead connections than any pool of ours holds; see [`Guarded::begin`].
+const MOST_DEAD: usize = 64;
+
+/// A connection in a transaction, closed when dropped unless it was ended.
+struct Guarded {
+    conn: Option<PoolConnection<Postgres>>,
+}
+
+impl Guarded {
+    /// Takes a connection and sends `begin` on it. Connections that died in the pool (a restart of PostgreSQL)
+    /// are dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
+    async fn begin(pool: &PgPool, begin: &str) -> sqlx::Result<Self> {
+        let mut tried = 0;
+        loop {
+            #[expect(clippy::disallowed_methods, reason = "this is the guard that the lint asks for")]
+            let mut armed = Self { conn: Some(pool.acquire().await?) };
+            match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(armed.conn()).await {
+                Ok(_) => return Ok(armed),
+                Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "only `end` takes the connection, and it takes `self` too")]
+    fn conn(&mut self) -> &mut PgConnection {
+        self.conn.as_mut().expect("a transaction under way has a connection")
+    }
+
+    async fn end(mut self, how: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(how).execute(self.conn()).await?;
+        drop(self.conn.take());
+        Ok(())
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            drop(conn.detach());
+        }
+    }
+}
+
+/// Who asked, to be kept with the events of a transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The request's id, as in `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// The request's trace, as in W3C Trace Context.
+    pub traceparent: Option<String>,
+}
+
+/// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called.
+pub struct TenantTx {
+    tx: Guarded,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+    origin: Origin,
+    events: Vec<NewEvent>,
+    wakes: bool,
+    bell: Bell,
+}
+
+impl TenantTx {
+    pub(super) async fn begin(
+        pool: &PgPool,
+        tenant: TenantId,
+        origin: Origin,
+        clock: Clock,
+        bell: Bell,
+    ) -> sqlx::Result<Self> {
+        // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
+        let tx = Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
+        Ok(Self { tx, tenant, now: clock.now(), origin, events: Vec::new(), wakes: false, bell })
+    }
+
+    /// The tenant whose rows this transaction sees.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The one time that everything written here carries.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.tx.conn()
+    }
+
+    /// Announces a change; the event is written with the commit, in the order of the calls.
+    ///
+    /// # Errors
+    /// A payload that does not serialise.
+    pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<()> {
+        let payload = serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        self.events.push(NewEvent { id: EventId::fresh(self.now), event, payload });
+        Ok(())
+    }
+
+    /// Wakes the workers after the commit, for changes that make a delivery due without an event.
+    pub fn wake(&mut self) {
+        self.wakes = true;
+    }
+
+    /// Writes the events and commits.
+    ///
+    /// # Errors
+    /// The commit's fate is unknown when the connection breaks during it; everything else is rolled back.
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        let events = std::mem::take(&mut self.events);
+        if !events.is_empty() {
+            let (tenant, now) = (self.tenant, self.now);
+            outbox::append(self.tx.conn(), tenant, now, &self.origin, &events).await?;
+        }
+        self.tx.end("commit").await?;
+        if self.wakes || !events.is_empty() {
+            self.bell.ring();
+        }
+        Ok(())
+    }
+
+    /// Rolls back and keeps the connection.
+    ///
+    /// # Errors
+    /// The connection broke, which rolls back as well.
+    pub async fn rollback(self) -> sqlx::Result<()> {
+        self.tx.end("rollback").await
+    }
+
+    /// Commits what succeeded, rolls back what failed.
+    ///
+    /// # Errors
+    /// The failure itself, or the commit's.
+    pub async fn finish<T, E: From<sqlx::Error>>(self, result: Result<T, E>) -> Result<T, E> {
+        match result {
+            Ok(value) => {
+                self.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // A failing rollback closes the connection, which rolls back too: the first error is the one to tell.
+                let _ = self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A transaction across tenants. Search for its name to see every place that crosses them.
+pub struct SystemTx {
+    tx: Guarded,
+}
+
+impl SystemTx {
+    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { tx: Guarded::begin(pool, "begin").await? })
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.tx.conn()
+    }
+
+    /// Commits durably, as the cluster is configured.
+    ///
+    /// # Errors
+    /// As for [`TenantTx::commit`].
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.end("commit").await
+    }
+
+    /// Commits without waiting for the disk: for bookkeeping that a crash may undo because it is done again.
+    ///
+    /// # Errors
+    /// As for [`TenantTx::commit`].
+    pub async fn commit_lazily(self) -> sqlx::Result<()> {
+        self.tx.end("set local synchronous_commit = off; commit").await
+    }
+}

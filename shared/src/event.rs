@@ -1,0 +1,83 @@
+//! The events a tenant can hear of, and how a webhook names them.
+
+macro_rules! events {
+    ($($name:ident = $text:literal),+ $(,)?) => {
+        /// What happened (requirement E-1 to E-12).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum EventType {
+            $(#[doc = $text] $name),+
+        }
+
+        impl EventType {
+            /// Every event there is.
+            pub const ALL: &'static [EventType] = &[$(EventType::$name),+];
+
+            /// The name used on the wire and in the database.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(EventType::$name => $text),+
+                }
+            }
+        }
+    };
+}
+
+events! {
+    ContactCreated = "contact.created",
+    ContactUpdated = "contact.updated",
+    ContactDeleted = "contact.deleted",
+    CompanyCreated = "company.created",
+    CompanyUpdated = "company.updated",
+    CompanyDeleted = "company.deleted",
+    LeadCreated = "lead.created",
+    LeadUpdated = "lead.updated",
+    LeadDeleted = "lead.deleted",
+    PipelineStageUpdated = "pipeline.stage.updated",
+    LeadMovedToStage = "lead.moved_to_stage",
+    TenantSettingsUpdated = "tenant.settings.updated",
+}
+
+/// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
+#[must_use]
+pub fn is_pattern(text: &str) -> bool {
+    text == "*"
+        || EventType::ALL.iter().any(|event| {
+            event.as_str() == text || text.strip_suffix(".*").is_some_and(|family| family == family_of(*event))
+        })
+}
+
+/// Everything [`is_pattern`] accepts, for error messages and documentation.
+#[must_use]
+pub fn patterns() -> Vec<String> {
+    let mut all: Vec<String> = EventType::ALL.iter().map(|event| event.as_str().to_owned()).collect();
+    all.push("*".to_owned());
+    for event in EventType::ALL {
+        let family = format!("{}.*", family_of(*event));
+        if !all.contains(&family) {
+            all.push(family);
+        }
+    }
+    all
+}
+
+/// The part before the first full stop, as the relay's SQL cuts it too.
+fn family_of(event: EventType) -> &'static str {
+    event.as_str().split('.').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_may_name_events_families_and_everything_but_nothing_unknown() {
+        for good in ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "*"] {
+            assert!(is_pattern(good), "{good}");
+        }
+        for bad in ["", ".*", "contact", "contact.", "contact.*.*", "c*", "contact.exploded", "pipeline.stage.*"] {
+            assert!(!is_pattern(bad), "{bad}");
+        }
+        assert!(patterns().iter().all(|pattern| is_pattern(pattern)));
+    }
+}

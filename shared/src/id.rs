@@ -1,0 +1,60 @@
+//! Typed ids: UUIDv7 (RFC 9562), time from a [`Clock`](crate::Clock), so that a contact's id never passes for a tenant's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Timestamp, Uuid};
+
+/// A fresh UUIDv7 of that moment.
+#[must_use]
+pub fn fresh(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
+macro_rules! id {
+    ($($name:ident: $what:literal),+ $(,)?) => {$(
+        #[doc = $what]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id of that moment.
+            #[must_use]
+            pub fn fresh(now: DateTime<Utc>) -> Self {
+                Self(fresh(now))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+id! {
+    TenantId: "A tenant: one customer of the product.",
+    UserId: "A user of a tenant.",
+    ApiKeyId: "An API key of a tenant.",
+    SessionId: "A user's session.",
+    ContactId: "A contact.",
+    WebhookId: "A webhook: where a tenant wants to hear of events.",
+    EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",
+    DeliveryId: "One event on its way to one webhook (`webhook-id`).",
+    AttemptId: "One request of a delivery.",
+    LeaseId: "One claim of a batch of deliveries by one worker.",
+}

@@ -1,0 +1,220 @@
+//! Reads the environment once, collects every fault before failing, and is its own documentation:
+//! `--help` prints what the reader asked for.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::secret::Secret;
+
+/// A reader of variables. Every read is remembered for [`Settings::help`]; every fault for [`Settings::finish`].
+pub struct Settings<'a> {
+    lookup: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    help: String,
+    faults: Vec<String>,
+}
+
+impl<'a> Settings<'a> {
+    /// Reads this process's environment.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::new(|name| std::env::var(name).ok())
+    }
+
+    /// Reads from any source; an empty value counts as not set.
+    pub fn new(lookup: impl Fn(&str) -> Option<String> + 'a) -> Self {
+        Self { lookup: Box::new(lookup), help: String::new(), faults: Vec::new() }
+    }
+
+    /// A variable that must be set.
+    pub fn required<T: Value>(&mut self, name: &str, what: &str) -> Option<T> {
+        self.describe(name, "required", what);
+        let found = self.find(name);
+        if found.is_none() {
+            self.faults.push(format!("{name} is not set: {what}"));
+        }
+        self.parse(name, found)
+    }
+
+    /// A variable with a default, written as the environment would write it.
+    pub fn default<T: Value>(&mut self, name: &str, default: &str, what: &str) -> Option<T> {
+        self.describe(name, &format!("default {default:?}"), what);
+        let found = self.find(name).or_else(|| Some(default.to_owned()));
+        self.parse(name, found)
+    }
+
+    /// A variable that may be absent. The outer `Option` is `None` only when the value is bad.
+    #[expect(clippy::option_option, reason = "absent and bad are different answers")]
+    pub fn optional<T: Value>(&mut self, name: &str, what: &str) -> Option<Option<T>> {
+        self.describe(name, "optional", what);
+        match self.find(name) {
+            None => Some(None),
+            found => self.parse(name, found).map(Some),
+        }
+    }
+
+    /// Records a fault that spans several variables.
+    pub fn fault(&mut self, fault: impl Into<String>) {
+        self.faults.push(fault.into());
+    }
+
+    /// Every variable asked for so far with its default and meaning, one block each.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// The configuration, when nothing was wrong.
+    ///
+    /// # Errors
+    /// All faults at once, one a line.
+    pub fn finish<C>(self, config: Option<C>) -> Result<C, Faults> {
+        match config {
+            Some(config) if self.faults.is_empty() => Ok(config),
+            _ => Err(Faults(self.faults)),
+        }
+    }
+
+    fn describe(&mut self, name: &str, kind: &str, what: &str) {
+        let _ = writeln!(self.help, "  {name}  [{kind}]\n      {what}");
+    }
+
+    fn find(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn parse<T: Value>(&mut self, name: &str, found: Option<String>) -> Option<T> {
+        match T::parse(found?.trim()) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.faults.push(format!("{name} is not valid: {fault}"));
+                None
+            }
+        }
+    }
+}
+
+/// Everything that was wrong with the environment.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not valid:\n  - {}", .0.join("\n  - "))]
+pub struct Faults(pub Vec<String>);
+
+/// What a variable can hold.
+pub trait Value: Sized {
+    /// Reads the trimmed text.
+    ///
+    /// # Errors
+    /// A short sentence saying what would be right; it never repeats the value, which may be a secret.
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+impl Value for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Value for Secret<String> {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text.to_owned()))
+    }
+}
+
+impl Value for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("write true or false".into()),
+        }
+    }
+}
+
+impl Value for SocketAddr {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8080".into())
+    }
+}
+
+impl Value for Duration {
+    fn parse(text: &str) -> Result<Self, String> {
+        let fault = || "write a whole number and a unit, such as 500ms, 30s, 2m or 12h".to_owned();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
+        let number: u64 = text[..digits].parse().map_err(|_| fault())?;
+        let millis = match &text[digits..] {
+            "ms" => Some(number),
+            "s" => number.checked_mul(1_000),
+            "m" => number.checked_mul(60_000),
+            "h" => number.checked_mul(3_600_000),
+            _ => None,
+        };
+        millis.map(Duration::from_millis).ok_or_else(fault)
+    }
+}
+
+/// A whole number of at least one.
+#[derive(Clone, Copy, Debug)]
+pub struct Count(pub u32);
+
+impl Value for Count {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count @ 1..) => Ok(Self(count)),
+            _ => Err("write a whole number of at least 1".into()),
+        }
+    }
+}
+
+impl Value for IpNet {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "write networks such as 10.0.0.0/8 or fd00::/8".into())
+    }
+}
+
+/// Values divided by commas; an empty list is written by not setting the variable.
+impl<T: Value> Value for Vec<T> {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(T::parse).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(pairs: &'static [(&'static str, &'static str)]) -> Settings<'static> {
+        Settings::new(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn every_missing_and_every_bad_variable_is_named_at_once() {
+        let mut settings = reader(&[("PORT", "many"), ("WAIT", "2x"), ("EMPTY", " ")]);
+        let _: Option<String> = settings.required("DATABASE_URL", "where");
+        let _: Option<SocketAddr> = settings.default("PORT", "127.0.0.1:1", "listen");
+        let _: Option<Duration> = settings.default("WAIT", "2s", "how long");
+        let _: Option<String> = settings.required("EMPTY", "something");
+        let faults = settings.finish(Some(())).unwrap_err().0;
+        assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn a_fault_never_repeats_the_value() {
+        let mut settings = reader(&[("LIST", "hunter2")]);
+        let _: Option<Vec<IpNet>> = settings.default("LIST", "::/0", "networks");
+        assert!(!settings.finish(None::<()>).unwrap_err().to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn durations_are_written_with_a_unit() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("12h", 43_200_000)] {
+            assert_eq!(<Duration as Value>::parse(text), Ok(Duration::from_millis(millis)));
+        }
+        for text in ["", "30", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(<Duration as Value>::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The second half of the network guard: names are resolved here, and nowhere else, so that the
+//! addresses that were checked are the ones that are connected to (no DNS rebinding).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use shared::webhook::target::TargetPolicy;
+
+use super::Fault;
+
+/// Asks for the addresses of a host name.
+pub(super) type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// The operating system's resolver.
+pub(super) fn system() -> Lookup {
+    Arc::new(|host| {
+        // The port is reqwest's to set.
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
+    })
+}
+
+pub(super) struct Resolver {
+    policy: Arc<TargetPolicy>,
+    lookup: Lookup,
+}
+
+impl Resolver {
+    pub(super) fn new(policy: Arc<TargetPolicy>, lookup: Lookup) -> Self {
+        Self { policy, lookup }
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = Arc::clone(&self.policy);
+        let answer = (self.lookup)(name.as_str().to_owned());
+        Box::pin(async move {
+            let addrs = answer.await.map_err(|_| Fault::DnsFailed)?;
+            Ok(Box::new(checked(&policy, addrs)?.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// One refused address refuses the whole answer: an honest name has none.
+fn checked(policy: &TargetPolicy, addrs: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
+    if addrs.is_empty() {
+        return Err(Fault::DnsFailed);
+    }
+    if addrs.iter().all(|addr| policy.allows(addr.ip())) {
+        Ok(addrs)
+    } else {
+        Err(Fault::AddressBlocked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(addrs: &[&str]) -> Result<Vec<SocketAddr>, Fault> {
+        let addrs = addrs.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
+        checked(&TargetPolicy::new(false, vec!["10.1.0.0/16".parse().unwrap()]), addrs)
+    }
+
+    #[test]
+    fn an_answer_of_public_and_exempt_addresses_is_kept_in_order() {
+        let addrs = check(&["2606:4700::1111", "1.1.1.1", "10.1.0.1"]).unwrap();
+        let ips: Vec<_> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
+        assert_eq!(ips, ["2606:4700::1111", "1.1.1.1", "10.1.0.1"]);
+    }
+
+    #[test]
+    fn one_refused_address_refuses_the_whole_answer() {
+        for refused in ["127.0.0.1", "::1", "10.2.0.1", "::ffff:10.0.0.1", "169.254.169.254"] {
+            assert_eq!(check(&["1.1.1.1", refused]), Err(Fault::AddressBlocked), "{refused}");
+            assert_eq!(check(&[refused, "1.1.1.1"]), Err(Fault::AddressBlocked), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_empty_answer_is_a_failed_lookup() {
+        assert_eq!(check(&[]), Err(Fault::DnsFailed));
+    }
+}

@@ -1,0 +1,188 @@
+//! Receivers with TLS: good ones, broken ones, and HTTP/2.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use reqwest::Certificate;
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use shared::webhook::target::TargetPolicy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Client, Receiver, builder, client, code, patient, post, read_request, status};
+use crate::client::{Fault, Limits, TlsProblem, resolver};
+
+/// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
+fn certificate(edit: fn(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    edit(&mut params);
+    (params.self_signed(&key).unwrap().der().clone(), key)
+}
+
+fn acceptor(certificate: &CertificateDer<'static>, key: &KeyPair, alpn: &[u8]) -> TlsAcceptor {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Answers one HTTP/1 request over TLS.
+async fn secure(acceptor: TlsAcceptor) -> Receiver {
+    Receiver::start(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.ok();
+            stream.read_u8().await.ok();
+        }
+    })
+    .await
+}
+
+/// A client for production, https only, that trusts one more certificate.
+fn trusting(certificate: &CertificateDer<'_>) -> Client {
+    let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
+    let http = builder(&policy, patient(), resolver::system())
+        .tls_certs_only([Certificate::from_der(certificate).unwrap()])
+        .build()
+        .unwrap();
+    Client { http, policy, limits: patient() }
+}
+
+fn https(receiver: &Receiver) -> String {
+    format!("https://{}/", receiver.addr)
+}
+
+#[tokio::test]
+async fn a_receiver_with_a_trusted_certificate_is_reached() {
+    let (cert, key) = certificate(|_| ());
+    let receiver = secure(acceptor(&cert, &key, b"http/1.1")).await;
+    assert_eq!(status(&post(&trusting(&cert), &https(&receiver)).await), 200);
+}
+
+#[tokio::test]
+async fn a_bad_certificate_is_a_tls_fault_that_says_what_is_wrong() {
+    fn expired(params: &mut CertificateParams) {
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 1);
+    }
+    fn future(params: &mut CertificateParams) {
+        params.not_before = date_time_ymd(3000, 1, 1);
+    }
+    fn renamed(params: &mut CertificateParams) {
+        *params = CertificateParams::new(vec!["other.example.com".to_owned()]).unwrap();
+    }
+    for (edit, problem) in [
+        (expired as fn(&mut CertificateParams), TlsProblem::Expired),
+        (future, TlsProblem::NotValidYet),
+        (renamed, TlsProblem::WrongName),
+    ] {
+        let (cert, key) = certificate(edit);
+        let receiver = secure(acceptor(&cert, &key, b"http/1.1")).await;
+        let exchange = post(&trusting(&cert), &https(&receiver)).await;
+        assert_eq!(exchange.outcome, Err(Fault::TlsFailed(problem)));
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_not_trusted() {
+    let (cert, key) = certificate(|_| ());
+    let receiver = secure(acceptor(&cert, &key, b"http/1.1")).await;
+    let exchange = post(&client(patient()), &https(&receiver)).await;
+    assert_eq!(exchange.outcome, Err(Fault::TlsFailed(TlsProblem::UnknownIssuer)));
+    assert_eq!(code(&exchange), "tls_failed");
+}
+
+#[tokio::test]
+async fn a_port_without_tls_is_a_tls_fault_whether_it_answers_or_closes() {
+    let plain = Receiver::start(|mut stream| async move {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok();
+        stream.read_u8().await.ok();
+    })
+    .await;
+    let closing = Receiver::start(|_| async {}).await;
+    for receiver in [plain, closing] {
+        let exchange = post(&client(patient()), &https(&receiver)).await;
+        assert_eq!(exchange.outcome, Err(Fault::TlsFailed(TlsProblem::Handshake)));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_hangs_is_a_connect_timeout() {
+    let receiver =
+        Receiver::start(|mut stream| async move { while stream.read_u8().await.is_ok() {} }).await;
+    let limits = Limits { connect: Duration::from_millis(300), ..patient() };
+    let exchange = post(&client(limits), &https(&receiver)).await;
+    assert_eq!(code(&exchange), "connect_timeout");
+}
+
+/// What an HTTP/2 receiver does with a request.
+#[derive(Clone, Copy)]
+enum Reaction {
+    Answer,
+    Reset,
+    HeaderFlood,
+}
+
+async fn http2(acceptor: TlsAcceptor, reaction: Reaction) -> Receiver {
+    Receiver::start(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                let mut head = http::Response::new(());
+                match reaction {
+                    Reaction::Answer => {}
+                    Reaction::Reset => {
+                        respond.send_reset(h2::Reason::INTERNAL_ERROR);
+                        continue;
+                    }
+                    Reaction::HeaderFlood => {
+                        let value = "x".repeat(1 << 20).parse().unwrap();
+                        head.headers_mut().insert("x-flood", value);
+                    }
+                }
+                if let Ok(mut body) = respond.send_response(head, false) {
+                    body.send_data(Bytes::from_static(b"h2"), true).ok();
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_offered_and_twenty_posts_share_one_connection() {
+    let (cert, key) = certificate(|_| ());
+    let receiver = http2(acceptor(&cert, &key, b"h2"), Reaction::Answer).await;
+    let client = trusting(&cert);
+    for _ in 0..20 {
+        let exchange = post(&client, &https(&receiver)).await;
+        assert_eq!(status(&exchange), 200);
+        assert_eq!(exchange.excerpt.unwrap(), "h2");
+    }
+    assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn faults_of_http2_have_the_same_codes() {
+    let (cert, key) = certificate(|_| ());
+    for (reaction, expected) in
+        [(Reaction::Reset, "connection_reset"), (Reaction::HeaderFlood, "invalid_response")]
+    {
+        let receiver = http2(acceptor(&cert, &key, b"h2"), reaction).await;
+        assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), expected);
+    }
+}
