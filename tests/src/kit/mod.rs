@@ -3,7 +3,7 @@
 //! - [`Database`] is one test's own, copied from a template that has all migrations.
 //! - [`TestApp`] is the api on it, with a clock that stands still.
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
-//! - [`Receiver`] is where webhooks go.
+//! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -15,6 +15,7 @@ mod answer;
 mod app;
 mod config;
 mod database;
+mod deliveries;
 pub mod raw;
 mod receiver;
 mod tenant;
@@ -23,5 +24,6 @@ pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
 pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
 pub use database::Database;
+pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};
 pub use receiver::{Call, Receiver, Reply};
 pub use tenant::{Credential, Tenant};
