@@ -54,7 +54,10 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn deliver(&mut self, claimed: Vec<Claimed>) -> sqlx::Result<()> {
-        futures_util::future::join_all(claimed.into_iter().map(|claimed| self.sender.deliver(claimed))).await;
+        futures_util::future::join_all(
+            claimed.into_iter().map(|claimed| self.sender.deliver(claimed)),
+        )
+        .await;
         self.recorder.flush(&self.db).await?;
         Ok(())
     }
@@ -78,7 +81,11 @@ impl Pipeline {
     }
 }
 
-pub(crate) fn sender(db: &Db, config: &Config, records: crate::record::Records) -> Result<Sender, reqwest::Error> {
+pub(crate) fn sender(
+    db: &Db,
+    config: &Config,
+    records: crate::record::Records,
+) -> Result<Sender, reqwest::Error> {
     Ok(Sender {
         client: Client::new(Arc::clone(&config.targets), config.limits)?,
         keyring: config.keyring.clone(),

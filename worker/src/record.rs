@@ -153,9 +153,11 @@ async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
         return Ok(());
     }
     let mut tx = db.system().await?;
-    sqlx::raw_sql("set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off")
-        .execute(tx.conn())
-        .await?;
+    sqlx::raw_sql(
+        "set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off",
+    )
+    .execute(tx.conn())
+    .await?;
     let reported: Vec<(&Delivery, &Report)> =
         batch.iter().filter_map(|entry| Some((&entry.delivery, entry.report.as_ref()?))).collect();
     if !reported.is_empty() {
@@ -172,9 +174,15 @@ async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
 }
 
 /// `attempts` is counted here and not at the claim: a crash or a deployment never costs one of the five.
-async fn write_outcomes(tx: &mut shared::SystemTx, reports: &[(&Delivery, &Report)]) -> sqlx::Result<()> {
-    let each = |f: &dyn Fn(&Delivery, &Report) -> Uuid| reports.iter().map(|(d, r)| f(d, r)).collect::<Vec<_>>();
-    let statuses: Vec<String> = reports.iter().map(|(_, report)| status(report.next).to_owned()).collect();
+async fn write_outcomes(
+    tx: &mut shared::SystemTx,
+    reports: &[(&Delivery, &Report)],
+) -> sqlx::Result<()> {
+    let each = |f: &dyn Fn(&Delivery, &Report) -> Uuid| {
+        reports.iter().map(|(d, r)| f(d, r)).collect::<Vec<_>>()
+    };
+    let statuses: Vec<String> =
+        reports.iter().map(|(_, report)| status(report.next).to_owned()).collect();
     let retries: Vec<Option<DateTime<Utc>>> = reports
         .iter()
         .map(|(_, report)| match report.next {
@@ -182,7 +190,8 @@ async fn write_outcomes(tx: &mut shared::SystemTx, reports: &[(&Delivery, &Repor
             _ => None,
         })
         .collect();
-    let codes: Vec<Option<i32>> = reports.iter().map(|(_, report)| report.attempt.status_code.map(i32::from)).collect();
+    let codes: Vec<Option<i32>> =
+        reports.iter().map(|(_, report)| report.attempt.status_code.map(i32::from)).collect();
     let errors: Vec<Option<String>> =
         reports.iter().map(|(_, report)| report.attempt.error_code.map(str::to_owned)).collect();
     let ended: Vec<DateTime<Utc>> = reports.iter().map(|(_, report)| report.ended).collect();
@@ -212,7 +221,8 @@ async fn write_outcomes(tx: &mut shared::SystemTx, reports: &[(&Delivery, &Repor
     }
     for (_, report) in reports {
         if !matches!(report.next, Next::At(_)) {
-            metrics::counter!("webhook_deliveries_total", "outcome" => status(report.next)).increment(1);
+            metrics::counter!("webhook_deliveries_total", "outcome" => status(report.next))
+                .increment(1);
         }
     }
     Ok(())
@@ -226,7 +236,11 @@ fn status(next: Next) -> &'static str {
     }
 }
 
-async fn log_attempts(tx: &mut shared::SystemTx, db: &Db, reports: &[(&Delivery, &Report)]) -> sqlx::Result<()> {
+async fn log_attempts(
+    tx: &mut shared::SystemTx,
+    db: &Db,
+    reports: &[(&Delivery, &Report)],
+) -> sqlx::Result<()> {
     let now = db.clock().now();
     let column = |f: &dyn Fn(&Delivery, &AttemptRecord) -> i32| {
         reports.iter().map(|(delivery, report)| f(delivery, &report.attempt)).collect::<Vec<_>>()
@@ -234,15 +248,20 @@ async fn log_attempts(tx: &mut shared::SystemTx, db: &Db, reports: &[(&Delivery,
     let tenants: Vec<Uuid> = reports.iter().map(|(delivery, _)| delivery.tenant.0).collect();
     let deliveries: Vec<Uuid> = reports.iter().map(|(delivery, _)| delivery.id.0).collect();
     let ids: Vec<Uuid> = reports.iter().map(|_| AttemptId::fresh(now).0).collect();
-    let triggers: Vec<String> = reports.iter().map(|(delivery, _)| delivery.trigger.clone()).collect();
-    let started: Vec<DateTime<Utc>> = reports.iter().map(|(_, report)| report.attempt.started).collect();
+    let triggers: Vec<String> =
+        reports.iter().map(|(delivery, _)| delivery.trigger.clone()).collect();
+    let started: Vec<DateTime<Utc>> =
+        reports.iter().map(|(_, report)| report.attempt.started).collect();
     let first_bytes: Vec<Option<i32>> =
         reports.iter().map(|(_, report)| report.attempt.first_byte.map(whole_millis)).collect();
-    let codes: Vec<Option<i32>> = reports.iter().map(|(_, report)| report.attempt.status_code.map(i32::from)).collect();
+    let codes: Vec<Option<i32>> =
+        reports.iter().map(|(_, report)| report.attempt.status_code.map(i32::from)).collect();
     let error_codes: Vec<Option<String>> =
         reports.iter().map(|(_, report)| report.attempt.error_code.map(str::to_owned)).collect();
-    let errors: Vec<Option<String>> = reports.iter().map(|(_, report)| report.attempt.error.clone()).collect();
-    let excerpts: Vec<Option<String>> = reports.iter().map(|(_, report)| report.attempt.excerpt.clone()).collect();
+    let errors: Vec<Option<String>> =
+        reports.iter().map(|(_, report)| report.attempt.error.clone()).collect();
+    let excerpts: Vec<Option<String>> =
+        reports.iter().map(|(_, report)| report.attempt.excerpt.clone()).collect();
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
                                        first_byte_ms, status_code, error_code, error, excerpt)
@@ -272,7 +291,10 @@ fn whole_millis(duration: Duration) -> i32 {
 }
 
 /// A 410 switches the webhook off; what is pending for it is held.
-async fn disable_gone(tx: &mut shared::SystemTx, reports: &[(&Delivery, &Report)]) -> sqlx::Result<()> {
+async fn disable_gone(
+    tx: &mut shared::SystemTx,
+    reports: &[(&Delivery, &Report)],
+) -> sqlx::Result<()> {
     for (delivery, report) in reports.iter().filter(|(_, report)| report.next == Next::Disable) {
         tracing::warn!(webhook_id = %delivery.webhook, "the receiver answered 410; its webhook is switched off");
         sqlx::query!(

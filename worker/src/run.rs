@@ -29,9 +29,9 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
     let db = Db::connect(&config.db, clock)?;
     check::require(&db).await?;
-    let listener = TcpListener::bind(config.admin_listen)
-        .await
-        .map_err(|error| format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen))?;
+    let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
+        format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
+    })?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
     let slots = Slots::new(config.caps);
     let (records, recorder) = record::recorder();
@@ -39,7 +39,13 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let (out, claimed) = mpsc::unbounded_channel();
 
     let recorder = tokio::spawn(recorder.run(db.clone(), gone.clone()));
-    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), stop.clone(), gone.clone()));
+    tokio::spawn(admin::serve(
+        listener,
+        db.clone(),
+        telemetry.metrics(),
+        stop.clone(),
+        gone.clone(),
+    ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let (events, due) = (Knock::default(), Knock::default());
     tokio::spawn(listen(db.clone(), events.clone(), due.clone(), stop.clone()));
@@ -65,14 +71,18 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ended.map_err(Into::into)
 }
 
-async fn deliver(claimed: Claimed, sender: Data<Arc<Sender>>) -> Result<(), std::convert::Infallible> {
+async fn deliver(
+    claimed: Claimed,
+    sender: Data<Arc<Sender>>,
+) -> Result<(), std::convert::Infallible> {
     sender.deliver(claimed).await;
     Ok(())
 }
 
 /// Claiming ends with the signal itself: apalis stops taking tasks only a moment later.
 async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -115,7 +115,12 @@ impl Pause {
         self.0 = 0;
     }
 
-    pub(crate) async fn after(&mut self, error: &sqlx::Error, doing: &str, stop: &CancellationToken) {
+    pub(crate) async fn after(
+        &mut self,
+        error: &sqlx::Error,
+        doing: &str,
+        stop: &CancellationToken,
+    ) {
         let pause = (Duration::from_millis(50) * 2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
         self.0 = (self.0 + 1).min(10);
         metrics::counter!("worker_database_errors_total", "doing" => doing.to_owned()).increment(1);
