@@ -2,5 +2,10 @@
 
 mod contacts;
 mod delivery;
+mod fairness;
 mod held;
+mod receivers;
 mod resend;
+mod schedule;
+mod signing;
+mod workers;

@@ -18,7 +18,7 @@ pub const TOKEN_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The pepper of API keys, in base64.
 pub const PEPPER: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 /// The key that seals webhook secrets, with its id.
-const SECRET_KEYS: &str = "1:QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
+pub(super) const SECRET_KEYS: &str = "1:QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
 
 /// As a developer would run the api: webhooks may go to this machine, in plain http.
 pub(super) fn config(database_url: String) -> Config {

@@ -1,7 +1,7 @@
 //! Webhooks under a test's control: who hears of what, the worker step by step, and what a request must be signed with.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ pub const CONTACTS: &str = "/api/v1/connection/contacts";
 
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
+
+/// Far longer than anything here takes, even on a slow machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A webhook of a tenant, with the receiver it points to.
 pub struct Subscriber {
@@ -158,6 +161,19 @@ impl TestApp {
             .fetch_one(self.database.admin())
             .await
             .unwrap()
+    }
+
+    /// Waits until so many deliveries have this status, by the work of others.
+    pub async fn wait_until(&self, status: &str, count: i64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.count(status).await;
+            if found >= count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{found} of {count} deliveries are {status}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

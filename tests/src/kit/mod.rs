@@ -4,6 +4,8 @@
 //! - [`TestApp`] is the api on it, with a clock that stands still.
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
+//! - [`TcpServer`] is a receiver that misbehaves.
+//! - [`Program`] is the real api or worker, as a process of its own.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -17,7 +19,9 @@ mod config;
 mod database;
 mod deliveries;
 pub mod raw;
+mod program;
 mod receiver;
+mod tcp;
 mod tenant;
 
 pub use answer::{Answer, Page};
@@ -25,5 +29,7 @@ pub use app::{Event, TestApp};
 pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
 pub use database::Database;
 pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};
+pub use program::Program;
 pub use receiver::{Call, Receiver, Reply};
+pub use tcp::{TcpServer, read_webhook};
 pub use tenant::{Credential, Tenant};
