@@ -1,6 +1,7 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 
 mod contacts;
+mod crash;
 mod delivery;
 mod fairness;
 mod held;

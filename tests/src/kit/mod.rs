@@ -5,7 +5,7 @@
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
 //! - [`TcpServer`] is a receiver that misbehaves.
-//! - [`Program`] is the real api or worker, as a process of its own.
+//! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -21,6 +21,7 @@ mod deliveries;
 pub mod raw;
 mod program;
 mod receiver;
+mod stage;
 mod tcp;
 mod tenant;
 
@@ -31,5 +32,6 @@ pub use database::Database;
 pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};
 pub use program::Program;
 pub use receiver::{Call, Receiver, Reply};
+pub use stage::{Caller, Stage};
 pub use tcp::{TcpServer, read_webhook};
 pub use tenant::{Credential, Tenant};
