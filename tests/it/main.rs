@@ -3,10 +3,12 @@
 mod contacts;
 mod crash;
 mod delivery;
+mod disk;
 mod fairness;
 mod held;
 mod receivers;
 mod resend;
 mod schedule;
 mod signing;
+mod telemetry;
 mod workers;

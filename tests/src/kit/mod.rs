@@ -4,7 +4,7 @@
 //! - [`TestApp`] is the api on it, with a clock that stands still.
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
-//! - [`TcpServer`] is a receiver that misbehaves.
+//! - [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
 //! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
     clippy::expect_used,
@@ -15,6 +15,7 @@
 
 mod answer;
 mod app;
+mod collector;
 mod config;
 mod database;
 mod deliveries;
@@ -27,6 +28,7 @@ mod tenant;
 
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
+pub use collector::{Collector, Span};
 pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
 pub use database::Database;
 pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};

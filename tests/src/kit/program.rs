@@ -79,13 +79,18 @@ impl Program {
 
     /// Waits until a path of the operators' port answers with this status.
     pub async fn wait_for(&self, path: &str, status: u16) {
+        self.wait_until(path, |found, _| found == status).await;
+    }
+
+    /// Waits until a path of the operators' port answers as it should.
+    pub async fn wait_until(&self, path: &str, fits: impl Fn(u16, &str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (found, body) = self.admin(path).await;
-            if found == status {
+            let (status, body) = self.admin(path).await;
+            if fits(status, &body) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{path} answers {found}: {body}");
+            assert!(Instant::now() < deadline, "{path} answers {status}: {body}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
