@@ -10,6 +10,7 @@ pub mod error;
 pub mod http;
 mod list;
 mod serve;
+pub mod tenants;
 pub mod webhooks;
 
 use std::sync::Arc;

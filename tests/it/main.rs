@@ -1,4 +1,5 @@
-//! The promises, one file or folder each. They need the servers that `make test` starts.
+//! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod architecture;
+mod contacts;
