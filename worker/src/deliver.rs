@@ -202,6 +202,6 @@ fn tell(exchange: &Exchange, next: Next, attempt: &AttemptRecord) {
     let error = attempt.error_code.unwrap_or("none");
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
-    let millis = exchange.total.as_secs_f64() * 1000.0;
-    tracing::info!(outcome, error, status = attempt.status_code, millis, "attempt");
+    let micros = exchange.total.as_micros();
+    tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -27,8 +27,8 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
-    let db = Db::connect(&config.db, clock)?;
-    check::require(&db).await?;
+    check::require(&config.db.url, Process::Worker).await?;
+    let db = Db::new(&config.db, clock);
     let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
