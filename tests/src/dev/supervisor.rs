@@ -146,7 +146,7 @@ async fn watch(
             end = child.wait() => end,
         };
         match end {
-            Ok(status) => say(format!("{name} ended by itself ({status}); starting it again\n")),
+            Ok(status) => say(format!("{name} ended ({status}); starting it again\n")),
             Err(error) => say(format!("{name} is lost ({error}); starting it again\n")),
         }
         // Nobody listens any more only when the runner itself is stopping.
