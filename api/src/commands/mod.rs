@@ -22,8 +22,10 @@ pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
 /// Brings the schema up to date.
 pub(crate) async fn migrate() -> CommandResult {
     let mut settings = Settings::from_env();
-    let url: Option<Secret<String>> = settings
-        .required("MIGRATION_DATABASE_URL", "a login that may act as crm_owner: postgres://…@host/database");
+    let url: Option<Secret<String>> = settings.required(
+        "MIGRATION_DATABASE_URL",
+        "a login that may act as crm_owner: postgres://…@host/database",
+    );
     let url = settings.finish(url)?;
     migration::migrate(url.expose()).await?;
     say(&format!("the schema is up to date: {} migrations", migration::MIGRATOR.iter().count()))
@@ -58,7 +60,12 @@ pub(crate) fn keys() -> CommandResult {
 }
 
 /// Prints an access token for a user, with the user's own role.
-pub(crate) async fn token(config: Config, tenant: TenantId, user: UserId, ttl: Duration) -> CommandResult {
+pub(crate) async fn token(
+    config: Config,
+    tenant: TenantId,
+    user: UserId,
+    ttl: Duration,
+) -> CommandResult {
     let db = Db::connect(&config.db, Clock::system())?;
     let mut tx = db.tenant(tenant, shared::db::Origin::default()).await?;
     let role = sqlx::query_scalar!("select role from users where id = $1 and active", user.0)

@@ -28,7 +28,8 @@ impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         require_json(request.headers())?;
-        let body = tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
+        let body =
+            tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
         let value: Value =
             serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
         let Value::Object(members) = value else {
@@ -40,9 +41,11 @@ impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
 
 /// `application/json` or `application/…+json`, with any parameters.
 fn require_json(headers: &HeaderMap) -> Result<()> {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
     if json { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 

@@ -80,8 +80,11 @@ impl Fields {
     }
 
     /// A field that may be absent or `null`. The outer `None` is a fault.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
-    pub fn optional<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Some(None),
             Some(value) => self.check(name, value, rule).map(Some),
@@ -89,8 +92,11 @@ impl Fields {
     }
 
     /// A required field in a merge: absent keeps it, `null` is a fault.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
-    pub fn replaced<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+    pub fn replaced<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None => Some(None),
             Some(Value::Null) => self.fault(name, "Must not be null"),
@@ -99,7 +105,11 @@ impl Fields {
     }
 
     /// An optional field in a merge.
-    pub fn changed<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Change<T>> {
+    pub fn changed<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Change<T>> {
         match self.members.remove(name) {
             None => Some(Change::Keep),
             Some(Value::Null) => Some(Change::Clear),
@@ -114,7 +124,12 @@ impl Fields {
         }
     }
 
-    fn check<T>(&mut self, name: &str, value: Value, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+    fn check<T>(
+        &mut self,
+        name: &str,
+        value: Value,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<T> {
         match rule(value) {
             Ok(value) => Some(value),
             Err(fault) => self.fault(name, fault),

@@ -7,13 +7,13 @@ mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use shared::TenantTx;
 use shared::clock;
 use shared::event;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::signature::{SigningSecret, sealed_place};
 use shared::webhook::target::TargetPolicy;
-use shared::TenantTx;
 use utoipa::ToSchema;
 
 use crate::error::{Details, Error, Result};
@@ -121,7 +121,13 @@ impl Input for WebhookPatch {
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string);
         fields.ignore(&["disabledReason"]);
-        Some(Self { url: url?, events: events?, active: active?, description: description?, secret: secret? })
+        Some(Self {
+            url: url?,
+            events: events?,
+            active: active?,
+            description: description?,
+            secret: secret?,
+        })
     }
 }
 
@@ -249,5 +255,8 @@ pub async fn remove(tx: &mut TenantTx, id: WebhookId) -> Result<()> {
 }
 
 fn allowed(targets: &TargetPolicy, url: &str) -> Result<String> {
-    targets.parse(url).map(|url| url.as_str().to_owned()).map_err(|fault| Error::field("url", fault.to_string()))
+    targets
+        .parse(url)
+        .map(|url| url.as_str().to_owned())
+        .map_err(|fault| Error::field("url", fault.to_string()))
 }

@@ -33,7 +33,8 @@ pub struct Faults(pub Vec<Finding>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = self.0.iter().filter_map(|finding| Some((finding.what, finding.fault.as_ref()?)));
+        let faults =
+            self.0.iter().filter_map(|finding| Some((finding.what, finding.fault.as_ref()?)));
         for (at, (what, fault)) in faults.enumerate() {
             write!(f, "{}  - {what}: {fault}", if at == 0 { "" } else { "\n" })?;
         }
@@ -72,9 +73,12 @@ pub async fn inspect(db: &Db) -> sqlx::Result<Vec<Finding>> {
 }
 
 async fn version(conn: &mut PgConnection) -> sqlx::Result<Finding> {
-    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(conn).await?;
-    let fault = (number < 150_000)
-        .then(|| format!("PostgreSQL 15 or newer is needed, this is {}.{}", number / 10_000, number % 10_000));
+    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(conn)
+        .await?;
+    let fault = (number < 150_000).then(|| {
+        format!("PostgreSQL 15 or newer is needed, this is {}.{}", number / 10_000, number % 10_000)
+    });
     Ok(Finding { what: "PostgreSQL version", fault })
 }
 
@@ -92,25 +96,31 @@ async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     )
     .fetch_one(conn)
     .await?;
-    let fault = (!powers.is_empty())
-        .then(|| format!("{name} {}; connect as crm_app (api) or crm_worker (worker)", powers.join(", ")));
+    let fault = (!powers.is_empty()).then(|| {
+        format!("{name} {}; connect as crm_app (api) or crm_worker (worker)", powers.join(", "))
+    });
     Ok(Finding { what: "database login", fault })
 }
 
 async fn migrations(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let what = "migrations";
-    let present: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
+    let present: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *conn)
+        .await?;
     if !present {
         return Ok(Finding { what, fault: Some("none has run: run `api migrate`".into()) });
     }
     let applied: Vec<i64> =
-        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(conn).await?;
+        sqlx::query_scalar("select version from _sqlx_migrations where success")
+            .fetch_all(conn)
+            .await?;
     let missing: Vec<String> = MIGRATOR
         .iter()
         .filter(|migration| !applied.contains(&migration.version))
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let fault = (!missing.is_empty()).then(|| format!("not applied: {}; run `api migrate`", missing.join(", ")));
+    let fault = (!missing.is_empty())
+        .then(|| format!("not applied: {}; run `api migrate`", missing.join(", ")));
     Ok(Finding { what, fault })
 }
 
@@ -125,7 +135,11 @@ async fn tables(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     )
     .fetch_all(conn)
     .await?;
-    let fault = (!open.is_empty())
-        .then(|| format!("without forced row-level security: {}; tenants would see each other", open.join(", ")));
+    let fault = (!open.is_empty()).then(|| {
+        format!(
+            "without forced row-level security: {}; tenants would see each other",
+            open.join(", ")
+        )
+    });
     Ok(Finding { what: "tenant tables", fault })
 }

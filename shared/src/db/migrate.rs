@@ -12,7 +12,9 @@ const ROLES: &str = include_str!("../../../deploy/roles.sql");
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The roles are missing and this login may not create them.
-    #[error("the roles are missing and this login may not create them: run deploy/roles.sql as a superuser first")]
+    #[error(
+        "the roles are missing and this login may not create them: run deploy/roles.sql as a superuser first"
+    )]
     Roles(#[source] sqlx::Error),
     /// This login may not act for the owner.
     #[error("this login may not act as crm_owner: grant it, or migrate as a superuser")]
@@ -37,7 +39,9 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
     }
     sqlx::raw_sql("set role crm_owner").execute(&mut conn).await.map_err(MigrateError::Owner)?;
     MIGRATOR.run_direct(None, &mut conn, false).await?;
-    sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker").execute(&mut conn).await?;
+    sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker")
+        .execute(&mut conn)
+        .await?;
     conn.close().await?;
     Ok(())
 }

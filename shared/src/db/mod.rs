@@ -42,7 +42,8 @@ impl Db {
     /// # Errors
     /// A URL that does not parse.
     pub fn connect(config: &DbConfig, clock: Clock) -> sqlx::Result<Self> {
-        let options = PgConnectOptions::from_str(config.url.expose())?.application_name(config.application);
+        let options =
+            PgConnectOptions::from_str(config.url.expose())?.application_name(config.application);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(Duration::from_secs(5))
@@ -70,6 +71,7 @@ impl Db {
 
     /// For one statement outside any transaction: definer functions and health checks.
     /// Tenant tables raise here, because no tenant is set.
+    #[must_use]
     pub fn direct(&self) -> impl PgExecutor<'_> {
         &self.pool
     }
