@@ -47,7 +47,7 @@ impl Supervised for Postgres {
     }
 
     async fn stop(&mut self) -> Result<()> {
-        Self::stop(self).await
+        self.end().await
     }
 
     async fn kill(&mut self) -> Result<()> {
@@ -85,6 +85,7 @@ pub async fn keep(stage: Stage, folder: &Folder, signals: &mut Signals) -> Resul
     let dev_json = folder.dev_json();
     file.write(&dev_json)?;
     say(file.text(done.as_ref(), &folder.path()));
+    catcher.announce();
 
     let hurry = CancellationToken::new();
     let (pids, mut changes) = unbounded_channel();
