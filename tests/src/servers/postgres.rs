@@ -138,6 +138,18 @@ impl Postgres {
     /// When the system does not say how it ended.
     pub async fn stop(&mut self) -> Result<()> {
         if let Some(process) = &mut self.process {
+            process.stop_with(Signal::INT, STOP).await?;
+            self.process = None;
+        }
+        Ok(())
+    }
+
+    /// Ends the server for good: sessions end, nothing is written back, since the data go with their owner.
+    ///
+    /// # Errors
+    /// When the system does not say how it ended.
+    pub async fn end(&mut self) -> Result<()> {
+        if let Some(process) = &mut self.process {
             process.stop(STOP).await?;
             self.process = None;
         }
@@ -259,7 +271,8 @@ impl Postgres {
         let log = File::create(self.folder.log())?;
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data()).stdout(log.try_clone()?).stderr(log);
-        let process = Process::spawn(command, Signal::INT, &self.folder.pid_file())?;
+        // SIGQUIT is PostgreSQL's immediate shutdown, right for a cluster that is about to be removed.
+        let process = Process::spawn(command, Signal::QUIT, &self.folder.pid_file())?;
         let process = self.process.insert(process);
         let deadline = Instant::now() + START;
         loop {
