@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, pipeline, record, sweep};
+use crate::{admin, gauges, pipeline, queue, record, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -48,9 +48,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let (events, due) = (Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), events.clone(), due.clone(), stop.clone()));
+    tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
-    let engine = Engine { db: db.clone(), slots, out, stop: stop.clone() };
+    let lease = queue::lease(config.limits.total);
+    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -92,8 +93,8 @@ async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Carries the bell to the relay. Resends ring it too, so the claims are knocked at as well.
-async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.
+async fn listen(db: Db, events: Knock, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -102,7 +103,6 @@ async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
                     rung = bell.recv() => if rung.is_err() { break },
                 }
                 events.knock();
-                due.knock();
             }
         }
         tokio::select! {

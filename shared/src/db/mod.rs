@@ -40,6 +40,8 @@ pub struct DbConfig {
     pub connections: u32,
     /// Shown in `pg_stat_activity`.
     pub application: &'static str,
+    /// Settings of every connection.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 /// `postgres://user:password@host:port/database`; its `Debug` shows nothing.
@@ -80,7 +82,12 @@ impl Db {
     /// Prepares a pool; the first connection is made when it is needed.
     #[must_use]
     pub fn new(config: &DbConfig, clock: Clock) -> Self {
-        let options = config.url.0.clone().application_name(config.application);
+        let options = config
+            .url
+            .0
+            .clone()
+            .application_name(config.application)
+            .options(config.settings.iter().copied());
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(PATIENCE)

@@ -30,6 +30,7 @@ pub(super) fn config(database_url: String) -> Config {
             url: Value::parse(&database_url).unwrap(),
             connections: 8,
             application: "liaison-test",
+            settings: &[],
         },
         request_timeout: Duration::from_secs(60),
         pepper: Value::parse(PEPPER).unwrap(),

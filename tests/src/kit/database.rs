@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 /// Session lock of whoever prepares the cluster; any number that nobody else uses.
-const PREPARING: i64 = 0x6c69_6169_736f_6e;
+const PREPARING: i64 = 0x006c_6961_6973_6f6e;
 
 /// One test's own database; it is dropped with this.
 pub struct Database {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use shared::id::{DeliveryId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
-pub use claim::{LEASE, claim};
+pub use claim::{claim, lease};
 pub(crate) use engine::Pause;
 pub use engine::{Engine, Knock};
 pub use slots::{Caps, Slot, Slots};
