@@ -173,6 +173,7 @@ fn span(delivery: &Delivery) -> tracing::Span {
         tenant_id = %delivery.tenant,
         delivery_id = %delivery.id,
         webhook_id = %delivery.webhook,
+        event_id = %delivery.occurrence,
         event = delivery.event,
         attempt = attempt_number(delivery),
         request_id = delivery.request_id,

@@ -84,6 +84,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
         trace_id = field::Empty,
         tenant_id = field::Empty,
         principal = field::Empty,
+        event_id = field::Empty,
     );
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, traceparent);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::Db;
-use shared::id::{DeliveryId, LeaseId, TenantId, WebhookId};
+use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 use uuid::Uuid;
 
 use super::{Claimed, Delivery, Slots};
@@ -87,6 +87,7 @@ struct Row {
     tenant_id: Uuid,
     id: Uuid,
     webhook_id: Uuid,
+    occurrence_id: Uuid,
     event: String,
     body: String,
     attempts: i32,
@@ -106,6 +107,7 @@ impl Row {
             tenant: TenantId(self.tenant_id),
             id: DeliveryId(self.id),
             webhook: WebhookId(self.webhook_id),
+            occurrence: EventId(self.occurrence_id),
             event: self.event,
             body: self.body.into(),
             attempts: self.attempts,
