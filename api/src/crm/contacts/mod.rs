@@ -184,7 +184,8 @@ pub async fn update(tx: &mut TenantTx, id: ContactId, patch: ContactPatch) -> Re
         return Ok(before);
     }
     after.version += 1;
-    after.updated_at = tx.now();
+    // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
+    after.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &after).await?;
     let updated = Updated::new(&before, &after).map_err(|error| Error::Internal(error.into()))?;
     tx.emit(EventType::ContactUpdated, &updated)?;
