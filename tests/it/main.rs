@@ -1,1 +1,3 @@
-fn main() {}
+//! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
+
+mod contacts;

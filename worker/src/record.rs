@@ -153,11 +153,6 @@ async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
         return Ok(());
     }
     let mut tx = db.system().await?;
-    sqlx::raw_sql(
-        "set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off",
-    )
-    .execute(tx.conn())
-    .await?;
     let reported: Vec<(&Delivery, &Report)> =
         batch.iter().filter_map(|entry| Some((&entry.delivery, entry.report.as_ref()?))).collect();
     if !reported.is_empty() {

@@ -3,6 +3,8 @@
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
 
+use super::DatabaseUrl;
+
 /// Every migration of this version, in order.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -23,7 +25,7 @@ pub enum MigrateError {
     #[error(transparent)]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// The database cannot be reached, or another statement failed.
-    #[error(transparent)]
+    #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
@@ -32,8 +34,8 @@ pub enum MigrateError {
 ///
 /// # Errors
 /// See [`MigrateError`].
-pub async fn migrate(url: &str) -> Result<(), MigrateError> {
-    let mut conn = PgConnection::connect(url).await?;
+pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
+    let mut conn = url.connect().await?;
     if !roles_exist(&mut conn).await? {
         sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
     }

@@ -91,7 +91,7 @@ impl Resource for ContactId {
 }
 
 impl Input for NewContact {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
         let email = fields.optional("email", rules::email);
         let phone = fields.optional("phone", rules::phone);
@@ -102,7 +102,7 @@ impl Input for NewContact {
 }
 
 impl Input for ContactPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
         let email = fields.changed("email", rules::email);
         let phone = fields.changed("phone", rules::phone);
