@@ -71,7 +71,7 @@ impl Postgres {
         let password = format!("{:032x}", rand::random::<u128>());
         let bin = bin()?;
         let mut postgres = Self { process: None, folder, account, bin, password, port: 0 };
-        postgres.initdb(options.durability)?;
+        postgres.initdb()?;
         let mut ports_left = 5;
         loop {
             postgres.port = free_port()?;
@@ -212,7 +212,7 @@ impl Postgres {
         command
     }
 
-    fn initdb(&self, durability: Durability) -> Result<()> {
+    fn initdb(&self) -> Result<()> {
         let password_file = self.folder.path().join("password");
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password_file)?;
@@ -225,13 +225,12 @@ impl Postgres {
         command
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--username", Self::SUPERUSER])
             .arg(format!("--locale={locale}"))
+            // The cluster never outlives the machine's uptime.
+            .arg("--no-sync")
             .arg("--pwfile")
             .arg(&password_file)
             .arg("--pgdata")
             .arg(self.data());
-        if durability == Durability::Off {
-            command.arg("--no-sync");
-        }
         let output = command.output()?;
         fs::remove_file(password_file)?;
         if output.status.success() {
