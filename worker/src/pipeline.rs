@@ -1,5 +1,5 @@
 //! The whole way from the outbox to the receiver, step by step under the caller's control: for tests that move time
-//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run) drives.
+//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run()) drives.
 
 use std::sync::Arc;
 
