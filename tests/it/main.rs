@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod architecture;
+mod boot;
+mod cancellation;
 mod catalog;
 mod contacts;
 mod isolation;
+mod migrations;

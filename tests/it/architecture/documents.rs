@@ -119,8 +119,12 @@ fn every_document_that_the_code_points_to_exists() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The variables that a file's code asks [`shared::settings::Settings`] for.
-fn variables(source: &Source) -> Vec<String> {
+/// The variables that the code under these folders asks [`shared::settings::Settings`] for.
+pub fn variables(folders: &[&str]) -> Vec<String> {
+    files(folders, ".rs").iter().flat_map(variables_of).collect()
+}
+
+fn variables_of(source: &Source) -> Vec<String> {
     let code = source.code();
     let asked =
         [".required(", ".default(", ".optional("].iter().flat_map(|call| code.split(call).skip(1));
@@ -133,8 +137,7 @@ fn variables(source: &Source) -> Vec<String> {
 
 #[test]
 fn every_variable_that_a_process_reads_is_explained_in_the_example_environment() {
-    let read: Vec<_> =
-        files(&["api/src", "worker/src", "shared/src"], ".rs").iter().flat_map(variables).collect();
+    let read = variables(&["api/src", "worker/src", "shared/src"]);
     assert!(
         read.iter().any(|name| name == "DATABASE_URL"),
         "the reader of variables has changed: {read:?}"

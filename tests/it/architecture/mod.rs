@@ -5,3 +5,5 @@ mod imports;
 mod shape;
 mod source;
 mod steps;
+
+pub use documents::variables;

@@ -1,9 +1,10 @@
 //! Tenant B against tenant A's rows, table by table, straight in the database as the api's own login.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::db::{DbConfig, Origin};
 use shared::id::TenantId;
-use shared::{Clock, Db, Secret};
+use shared::settings::Value;
+use shared::{Clock, Db};
 use sqlx::{AssertSqlSafe, PgPool};
 use tests::kit::Database;
 use uuid::Uuid;
@@ -58,9 +59,9 @@ impl Arena {
 }
 
 fn login(url: &str) -> Db {
-    let config =
-        DbConfig { url: Secret::new(url.to_owned()), connections: 2, application: "isolation" };
-    Db::connect(&config, Clock::system()).unwrap()
+    let url = Value::parse(url).unwrap();
+    let config = DbConfig { url, connections: 2, application: "isolation", settings: &[] };
+    Db::new(&config, Clock::system())
 }
 
 fn outcome(done: sqlx::Result<sqlx::postgres::PgQueryResult>) -> Outcome {
@@ -97,7 +98,7 @@ fn is_row(table: &Table, row: &Row) -> String {
 }
 
 /// Our own uuids as literals.
-fn literal(value: &Value) -> String {
+fn literal(value: &serde_json::Value) -> String {
     let text = value.as_str().unwrap();
     assert!(text.parse::<Uuid>().is_ok(), "{text}");
     format!("'{text}'")
