@@ -113,6 +113,16 @@ async fn call(
     caller.call(route.method.clone(), &format!("{}{query}", path(route, ids)), (probe.body)()).await
 }
 
+/// Routes that ask for no credential, each for a reason.
+const PUBLIC: &[&str] = &[];
+
+#[test]
+fn every_route_asks_for_a_credential_unless_it_is_listed_here() {
+    let routes = api::routes();
+    let public: Vec<_> = routes.iter().filter(|route| scope(route).is_none()).map(name).collect();
+    assert_eq!(public, PUBLIC);
+}
+
 #[test]
 fn every_route_has_a_probe_and_every_probe_a_route() {
     let routes: BTreeSet<String> = probed().iter().map(|(route, _)| name(route)).collect();
