@@ -96,7 +96,12 @@ impl Config {
         Some(Self {
             listen: listen?,
             admin_listen: admin_listen?,
-            db: DbConfig { url: url?, connections: connections?.0, application: "liaison-api" },
+            db: DbConfig {
+                url: url?,
+                connections: connections?.0,
+                application: "liaison-api",
+                settings: &[],
+            },
             request_timeout: request_timeout?,
             pepper: pepper?,
             tokens: tokens?,

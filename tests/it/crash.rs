@@ -52,7 +52,11 @@ impl Seen {
         let acknowledged = || self.acknowledged.lock().unwrap().len();
         let (before, deadline) = (acknowledged(), Instant::now() + PATIENCE);
         while acknowledged() < before + 2 * WRITERS {
-            assert!(Instant::now() < deadline, "the api does not acknowledge: {:?}", self.statuses.lock().unwrap());
+            assert!(
+                Instant::now() < deadline,
+                "the api does not acknowledge: {:?}",
+                self.statuses.lock().unwrap()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -79,7 +83,8 @@ async fn crash(stage: &mut Stage, part: Part) {
         }
         Part::Everything => {
             let Stage { api, worker, postgres, .. } = stage;
-            let (_, _, postgres_died) = tokio::join!(api.kill9(), worker.kill9(), postgres.kill9());
+            let ((), (), postgres_died) =
+                tokio::join!(api.kill9(), worker.kill9(), postgres.kill9());
             postgres_died.unwrap();
             postgres.restart().await.unwrap();
             tokio::join!(api.restart(), worker.restart());
@@ -99,14 +104,19 @@ async fn settle(stage: &Stage) {
         if open == 0 {
             return;
         }
-        assert!(Instant::now() < deadline, "{open} events are still on their way\n{}", stage.worker.log());
+        assert!(
+            Instant::now() < deadline,
+            "{open} events are still on their way\n{}",
+            stage.worker.log()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed() {
-    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+    let rounds =
+        std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
     let mut stage = Stage::start(&[("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s,1s")]).await;
     let seen = Arc::<Seen>::default();
     let mut writers = JoinSet::new();
@@ -116,7 +126,8 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     for round in 0..rounds {
         seen.progress().await;
         tokio::time::sleep(Duration::from_millis(rand::random_range(0..200))).await;
-        crash(&mut stage, [Part::Worker, Part::Postgres, Part::Api, Part::Everything][round % 4]).await;
+        crash(&mut stage, [Part::Worker, Part::Postgres, Part::Api, Part::Everything][round % 4])
+            .await;
     }
     seen.progress().await;
     seen.stop.store(true, Ordering::SeqCst);
@@ -132,7 +143,8 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     let announced = column(&stage, "select body->'data'->>'id' from webhook_events").await;
     assert_eq!(announced.len(), contacts.len(), "one event for each contact");
     assert_eq!(announced.into_iter().collect::<BTreeSet<_>>(), contacts);
-    let undelivered = column(&stage, "select id::text from webhook_events where status <> 'delivered'").await;
+    let undelivered =
+        column(&stage, "select id::text from webhook_events where status <> 'delivered'").await;
     assert!(undelivered.is_empty(), "{undelivered:?}");
     let calls = stage.receiver.calls();
     let received: BTreeSet<_> =
@@ -140,8 +152,16 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     assert_eq!(received, contacts, "received and committed are the same");
 
     let statuses = seen.statuses.lock().unwrap().clone();
-    assert!(statuses.keys().all(|status| [201, 503].contains(status)), "{statuses:?}\n{}", stage.api.log());
-    println!("{rounds} crashes, {} contacts, {} requests, answers {statuses:?}", contacts.len(), calls.len());
+    assert!(
+        statuses.keys().all(|status| [201, 503].contains(status)),
+        "{statuses:?}\n{}",
+        stage.api.log()
+    );
+    println!(
+        "{rounds} crashes, {} contacts, {} requests, answers {statuses:?}",
+        contacts.len(),
+        calls.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

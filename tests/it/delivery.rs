@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 /// The bytes that the database holds for a webhook's deliveries, oldest first.
 async fn stored_bodies(app: &TestApp, subscriber: &Subscriber) -> Vec<String> {
-    sqlx::query_scalar("select body::text from webhook_events where webhook_id = $1 order by created_at, id")
-        .bind(subscriber.id)
-        .fetch_all(app.database.admin())
-        .await
-        .unwrap()
+    sqlx::query_scalar(
+        "select body::text from webhook_events where webhook_id = $1 order by created_at, id",
+    )
+    .bind(subscriber.id)
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -33,7 +35,8 @@ async fn a_created_contact_reaches_the_subscriber_as_it_was_answered() {
 }
 
 #[tokio::test]
-async fn the_body_has_the_documents_members_in_order_and_is_byte_for_byte_what_the_database_holds() {
+async fn the_body_has_the_documents_members_in_order_and_is_byte_for_byte_what_the_database_holds()
+{
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
@@ -195,8 +198,10 @@ async fn an_event_that_nobody_wants_leaves_the_outbox() {
 
     assert_eq!(app.worker().drain().await.unwrap(), 0);
     assert!(app.announced().await.is_empty());
-    let deliveries: i64 =
-        sqlx::query_scalar("select count(*) from webhook_events").fetch_one(app.database.admin()).await.unwrap();
+    let deliveries: i64 = sqlx::query_scalar("select count(*) from webhook_events")
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap();
     assert_eq!(deliveries, 0);
 }
 
@@ -211,13 +216,19 @@ async fn the_tenant_sees_a_delivery_before_and_after_each_attempt() {
     worker.relay().await.unwrap();
 
     let event = subscriber.only_delivery().await;
-    assert_eq!((&event["status"], &event["attempts"], &event["attemptLog"]), (&json!("pending"), &json!(0), &json!([])));
+    assert_eq!(
+        (&event["status"], &event["attempts"], &event["attemptLog"]),
+        (&json!("pending"), &json!(0), &json!([]))
+    );
     assert_eq!((&event["payload"], &event["nextRetry"]), (&contact, &contact["createdAt"]));
 
     worker.drain().await.unwrap();
     let event = subscriber.only_delivery().await;
     assert_eq!((&event["status"], &event["attempts"]), (&json!("pending"), &json!(1)));
-    assert_eq!((&event["lastStatusCode"], &event["lastError"]), (&json!(503), &json!("http_status")));
+    assert_eq!(
+        (&event["lastStatusCode"], &event["lastError"]),
+        (&json!(503), &json!("http_status"))
+    );
     assert_eq!(event["nextRetry"], "2026-01-02T03:06:05.678Z");
     let log = event["attemptLog"].as_array().unwrap();
     assert_eq!(log.len(), 1);
@@ -239,7 +250,10 @@ async fn the_tenant_sees_a_delivery_before_and_after_each_attempt() {
     worker.drain().await.unwrap();
     let event = subscriber.only_delivery().await;
     assert_eq!((&event["status"], &event["attempts"]), (&json!("delivered"), &json!(2)));
-    assert_eq!((&event["nextRetry"], &event["deliveredAt"]), (&json!(null), &json!("2026-01-02T03:06:05.678Z")));
+    assert_eq!(
+        (&event["nextRetry"], &event["deliveredAt"]),
+        (&json!(null), &json!("2026-01-02T03:06:05.678Z"))
+    );
     assert_eq!(event["lastStatusCode"], 200);
     assert_eq!(event["attemptLog"][1]["errorCode"], json!(null));
 }

@@ -84,7 +84,12 @@ async fn a_full_disk_refuses_changes_with_503_and_loses_none_that_it_took() {
             acknowledged.insert(body["data"]["id"].as_str().unwrap().to_owned());
             assert!(acknowledged.len() < 10_000, "the disk is never full");
         } else {
-            assert_eq!((status, &body["code"]), (503, &json!("SERVICE_UNAVAILABLE")), "{body}\n{}", stage.api.log());
+            assert_eq!(
+                (status, &body["code"]),
+                (503, &json!("SERVICE_UNAVAILABLE")),
+                "{body}\n{}",
+                stage.api.log()
+            );
             refused += 1;
         }
     }
@@ -102,8 +107,10 @@ async fn a_full_disk_refuses_changes_with_503_and_loses_none_that_it_took() {
     }
     loop {
         let calls = stage.receiver.calls();
-        let received: BTreeSet<_> =
-            calls.iter().map(|call| call.json()["data"]["id"].as_str().unwrap().to_owned()).collect();
+        let received: BTreeSet<_> = calls
+            .iter()
+            .map(|call| call.json()["data"]["id"].as_str().unwrap().to_owned())
+            .collect();
         if received.is_superset(&acknowledged) {
             break;
         }

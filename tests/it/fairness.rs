@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::json;
 use shared::id::WebhookId;
 use tests::kit::{CONTACTS, Program, Reply, Subscriber, TcpServer, TestApp};
@@ -116,11 +117,12 @@ async fn with_fewer_places_than_webhooks_they_take_turns() {
     app.announce(&acme, "contact.created", 10).await;
     app.worker().relay().await.unwrap();
 
-    let (db, slots) = (app.worker_db(), Slots::new(Caps { total: 2, per_webhook: 2, per_tenant: 2 }));
+    let (db, slots) =
+        (app.worker_db(), Slots::new(Caps { total: 2, per_webhook: 2, per_tenant: 2 }));
     let mut served: BTreeMap<WebhookId, usize> = BTreeMap::new();
     let mut after = None;
     for _ in 0..5 {
-        let claimed = claim(&db, &slots, after).await.unwrap();
+        let claimed = claim(&db, &slots, TimeDelta::minutes(1), after).await.unwrap();
         assert_eq!(claimed.len(), 2);
         after = claimed.last().map(|one| one.delivery.webhook);
         for (webhook, share) in shares(&claimed) {

@@ -31,7 +31,10 @@ async fn what_is_pending_when_a_webhook_is_switched_off_is_held_and_goes_out_whe
     subscriber.switch(false).await;
     assert_eq!(worker.drain().await.unwrap(), 0);
     let held = subscriber.only_delivery().await;
-    assert_eq!((&held["status"], &held["heldReason"]), (&json!("pending"), &json!("webhook_inactive")));
+    assert_eq!(
+        (&held["status"], &held["heldReason"]),
+        (&json!("pending"), &json!("webhook_inactive"))
+    );
     assert_eq!((&held["attempts"], &held["nextRetry"]), (&json!(0), &json!(null)));
 
     subscriber.switch(true).await;

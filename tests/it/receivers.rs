@@ -22,7 +22,11 @@ async fn attempt_with(url: &str, change: impl FnOnce(&mut Config)) -> Value {
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     // Past the check at registration: addresses can go bad later.
-    sqlx::query("update webhooks set url = $1").bind(url).execute(app.database.admin()).await.unwrap();
+    sqlx::query("update webhooks set url = $1")
+        .bind(url)
+        .execute(app.database.admin())
+        .await
+        .unwrap();
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     assert_eq!(app.worker_with(change).drain().await.unwrap(), 1);
     subscriber.only_delivery().await
@@ -32,8 +36,15 @@ async fn attempt_with(url: &str, change: impl FnOnce(&mut Config)) -> Value {
 #[track_caller]
 fn assert_retried(delivery: &Value, code: &str, status: Option<u16>) {
     let attempt = &delivery["attemptLog"][0];
-    assert_eq!((&attempt["errorCode"], &attempt["statusCode"]), (&json!(code), &json!(status)), "{delivery:#}");
-    assert_eq!((&delivery["lastError"], &delivery["lastStatusCode"]), (&json!(code), &json!(status)));
+    assert_eq!(
+        (&attempt["errorCode"], &attempt["statusCode"]),
+        (&json!(code), &json!(status)),
+        "{delivery:#}"
+    );
+    assert_eq!(
+        (&delivery["lastError"], &delivery["lastStatusCode"]),
+        (&json!(code), &json!(status))
+    );
     assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("pending"), &json!(1)));
     assert_eq!(delivery["nextRetry"], "2026-01-02T03:06:05.678Z");
 }
@@ -159,9 +170,15 @@ async fn of_an_answer_that_explains_itself_the_first_kilobyte_is_kept() {
 #[tokio::test]
 async fn an_inward_address_is_blocked_when_sending_even_when_it_was_let_in() {
     let server = TcpServer::start(|_| async { Ok(()) }).await;
-    let public_only = |config: &mut Config| config.targets = Arc::new(TargetPolicy::new(true, Vec::new()));
+    let public_only =
+        |config: &mut Config| config.targets = Arc::new(TargetPolicy::new(true, Vec::new()));
     let url = server.url();
-    for url in [&*url, &url.replace("127.0.0.1", "localhost"), "http://10.0.0.1/", "http://169.254.169.254/latest"] {
+    for url in [
+        &*url,
+        &url.replace("127.0.0.1", "localhost"),
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest",
+    ] {
         assert_retried(&attempt_with(url, public_only).await, "url_blocked", None);
     }
     assert_eq!(server.connections(), 0);

@@ -23,7 +23,11 @@ fn cycles(event: &Value) -> Vec<(i64, i64, &str)> {
     let log = event["attemptLog"].as_array().unwrap();
     log.iter()
         .map(|one| {
-            (one["cycle"].as_i64().unwrap(), one["attempt"].as_i64().unwrap(), one["trigger"].as_str().unwrap())
+            (
+                one["cycle"].as_i64().unwrap(),
+                one["attempt"].as_i64().unwrap(),
+                one["trigger"].as_str().unwrap(),
+            )
         })
         .collect()
 }
@@ -44,7 +48,10 @@ async fn a_delivered_event_is_sent_again_with_the_same_id_and_bytes_as_a_new_fir
     let [first, second] = &subscriber.receiver.calls()[..] else { panic!("two requests") };
     assert_eq!(first.body, second.body);
     assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
-    assert_eq!((second.header("x-webhook-attempt"), second.header("x-webhook-trigger")), ("1", "manual"));
+    assert_eq!(
+        (second.header("x-webhook-attempt"), second.header("x-webhook-trigger")),
+        ("1", "manual")
+    );
     second.assert_signed(&subscriber.secret);
     let after = subscriber.only_delivery().await;
     assert_eq!(after["status"], "delivered");

@@ -76,7 +76,10 @@ async fn the_third_attempt_can_succeed_and_is_then_the_last() {
 
 #[tokio::test]
 async fn retry_after_lengthens_a_wait_up_to_an_hour_and_never_shortens_it() {
-    let (app, subscriber) = announced(["300", "10", "86400"].map(|wish| Reply::status(503).header("retry-after", wish))).await;
+    let (app, subscriber) = announced(
+        ["300", "10", "86400"].map(|wish| Reply::status(503).header("retry-after", wish)),
+    )
+    .await;
     let mut worker = app.worker();
     for wait in [TimeDelta::seconds(300), TimeDelta::minutes(4), TimeDelta::hours(1)] {
         assert_eq!(worker.drain().await.unwrap(), 1);
@@ -116,7 +119,10 @@ async fn a_410_ends_the_delivery_switches_the_webhook_off_and_holds_the_rest() {
 
     let [held, failed] = &subscriber.deliveries().await[..] else { panic!("two deliveries") };
     assert_eq!((&failed["status"], &failed["attempts"]), (&json!("failed"), &json!(1)));
-    assert_eq!((&held["status"], &held["heldReason"]), (&json!("pending"), &json!("webhook_inactive")));
+    assert_eq!(
+        (&held["status"], &held["heldReason"]),
+        (&json!("pending"), &json!("webhook_inactive"))
+    );
     let webhook = subscriber.show().await;
     assert_eq!((&webhook["active"], &webhook["disabledReason"]), (&json!(false), &json!("gone")));
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use shared::Clock;
 use shared::settings::Value as _;
 use standardwebhooks::Webhook;
-use tests::kit::{CONTACTS, Call, Receiver, TestApp, WEBHOOKS};
+use tests::kit::{CONTACTS, Call, Receiver, TestApp, WEBHOOKS, hex};
 
 /// HMAC-SHA256 as RFC 2104 spells it.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
@@ -21,10 +21,6 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let padded = |pad: u8| block.map(|byte| byte ^ pad);
     let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `id.timestamp.body`, as Standard Webhooks signs it.
@@ -73,7 +69,9 @@ async fn a_secret_of_the_tenants_own_keys_both_signatures_with_its_text() {
     let acme = app.tenant("acme").await;
     let receiver = Receiver::start().await;
     let secret = "correct-horse-battery-staple";
-    acme.post(WEBHOOKS, json!({"url": receiver.url(), "events": ["*"], "secret": secret})).await.created();
+    acme.post(WEBHOOKS, json!({"url": receiver.url(), "events": ["*"], "secret": secret}))
+        .await
+        .created();
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     app.worker().drain().await.unwrap();
 
@@ -153,7 +151,10 @@ async fn a_secret_that_cannot_be_opened_fails_the_delivery_without_a_request() {
 
     assert!(subscriber.receiver.calls().is_empty());
     let delivery = subscriber.only_delivery().await;
-    assert_eq!((&delivery["status"], &delivery["lastError"]), (&json!("failed"), &json!("secret_unreadable")));
+    assert_eq!(
+        (&delivery["status"], &delivery["lastError"]),
+        (&json!("failed"), &json!("secret_unreadable"))
+    );
     let log = delivery["attemptLog"].as_array().unwrap();
     assert_eq!((log.len(), &log[0]["errorCode"]), (1, &json!("secret_unreadable")));
 }

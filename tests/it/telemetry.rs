@@ -2,7 +2,9 @@
 //! but never what, and the metrics that dashboards and alerts stand on.
 
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Call, Collector, PEPPER, Program, Subscriber, TOKEN_KEY, Tenant, TestApp};
+use tests::kit::{
+    CONTACTS, Call, Collector, PEPPER, Program, Subscriber, TOKEN_KEY, Tenant, TestApp,
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER_SPAN: &str = "00f067aa0ba902b7";
@@ -25,7 +27,8 @@ async fn delivered(variables: &[(&str, &str)]) -> Delivered {
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     let (app_url, worker_url) = (app.database.app_url(), app.database.worker_url());
-    let (api, worker) = tokio::join!(Program::api(&app_url, variables), Program::worker(&worker_url, variables));
+    let (api, worker) =
+        tokio::join!(Program::api(&app_url, variables), Program::worker(&worker_url, variables));
     let acme = acme.through(api.url());
     let answer = acme
         .request(http::Method::POST, CONTACTS)
@@ -35,7 +38,10 @@ async fn delivered(variables: &[(&str, &str)]) -> Delivered {
         .send()
         .await
         .unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()["x-request-id"]), (201, &"request-of-the-test".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-request-id"]),
+        (201, &"request-of-the-test".parse().unwrap())
+    );
     let call = subscriber.receiver.wait_for(1).await.remove(0);
     app.wait_until("delivered", 1).await;
     Delivered { app, api, worker, acme, subscriber, call }
@@ -75,7 +81,9 @@ async fn a_log_line_says_which_request_trace_tenant_and_delivery_it_is_about() {
     let product = delivered(&[]).await;
     let tenant = product.acme.id.to_string();
     let line_of = |lines: Vec<Value>, message: &str| {
-        let found = lines.iter().find(|line| line["message"] == message && line["span"]["trace_id"] == TRACE);
+        let found = lines
+            .iter()
+            .find(|line| line["message"] == message && line["span"]["trace_id"] == TRACE);
         found.unwrap_or_else(|| panic!("no line {message:?} of the trace in {lines:#?}")).clone()
     };
 
@@ -112,7 +120,8 @@ async fn no_log_line_holds_a_secret_a_credential_or_a_body_even_at_debug() {
 
     let tests::kit::Credential::ApiKey(key) = &product.acme.credential else { panic!("a key") };
     let secret = product.subscriber.secret.strip_prefix("whsec_").unwrap();
-    let password = url::Url::parse(&product.app.database.app_url()).unwrap().password().unwrap().to_owned();
+    let password =
+        url::Url::parse(&product.app.database.app_url()).unwrap().password().unwrap().to_owned();
     for (what, text) in [
         ("an API key", key.as_str()),
         ("an access token", &token),
@@ -143,13 +152,17 @@ async fn both_programs_tell_prometheus_what_dashboards_and_alerts_need() {
     };
     let (status, api) = product.api.admin("/metrics").await;
     assert_eq!(status, 200);
-    let created = r#"http_requests_total{method="POST",route="/api/v1/connection/contacts",status="201"}"#;
+    let created =
+        r#"http_requests_total{method="POST",route="/api/v1/connection/contacts",status="201"}"#;
     assert!((metric(&api, created) - 1.0).abs() < f64::EPSILON);
     assert!(api.contains("http_request_duration_seconds_bucket{"), "{api}");
     assert!(metric(&api, r#"db_connections{state="open"}"#) >= 1.0);
 
     // The gauges are set by the housekeeping, which comes round every two seconds.
-    product.worker.wait_until("/metrics", |_, text| text.contains("webhook_oldest_due_seconds")).await;
+    product
+        .worker
+        .wait_until("/metrics", |_, text| text.contains("webhook_oldest_due_seconds"))
+        .await;
     let (_, worker) = product.worker.admin("/metrics").await;
     for (start, expected) in [
         (r#"webhook_attempts_total{outcome="delivered",error="none"}"#, 1.0),

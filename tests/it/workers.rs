@@ -10,8 +10,11 @@ use serde_json::json;
 use tests::kit::{CONTACTS, Call, Program, Reply, TcpServer, TestApp, read_webhook};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
-use worker::queue::{Caps, LEASE, Slots, claim};
+use worker::queue::{Caps, Slots, claim};
 use worker::record::recorder;
+
+/// How long a claim holds: the longest request, 30 s, and as much again.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
 
 /// The ids of the deliveries that arrived, each once.
 fn ids(calls: &[Call]) -> HashSet<&str> {
@@ -119,10 +122,14 @@ async fn an_outcome_that_comes_after_its_lease_does_not_overwrite_the_next_worke
     late.unwrap();
 
     let delivery = acme.only_delivery(webhook["id"].as_str().unwrap()).await;
-    assert_eq!((&delivery["status"], &delivery["lastStatusCode"]), (&json!("delivered"), &json!(200)));
+    assert_eq!(
+        (&delivery["status"], &delivery["lastStatusCode"]),
+        (&json!("delivered"), &json!(200))
+    );
     assert_eq!((&delivery["attempts"], &delivery["nextRetry"]), (&json!(1), &json!(null)));
     // The tenant sees every request that was made.
-    let mut codes: Vec<_> = delivery["attemptLog"].as_array().unwrap().iter().map(|one| &one["statusCode"]).collect();
+    let mut codes: Vec<_> =
+        delivery["attemptLog"].as_array().unwrap().iter().map(|one| &one["statusCode"]).collect();
     codes.sort_by_key(|code| code.as_i64());
     assert_eq!(codes, [200, 500]);
 }
@@ -151,7 +158,7 @@ async fn a_delivery_that_is_handed_back_is_due_at_once() {
     other.relay().await.unwrap();
     let (db, (records, mut recorder)) = (app.worker_db(), recorder());
     let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 });
-    for claimed in claim(&db, &slots, None).await.unwrap() {
+    for claimed in claim(&db, &slots, LEASE, None).await.unwrap() {
         records.hand_back(claimed);
     }
     assert_eq!(other.drain().await.unwrap(), 0);
@@ -178,7 +185,10 @@ async fn a_delivery_that_twenty_workers_died_on_is_given_up_without_a_request() 
 
     assert!(subscriber.receiver.calls().is_empty());
     let delivery = subscriber.only_delivery().await;
-    assert_eq!((&delivery["status"], &delivery["lastError"]), (&json!("failed"), &json!("delivery_abandoned")));
+    assert_eq!(
+        (&delivery["status"], &delivery["lastError"]),
+        (&json!("failed"), &json!("delivery_abandoned"))
+    );
     assert_eq!(delivery["attemptLog"][0]["errorCode"], "delivery_abandoned");
 }
 
@@ -189,18 +199,42 @@ async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the
     let subscriber = acme.subscribe(&["*"]).await;
     subscriber.receiver.script(vec![Reply::status(200).after(Duration::from_secs(1)); 300]);
     app.announce(&acme, "contact.created", 300).await;
-    let mut worker = Program::worker(&app.database.worker_url(), &[("WEBHOOK_MAX_IN_FLIGHT", "20")]).await;
+    let variables = [("WEBHOOK_MAX_IN_FLIGHT", "20")];
+    let mut worker = Program::worker(&app.database.worker_url(), &variables).await;
     subscriber.receiver.wait_for(20).await;
 
     let asked = Instant::now();
     let status = worker.stop().await;
     assert!(status.success(), "{status}\n{}", worker.log());
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
-
     let calls = subscriber.receiver.calls();
     assert!((20..300).contains(&calls.len()), "{}", calls.len());
     assert_eq!(ids(&calls).len(), calls.len());
     let sent = i64::try_from(calls.len()).unwrap();
     assert_eq!((app.count("delivered").await, app.count("pending").await), (sent, 300 - sent));
     assert_eq!(leased(&app).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_replaced_in_the_middle_of_it_send_everything_once_and_at_once() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let delays = (0..1000).map(|n| Reply::status(200).after(Duration::from_millis(n * 7 % 50)));
+    subscriber.receiver.script(delays);
+    app.announce(&acme, "contact.created", 1000).await;
+    for round in 1..=4 {
+        let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
+        app.wait_until("delivered", round * 150).await;
+        assert!(worker.stop().await.success(), "{}", worker.log());
+        assert_eq!(leased(&app).await, 0, "{}", worker.log());
+        assert_eq!(
+            app.count("delivered").await,
+            i64::try_from(subscriber.receiver.calls().len()).unwrap()
+        );
+    }
+    let _last = Program::worker(&app.database.worker_url(), &[]).await;
+    app.wait_until("delivered", 1000).await;
+    let calls = subscriber.receiver.calls();
+    assert_eq!((calls.len(), ids(&calls).len()), (1000, 1000));
 }

@@ -17,6 +17,11 @@ use crate::queue::Caps;
 /// Connections for the relay, the claims, the records, the bell, the sweep and the gauges.
 const CONNECTIONS: u32 = 8;
 
+/// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
+/// one moment and long the next, would read whole tables.
+const PLANNER: &[(&str, &str)] =
+    &[("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+
 /// Everything a worker needs.
 #[derive(Debug)]
 pub struct Config {
@@ -44,7 +49,14 @@ impl Config {
     /// # Errors
     /// All missing and bad variables at once.
     pub fn from_env() -> Result<Self, Faults> {
-        let mut settings = Settings::from_env();
+        Self::from_settings(Settings::from_env())
+    }
+
+    /// Reads any source of variables.
+    ///
+    /// # Errors
+    /// All missing and bad variables at once.
+    pub fn from_settings(mut settings: Settings<'_>) -> Result<Self, Faults> {
         let config = Self::read(&mut settings);
         settings.finish(config)
     }
@@ -101,7 +113,12 @@ impl Config {
         let total_timeout = timeout?;
         Some(Self {
             admin_listen: admin_listen?,
-            db: DbConfig { url: url?, connections: CONNECTIONS, application: "liaison-worker" },
+            db: DbConfig {
+                url: url?,
+                connections: CONNECTIONS,
+                application: "liaison-worker",
+                settings: PLANNER,
+            },
             keyring: keyring?,
             caps: Caps { total: total?.0, per_webhook: per_webhook?.0, per_tenant: per_tenant?.0 },
             schedule: schedule?.into(),

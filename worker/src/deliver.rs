@@ -173,6 +173,7 @@ fn span(delivery: &Delivery) -> tracing::Span {
         tenant_id = %delivery.tenant,
         delivery_id = %delivery.id,
         webhook_id = %delivery.webhook,
+        event_id = %delivery.occurrence,
         event = delivery.event,
         attempt = attempt_number(delivery),
         request_id = delivery.request_id,
@@ -202,6 +203,6 @@ fn tell(exchange: &Exchange, next: Next, attempt: &AttemptRecord) {
     let error = attempt.error_code.unwrap_or("none");
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
-    let millis = exchange.total.as_secs_f64() * 1000.0;
-    tracing::info!(outcome, error, status = attempt.status_code, millis, "attempt");
+    let micros = exchange.total.as_micros();
+    tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

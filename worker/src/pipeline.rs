@@ -1,14 +1,15 @@
 //! The whole way from the outbox to the receiver, step by step under the caller's control: for tests that move time
-//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run) drives.
+//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run()) drives.
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use shared::Db;
 
 use crate::client::Client;
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, Slots, claim};
+use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::sweep;
@@ -18,6 +19,7 @@ pub struct Pipeline {
     db: Db,
     sender: Arc<Sender>,
     slots: Slots,
+    lease: TimeDelta,
     recorder: Recorder,
 }
 
@@ -29,7 +31,8 @@ impl Pipeline {
     pub fn new(db: Db, config: &Config) -> Result<Self, reqwest::Error> {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
-        Ok(Self { db, sender: Arc::new(sender), slots: Slots::new(config.caps), recorder })
+        let lease = queue::lease(config.limits.total);
+        Ok(Self { db, sender: Arc::new(sender), slots: Slots::new(config.caps), lease, recorder })
     }
 
     /// Relays everything in the outbox.
@@ -46,7 +49,7 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn claim(&self) -> sqlx::Result<Vec<Claimed>> {
-        claim(&self.db, &self.slots, None).await
+        claim(&self.db, &self.slots, self.lease, None).await
     }
 
     /// Makes the attempts and records them.

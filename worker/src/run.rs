@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, pipeline, record, sweep};
+use crate::{admin, gauges, pipeline, queue, record, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -27,8 +27,8 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
-    let db = Db::connect(&config.db, clock)?;
-    check::require(&db).await?;
+    check::require(&config.db.url, Process::Worker).await?;
+    let db = Db::new(&config.db, clock);
     let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
@@ -48,9 +48,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let (events, due) = (Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), events.clone(), due.clone(), stop.clone()));
+    tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
-    let engine = Engine { db: db.clone(), slots, out, stop: stop.clone() };
+    let lease = queue::lease(config.limits.total);
+    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -92,8 +93,8 @@ async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Carries the bell to the relay. Resends ring it too, so the claims are knocked at as well.
-async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.
+async fn listen(db: Db, events: Knock, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -102,7 +103,6 @@ async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
                     rung = bell.recv() => if rung.is_err() { break },
                 }
                 events.knock();
-                due.knock();
             }
         }
         tokio::select! {

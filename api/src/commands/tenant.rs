@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::id::{TenantId, UserId};
 use shared::scope::Role;
 use shared::{Clock, Db};
@@ -43,8 +43,8 @@ pub(crate) async fn create(
     let name = rules::line(100)(Value::from(name)).map_err(|fault| format!("--name: {fault}"))?;
     let email = rules::email(Value::from(owner_email))
         .map_err(|fault| format!("--owner-email: {fault}"))?;
-    let db = Db::connect(&config.db, Clock::system())?;
-    check::require(&db).await?;
+    check::require(&config.db.url, Process::Api).await?;
+    let db = Db::new(&config.db, Clock::system());
     let tenants::Created { tenant, owner, api_key } =
         tenants::create(&db, &config.pepper, &name, &email).await?;
 

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::fields::{Fields, Input};
+use crate::App;
 use crate::error::{Error, Result};
 
 /// The largest body in bytes: 1 MiB.
@@ -23,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A body whose every field is valid.
 pub struct Valid<T>(pub T);
 
-impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
+impl<T: Input> FromRequest<App> for Valid<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
         let body =
             tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
@@ -35,7 +36,7 @@ impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
         let Value::Object(members) = value else {
             return Err(Error::BadRequest("The body must be a JSON object".into()));
         };
-        Fields::new(members).read().map(Valid)
+        Fields::new(members, &app.config.targets).read().map(Valid)
     }
 }
 

@@ -61,13 +61,13 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
     span.in_scope(|| {
-        let millis = elapsed.as_secs_f64() * 1000.0;
+        let micros = elapsed.as_micros();
         let error = problem.as_ref().map(|problem| problem.chain());
         let status = status.as_u16();
         if status >= 500 {
-            tracing::error!(status, millis, error, "request failed");
+            tracing::error!(status, micros, error, "request failed");
         } else {
-            tracing::info!(status, millis, error, "request");
+            tracing::info!(status, micros, error, "request");
         }
     });
     response
@@ -84,6 +84,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
         trace_id = field::Empty,
         tenant_id = field::Empty,
         principal = field::Empty,
+        event_id = field::Empty,
     );
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, traceparent);

@@ -12,6 +12,8 @@ use crate::http::rules;
 
 const DEFAULT_SIZE: i64 = 20;
 const MAX_SIZE: i64 = 100;
+/// More parameters than any sensible request has.
+const MAX_PARAMETERS: usize = 50;
 /// The last record that a page may reach; see [`ListQuery::parse`].
 const MAX_DEPTH: i64 = 100_000;
 
@@ -185,6 +187,9 @@ impl ListQuery {
         let sorted = parsed.sort_by(list, list.default_sort);
         debug_assert!(sorted.is_ok(), "the default sort is one of the sorts");
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if seen.len() == MAX_PARAMETERS {
+                return Err(Error::BadRequest("Too many query parameters".into()));
+            }
             let read = if seen.contains(&name) {
                 Err("Is given twice".to_owned())
             } else {

@@ -70,7 +70,7 @@ async fn create(
     Valid(new): Valid<NewWebhook>,
 ) -> Result<Created<Webhook>> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::create(&mut tx, new, &app.config.targets, &app.config.keyring).await;
+    let webhook = super::create(&mut tx, new, &app.config.keyring).await;
     let data = tx.finish(webhook).await?;
     Ok(Created { location: format!("{PATH}/{}", data.id), data })
 }
@@ -92,7 +92,7 @@ async fn update(
     Valid(patch): Valid<WebhookPatch>,
 ) -> Result<Data<Webhook>> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::update(&mut tx, id, patch, &app.config.targets).await;
+    let webhook = super::update(&mut tx, id, patch).await;
     tx.finish(webhook).await.map(Data)
 }
 

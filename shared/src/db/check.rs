@@ -5,7 +5,17 @@ use std::fmt;
 
 use sqlx::PgConnection;
 
-use super::{Db, migrate::MIGRATOR};
+use super::DatabaseUrl;
+use super::migrate::MIGRATOR;
+
+/// Who wants to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// The api, which logs in as `crm_app`.
+    Api,
+    /// The worker, which logs in as `crm_worker`.
+    Worker,
+}
 
 /// One thing that must hold, and whether it does.
 #[derive(Debug)]
@@ -46,8 +56,8 @@ impl fmt::Display for Faults {
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn require(db: &Db) -> Result<(), Refusal> {
-    let findings = inspect(db).await?;
+pub async fn require(url: &DatabaseUrl, process: Process) -> Result<(), Refusal> {
+    let findings = inspect(url, process).await?;
     if findings.iter().any(|finding| finding.fault.is_some()) {
         return Err(Refusal::Unsafe(Faults(findings)));
     }
@@ -58,17 +68,17 @@ pub async fn require(db: &Db) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The database cannot be reached.
-pub async fn inspect(db: &Db) -> sqlx::Result<Vec<Finding>> {
-    let mut tx = db.system().await?;
-    let conn = tx.conn();
+pub async fn inspect(url: &DatabaseUrl, process: Process) -> sqlx::Result<Vec<Finding>> {
+    let mut conn = url.connect().await?;
+    let conn = &mut conn;
     let mut findings = vec![version(conn).await?, role(conn).await?];
     let migrations = migrations(conn).await?;
     let migrated = migrations.fault.is_none();
     findings.push(migrations);
     if migrated {
         findings.push(tables(conn).await?);
+        findings.push(rights(conn, process).await?);
     }
-    tx.commit().await?;
     Ok(findings)
 }
 
@@ -104,11 +114,17 @@ async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {
 
 async fn migrations(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let what = "migrations";
-    let present: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *conn)
-        .await?;
-    if !present {
-        return Ok(Finding { what, fault: Some("none has run: run `api migrate`".into()) });
+    let readable: Option<bool> =
+        sqlx::query_scalar("select has_table_privilege(to_regclass('_sqlx_migrations'), 'select')")
+            .fetch_one(&mut *conn)
+            .await?;
+    let unreadable = match readable {
+        None => Some("none has run: run `api migrate`"),
+        Some(false) => Some("this login may not even see which have run"),
+        Some(true) => None,
+    };
+    if let Some(fault) = unreadable {
+        return Ok(Finding { what, fault: Some(fault.into()) });
     }
     let applied: Vec<i64> =
         sqlx::query_scalar("select version from _sqlx_migrations where success")
@@ -142,4 +158,19 @@ async fn tables(conn: &mut PgConnection) -> sqlx::Result<Finding> {
         )
     });
     Ok(Finding { what: "tenant tables", fault })
+}
+
+/// Each process has a login of its own: the other's would start and then fail at everything it does.
+async fn rights(conn: &mut PgConnection, process: Process) -> sqlx::Result<Finding> {
+    let (login, table, right) = match process {
+        Process::Api => ("crm_app", "contacts", "insert"),
+        Process::Worker => ("crm_worker", "outbox", "delete"),
+    };
+    let held: bool = sqlx::query_scalar("select has_table_privilege($1, $2)")
+        .bind(table)
+        .bind(right)
+        .fetch_one(conn)
+        .await?;
+    let fault = (!held).then(|| format!("no right to {right} in {table}; connect as {login}"));
+    Ok(Finding { what: "rights", fault })
 }

@@ -121,7 +121,9 @@ impl TenantTx {
     pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<()> {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        self.events.push(NewEvent { id: EventId::fresh(self.now), event, payload });
+        let id = EventId::fresh(self.now);
+        tracing::Span::current().record("event_id", tracing::field::display(id));
+        self.events.push(NewEvent { id, event, payload });
         Ok(())
     }
 

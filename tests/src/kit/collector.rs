@@ -83,8 +83,10 @@ fn members(message: &[u8], number: u64) -> Vec<&[u8]> {
     Fields(message).filter_map(of_number).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Two digits for each byte.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 enum Field<'a> {

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use shared::db::migrate::{MIGRATOR, migrate};
+use shared::settings::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
 /// Session lock of whoever prepares the cluster; any number that nobody else uses.
-const PREPARING: i64 = 0x6c69_6169_736f_6e;
+const PREPARING: i64 = 0x006c_6961_6973_6f6e;
 
 /// One test's own database; it is dropped with this.
 pub struct Database {
@@ -41,7 +42,8 @@ impl Database {
         // Two copies at once can get in each other's way.
         let mut patience = 50;
         while let Err(error) = sqlx::raw_sql(AssertSqlSafe(&*sql)).execute(&mut session).await {
-            let in_use = error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55006"));
+            let in_use =
+                error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55006"));
             assert!(in_use && patience > 0, "{sql}: {error}");
             patience -= 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -139,11 +141,12 @@ async fn prepare_cluster() -> String {
     let mut session = cluster_session().await;
     // Held until the session ends, however it ends.
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut session).await.unwrap();
-    let ready: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(&template)
-        .fetch_one(&mut session)
-        .await
-        .unwrap();
+    let ready: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut session)
+            .await
+            .unwrap();
     if !ready {
         make_template(&mut session, &template).await;
     }
@@ -153,10 +156,14 @@ async fn prepare_cluster() -> String {
 
 /// Under another name first, so that whoever finds the template finds it whole.
 async fn make_template(session: &mut PgConnection, template: &str) {
-    for sql in ["drop database if exists unfinished_template", "create database unfinished_template"] {
+    for sql in
+        ["drop database if exists unfinished_template", "create database unfinished_template"]
+    {
         sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
     }
-    migrate(url_of("unfinished_template", None).as_str()).await.expect("the migrations run");
+    migrate(&Value::parse(url_of("unfinished_template", None).as_str()).unwrap())
+        .await
+        .expect("the migrations run");
     let password = cluster_url().password().unwrap_or_default();
     for sql in [
         format!("alter role crm_app password '{password}'"),

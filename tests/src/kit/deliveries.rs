@@ -1,22 +1,17 @@
 //! Webhooks under a test's control: who hears of what, the worker step by step, and what a request must be signed with.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
-use shared::{Db, Secret};
-use shared::db::DbConfig;
+use shared::Db;
 use shared::settings::Settings;
-use shared::telemetry::TelemetryConfig;
 use standardwebhooks::Webhook;
 use uuid::Uuid;
-use worker::client::Limits;
 use worker::config::Config;
 use worker::pipeline::Pipeline;
-use worker::queue::Caps;
 
-use super::{Answer, Call, Receiver, Tenant, TestApp};
+use super::{Answer, Call, Receiver, Tenant, TestApp, program};
 
 /// The path of contacts.
 pub const CONTACTS: &str = "/api/v1/connection/contacts";
@@ -121,22 +116,17 @@ impl TestApp {
     /// The database as a worker sees it.
     #[must_use]
     pub fn worker_db(&self) -> Db {
-        Db::connect(&self.worker_config().db, self.clock.clone()).unwrap()
+        Db::new(&self.worker_config().db, self.clock.clone())
     }
 
+    /// The worker's own defaults, and what its process is told in tests.
     fn worker_config(&self) -> Config {
-        let url = self.database.worker_url();
-        let mut nothing_set = Settings::new(|_| None);
-        Config {
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            db: DbConfig { url: Secret::new(url), connections: 4, application: "liaison-test" },
-            keyring: self.api.config.keyring.clone(),
-            targets: Arc::new(self.api.config.targets.clone()),
-            caps: Caps { total: 128, per_webhook: 32, per_tenant: 64 },
-            schedule: [2, 4, 8, 16].map(Duration::from_mins).into(),
-            limits: Limits::default(),
-            telemetry: TelemetryConfig::read(&mut nothing_set).unwrap(),
-        }
+        let variables = program::environment(&self.database.worker_url(), &[]);
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        Config::from_settings(Settings::new(lookup)).unwrap()
     }
 
     /// Announces so many changes at once, as if a tenant had made them.
@@ -183,7 +173,10 @@ impl Call {
     #[track_caller]
     pub fn assert_signed(&self, secret: &str) {
         let time = self.header("webhook-timestamp").parse().expect("a time in seconds");
-        let signed = Webhook::new(secret).unwrap().sign(self.header("webhook-id"), time, &self.body).unwrap();
+        let signed = Webhook::new(secret)
+            .unwrap()
+            .sign(self.header("webhook-id"), time, &self.body)
+            .unwrap();
         assert_eq!(self.header("webhook-signature"), signed);
     }
 }

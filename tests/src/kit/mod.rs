@@ -19,8 +19,8 @@ mod collector;
 mod config;
 mod database;
 mod deliveries;
-pub mod raw;
 mod program;
+pub mod raw;
 mod receiver;
 mod stage;
 mod tcp;
@@ -28,7 +28,7 @@ mod tenant;
 
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
-pub use collector::{Collector, Span};
+pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
 pub use database::Database;
 pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};

@@ -52,7 +52,9 @@ impl Program {
             match program.launch().await {
                 Ok(()) => return program,
                 // Somebody took a port in between.
-                Err(log) if starts_left > 0 && log.contains("cannot be listened on") => starts_left -= 1,
+                Err(log) if starts_left > 0 && log.contains("cannot be listened on") => {
+                    starts_left -= 1;
+                }
                 Err(log) => panic!("{name} is not ready: {log}"),
             }
         }
@@ -117,7 +119,9 @@ impl Program {
     #[must_use]
     pub fn log_lines(&self) -> Vec<Value> {
         let log = self.log();
-        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+        log.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
     }
 
     fn admin_url(&self, path: &str) -> String {
@@ -140,7 +144,8 @@ impl Program {
         let process = self.process.insert(process);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let ready = self.http.get(format!("http://127.0.0.1:{}/readyz", self.ports[1])).send().await;
+            let ready =
+                self.http.get(format!("http://127.0.0.1:{}/readyz", self.ports[1])).send().await;
             if ready.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
@@ -153,7 +158,7 @@ impl Program {
 }
 
 /// As a developer would run the product: webhooks may go to this machine, in plain http.
-fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let token_keys = format!("{TOKEN_KID}:{TOKEN_KEY}");
     let common = [
         ("DATABASE_URL", database_url),
@@ -163,13 +168,17 @@ fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, S
         ("WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8,::1/128"),
         ("WEBHOOK_ALLOW_HTTP", "true"),
     ];
-    common.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    common
+        .iter()
+        .chain(variables)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// The program beside the folder that this test lies in.
 fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join(name);
+    let program = test.ancestors().nth(2).unwrap().join(name); // target/debug/deps/it-…
     assert!(program.is_file(), "{} is missing: cargo build --workspace --bins", program.display());
     program
 }

@@ -184,6 +184,9 @@ async fn answer(
     tokio::time::sleep(reply.delay).await;
     memory.under_way.fetch_sub(1, Ordering::SeqCst);
     let response = Response::builder().status(reply.status);
-    let response = reply.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    let response = reply
+        .headers
+        .into_iter()
+        .fold(response, |response, (name, value)| response.header(name, value));
     response.body(Body::from(reply.body)).expect("the script is valid HTTP")
 }

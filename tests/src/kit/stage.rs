@@ -1,11 +1,12 @@
 //! The whole product as processes on a cluster of its own, every part of which can be crashed.
 
+use api::auth::api_key::Pepper;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::db::DbConfig;
 use shared::db::migrate::migrate;
-use shared::settings::Value as _;
-use shared::{Clock, Db, Secret};
+use shared::settings::Value as Parse;
+use shared::{Clock, Db};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
@@ -49,20 +50,25 @@ impl Stage {
 
     /// Starts everything on this cluster, the database in this tablespace.
     pub async fn on(postgres: Postgres, tablespace: &str, variables: &[(&str, &str)]) -> Self {
-        let cluster = PgPoolOptions::new().max_connections(1).connect(&postgres.admin_url()).await.unwrap();
+        let cluster =
+            PgPoolOptions::new().max_connections(1).connect(&postgres.admin_url()).await.unwrap();
         let sql = format!("create database liaison tablespace {tablespace}");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&cluster).await.unwrap();
         cluster.close().await;
         let admin_url = postgres.url("liaison", Postgres::SUPERUSER);
-        migrate(&admin_url).await.unwrap();
+        migrate(&Parse::parse(&admin_url).unwrap()).await.unwrap();
         let admin = PgPoolOptions::new().max_connections(4).connect_lazy(&admin_url).unwrap();
         for role in ["crm_app", "crm_worker"] {
             let sql = format!("alter role {role} password '{}'", postgres.password());
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&admin).await.unwrap();
         }
-        let (app_url, worker_url) = (postgres.url("liaison", "crm_app"), postgres.url("liaison", "crm_worker"));
+        let (app_url, worker_url) =
+            (postgres.url("liaison", "crm_app"), postgres.url("liaison", "crm_worker"));
         let api_key = tenant(&app_url).await;
-        let (api, worker) = tokio::join!(Program::api(&app_url, variables), Program::worker(&worker_url, variables));
+        let (api, worker) = tokio::join!(
+            Program::api(&app_url, variables),
+            Program::worker(&worker_url, variables)
+        );
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let caller = Caller { api_key, base: api.url(), http };
         let receiver = Receiver::start().await;
@@ -97,9 +103,14 @@ impl Caller {
 }
 
 async fn tenant(app_url: &str) -> String {
-    let config = DbConfig { url: Secret::new(app_url.to_owned()), connections: 1, application: "liaison-test" };
-    let db = Db::connect(&config, Clock::system()).unwrap();
-    let pepper = api::auth::api_key::Pepper::parse(PEPPER).unwrap();
+    let config = DbConfig {
+        url: Parse::parse(app_url).unwrap(),
+        connections: 1,
+        application: "liaison-test",
+        settings: &[],
+    };
+    let db = Db::new(&config, Clock::system());
+    let pepper: Pepper = Parse::parse(PEPPER).unwrap();
     let created = api::tenants::create(&db, &pepper, "acme", "owner@acme.example").await.unwrap();
     db.close().await;
     created.api_key.expose().clone()

@@ -4,34 +4,43 @@
 //! a webhook with 50,000 rows costs as much as one with one. Each then gives at most its room. The update goes by
 //! `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::Db;
-use shared::id::{DeliveryId, LeaseId, TenantId, WebhookId};
+use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 use uuid::Uuid;
 
 use super::{Claimed, Delivery, Slots};
 
-/// How long a claim holds, in seconds: the longest request and as much again for a slow machine.
-pub const LEASE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+/// What a lease leaves for everything but the request itself: waiting for a thread, writing the outcome.
+const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
-/// Claims as many due deliveries as there are free slots, starting behind the webhook `after`.
+/// How long a claim holds: the longest request and a margin.
+#[must_use]
+pub fn lease(longest_request: Duration) -> TimeDelta {
+    TimeDelta::from_std(longest_request).unwrap_or(TimeDelta::MAX / 2) + MARGIN
+}
+
+/// Claims as many due deliveries as there are free slots, starting behind the webhook `after`; the claim holds for
+/// `holds`.
 /// The commit does not wait for the disk: were it undone by a crash, the deliveries would be claimed again.
 ///
 /// # Errors
 /// The database's; nothing is claimed then.
-pub async fn claim(db: &Db, slots: &Slots, after: Option<WebhookId>) -> sqlx::Result<Vec<Claimed>> {
+pub async fn claim(
+    db: &Db,
+    slots: &Slots,
+    holds: TimeDelta,
+    after: Option<WebhookId>,
+) -> sqlx::Result<Vec<Claimed>> {
     let free = i64::from(slots.free());
     if free == 0 {
         return Ok(Vec::new());
     }
     let now = db.clock().now();
-    let (lease, lease_until) = (LeaseId::fresh(now), now + LEASE);
+    let (lease, lease_until) = (LeaseId::fresh(now), now + holds);
     let mut tx = db.system().await?;
-    sqlx::raw_sql(
-        "set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off",
-    )
-    .execute(tx.conn())
-    .await?;
     let rows = select(&mut tx, slots, Claim { free, now, lease, lease_until, after }).await?;
     tx.commit_lazily().await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
@@ -78,6 +87,7 @@ struct Row {
     tenant_id: Uuid,
     id: Uuid,
     webhook_id: Uuid,
+    occurrence_id: Uuid,
     event: String,
     body: String,
     attempts: i32,
@@ -97,6 +107,7 @@ impl Row {
             tenant: TenantId(self.tenant_id),
             id: DeliveryId(self.id),
             webhook: WebhookId(self.webhook_id),
+            occurrence: EventId(self.occurrence_id),
             event: self.event,
             body: self.body.into(),
             attempts: self.attempts,

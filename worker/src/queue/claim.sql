@@ -37,7 +37,8 @@ with recursive ring as (
     where ctid = any (array(select row from locked where place <= tenant_room limit $8))
     returning *
 )
-select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!", c.event as "event!",
+select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!",
+       c.occurrence_id as "occurrence_id!", c.event as "event!",
        c.body::text as "body!", c.attempts as "attempts!", c.cycle as "cycle!", c.trigger as "trigger!",
        c.claims as "claims!", c.created_at as "created_at!", c.request_id, c.traceparent,
        w.url as "url!", w.secret_enc as "secret!"

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use shared::Db;
 use shared::id::WebhookId;
 use tokio::sync::{Notify, mpsc};
@@ -40,6 +41,8 @@ pub struct Engine {
     pub db: Db,
     /// The places to fill.
     pub slots: Slots,
+    /// How long a claim holds.
+    pub lease: TimeDelta,
     /// Where claimed deliveries go.
     pub out: mpsc::UnboundedSender<Claimed>,
     /// Ends the engine.
@@ -74,7 +77,7 @@ impl Engine {
                 wait(IDLE, self.slots.freed(), &self.stop).await;
                 continue;
             }
-            match claim(&self.db, &self.slots, after).await {
+            match claim(&self.db, &self.slots, self.lease, after).await {
                 Ok(claimed) => {
                     pause.reset();
                     let idle = claimed.is_empty();
