@@ -27,7 +27,11 @@ pub(super) fn config(database_url: String) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
-        db: DbConfig { url: Secret::new(database_url), connections: 8, application: "liaison-test" },
+        db: DbConfig {
+            url: Secret::new(database_url),
+            connections: 8,
+            application: "liaison-test",
+        },
         request_timeout: Duration::from_secs(60),
         pepper: Value::parse(PEPPER).unwrap(),
         tokens: Value::parse(&format!("{TOKEN_KID}:{TOKEN_KEY}")).unwrap(),

@@ -41,7 +41,8 @@ impl Database {
         // Two copies at once can get in each other's way.
         let mut patience = 50;
         while let Err(error) = sqlx::raw_sql(AssertSqlSafe(&*sql)).execute(&mut session).await {
-            let in_use = error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55006"));
+            let in_use =
+                error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55006"));
             assert!(in_use && patience > 0, "{sql}: {error}");
             patience -= 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -87,6 +88,44 @@ impl Database {
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.admin).await {
             panic!("{sql}: {error}");
         }
+    }
+
+    /// Lets the api's later connections wait for locks as long as a test likes, in place of their two seconds.
+    pub async fn without_timeouts(&self) {
+        for setting in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+        {
+            self.execute(&format!(
+                "alter role crm_app in database {} set {setting} = 0",
+                self.name
+            ))
+            .await;
+        }
+    }
+
+    /// Runs statements in a transaction of the superuser's and keeps its locks until it is released.
+    pub async fn hold(&self, sql: &str) -> Hold {
+        let mut session = PgConnection::connect(&self.admin_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
+        Hold(session)
+    }
+
+    /// Waits until so many sessions wait for locks.
+    pub async fn waiting(&self, sessions: i64) {
+        let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(&self.admin).await.unwrap() < sessions {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Locks of the superuser's.
+pub struct Hold(PgConnection);
+
+impl Hold {
+    /// Lets them go.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
     }
 }
 
@@ -139,11 +178,12 @@ async fn prepare_cluster() -> String {
     let mut session = cluster_session().await;
     // Held until the session ends, however it ends.
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut session).await.unwrap();
-    let ready: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(&template)
-        .fetch_one(&mut session)
-        .await
-        .unwrap();
+    let ready: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut session)
+            .await
+            .unwrap();
     if !ready {
         make_template(&mut session, &template).await;
     }
@@ -153,7 +193,9 @@ async fn prepare_cluster() -> String {
 
 /// Under another name first, so that whoever finds the template finds it whole.
 async fn make_template(session: &mut PgConnection, template: &str) {
-    for sql in ["drop database if exists unfinished_template", "create database unfinished_template"] {
+    for sql in
+        ["drop database if exists unfinished_template", "create database unfinished_template"]
+    {
         sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
     }
     migrate(url_of("unfinished_template", None).as_str()).await.expect("the migrations run");

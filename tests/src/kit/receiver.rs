@@ -173,6 +173,9 @@ async fn answer(
     memory.arrived.notify_waiters();
     tokio::time::sleep(reply.delay).await;
     let response = Response::builder().status(reply.status);
-    let response = reply.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    let response = reply
+        .headers
+        .into_iter()
+        .fold(response, |response, (name, value)| response.header(name, value));
     response.body(Body::from(reply.body)).expect("the script is valid HTTP")
 }
