@@ -1,3 +1,4 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 
 mod contacts;
+mod lists;

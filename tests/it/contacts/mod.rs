@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Tenant};
 
 /// The path of a contact.
-fn at(contact: &Value) -> String {
+pub(crate) fn at(contact: &Value) -> String {
     format!("{CONTACTS}/{}", contact["id"].as_str().unwrap_or_default())
 }
 
