@@ -28,7 +28,7 @@ lint: ## formatting and lints, without a warning
 	cargo clippy --workspace --all-targets -- -D warnings
 
 doc: ## the reference of the code, without a broken link
-	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace
+	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private-intra-doc-links" cargo doc --no-deps --workspace --document-private-items
 
 deny: ## licences, sources and known faults of the dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

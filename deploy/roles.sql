@@ -19,6 +19,10 @@ begin
         exception when duplicate_object or unique_violation then null;
         end;
     end loop;
+    -- A superuser acts for anyone; a login that may only create roles acts for the owner as its member.
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        execute format('grant crm_owner to %I', current_user);
+    end if;
     execute 'alter role crm_app login';
     execute 'alter role crm_worker login';
     execute format('grant create, connect on database %I to crm_owner', current_database());

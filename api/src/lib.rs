@@ -43,5 +43,8 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()].into_iter().flat_map(http::routes::Routes::into_list).collect()
+    [crm::contacts::routes(), webhooks::routes()]
+        .into_iter()
+        .flat_map(http::routes::Routes::into_list)
+        .collect()
 }

@@ -21,7 +21,12 @@ pub struct Created {
 ///
 /// # Errors
 /// The database's.
-pub async fn create(db: &Db, pepper: &Pepper, name: &str, owner_email: &str) -> sqlx::Result<Created> {
+pub async fn create(
+    db: &Db,
+    pepper: &Pepper,
+    name: &str,
+    owner_email: &str,
+) -> sqlx::Result<Created> {
     let now = db.clock().now();
     let (tenant, owner) = (TenantId::fresh(now), UserId::fresh(now));
     let key = api_key::generate();
@@ -35,9 +40,14 @@ pub async fn create(db: &Db, pepper: &Pepper, name: &str, owner_email: &str) -> 
 
 async fn insert(tx: &mut TenantTx, name: &str, owner: UserId, email: &str) -> sqlx::Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    sqlx::query!("insert into tenants (id, name, created_at, updated_at) values ($1, $2, $3, $3)", tenant.0, name, now)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "insert into tenants (id, name, created_at, updated_at) values ($1, $2, $3, $3)",
+        tenant.0,
+        name,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
     sqlx::query!(
         "insert into users (tenant_id, id, email, name, role, created_at, updated_at)
          values ($1, $2, $3, $3, 'owner', $4, $4)",
@@ -51,7 +61,12 @@ async fn insert(tx: &mut TenantTx, name: &str, owner: UserId, email: &str) -> sq
     Ok(())
 }
 
-async fn insert_key(tx: &mut TenantTx, owner: UserId, prefix: &str, hash: &[u8]) -> sqlx::Result<()> {
+async fn insert_key(
+    tx: &mut TenantTx,
+    owner: UserId,
+    prefix: &str,
+    hash: &[u8],
+) -> sqlx::Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let scopes: Vec<String> = Scope::ALL.iter().map(ToString::to_string).collect();
     sqlx::query!(

@@ -1,3 +1,17 @@
-//! stub
+//! Relay and delivery. `relay` turns events into deliveries, `queue` gives them out to the senders under apalis,
+//! `deliver` makes one attempt, `retry` decides what follows, `record` writes it down.
 
+pub mod admin;
 pub mod client;
+pub mod config;
+pub mod deliver;
+mod gauges;
+pub mod pipeline;
+pub mod queue;
+pub mod record;
+pub mod relay;
+pub mod retry;
+mod run;
+pub mod sweep;
+
+pub use run::run;

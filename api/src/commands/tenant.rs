@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::id::{TenantId, UserId};
 use shared::scope::Role;
 use shared::{Clock, Db};
@@ -34,12 +34,19 @@ struct User<'a> {
 }
 
 /// Creates a tenant, its owner and a key with every scope, and prints them.
-pub(crate) async fn create(config: Config, name: &str, owner_email: &str, json: bool) -> CommandResult {
+pub(crate) async fn create(
+    config: Config,
+    name: &str,
+    owner_email: &str,
+    json: bool,
+) -> CommandResult {
     let name = rules::line(100)(Value::from(name)).map_err(|fault| format!("--name: {fault}"))?;
-    let email = rules::email(Value::from(owner_email)).map_err(|fault| format!("--owner-email: {fault}"))?;
-    let db = Db::connect(&config.db, Clock::system())?;
-    check::require(&db).await?;
-    let tenants::Created { tenant, owner, api_key } = tenants::create(&db, &config.pepper, &name, &email).await?;
+    let email = rules::email(Value::from(owner_email))
+        .map_err(|fault| format!("--owner-email: {fault}"))?;
+    check::require(&config.db.url, Process::Api).await?;
+    let db = Db::new(&config.db, Clock::system());
+    let tenants::Created { tenant, owner, api_key } =
+        tenants::create(&db, &config.pepper, &name, &email).await?;
 
     let created = Created {
         tenant: Tenant { id: tenant, name: &name },

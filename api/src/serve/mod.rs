@@ -6,7 +6,7 @@ mod listener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db};
 use tokio::net::TcpListener;
@@ -23,8 +23,8 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn serve(config: Config) -> CommandResult {
     let telemetry = Telemetry::start("liaison-api", &config.telemetry)?;
-    let db = Db::connect(&config.db, Clock::system())?;
-    check::require(&db).await?;
+    check::require(&config.db.url, Process::Api).await?;
+    let db = Db::new(&config.db, Clock::system());
     let tenants = bind(config.listen, "API_LISTEN").await?;
     let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
@@ -56,7 +56,8 @@ async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<Tc
 }
 
 async fn stop_signal() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

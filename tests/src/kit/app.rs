@@ -70,7 +70,7 @@ impl TestApp {
         let clock = Clock::manual(START.parse().unwrap());
         let mut config = config(database.app_url());
         change(&mut config);
-        let db = Db::connect(&config.db, clock.clone()).unwrap();
+        let db = Db::new(&config.db, clock.clone());
         let api = api::App { db, config: Arc::new(config) };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use api::config::Config;
-use shared::Secret;
 use shared::db::DbConfig;
 use shared::settings::{Settings, Value};
 use shared::telemetry::TelemetryConfig;
@@ -28,9 +27,10 @@ pub(super) fn config(database_url: String) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
         db: DbConfig {
-            url: Secret::new(database_url),
+            url: Value::parse(&database_url).unwrap(),
             connections: 8,
             application: "liaison-test",
+            settings: &[],
         },
         request_timeout: Duration::from_secs(60),
         pepper: Value::parse(PEPPER).unwrap(),

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use shared::db::migrate::{MIGRATOR, migrate};
+use shared::settings::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
 /// Session lock of whoever prepares the cluster; any number that nobody else uses.
-const PREPARING: i64 = 0x6c69_6169_736f_6e;
+const PREPARING: i64 = 0x006c_6961_6973_6f6e;
 
 /// One test's own database; it is dropped with this.
 pub struct Database {
@@ -198,7 +199,9 @@ async fn make_template(session: &mut PgConnection, template: &str) {
     {
         sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
     }
-    migrate(url_of("unfinished_template", None).as_str()).await.expect("the migrations run");
+    migrate(&Value::parse(url_of("unfinished_template", None).as_str()).unwrap())
+        .await
+        .expect("the migrations run");
     let password = cluster_url().password().unwrap_or_default();
     for sql in [
         format!("alter role crm_app password '{password}'"),

@@ -1,0 +1,208 @@
+//! Step 5 of 6. Before: worker/src/relay.rs. After: worker/src/retry.rs.
+//!
+//! One attempt: sign, send, decide, and hand the outcome to the record. No transaction is open meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use shared::clock::Clock;
+use shared::seal::Keyring;
+use shared::telemetry;
+use shared::webhook::signature::{SigningSecret, sealed_place};
+use tracing::Instrument as _;
+
+use crate::client::{Client, Exchange};
+use crate::queue::{Claimed, Delivery};
+use crate::record::{AttemptRecord, Records, Report};
+use crate::retry::{self, Next, Verdict};
+
+/// A delivery whose workers died this often in a row is given up: it may be what kills them.
+const MOST_CLAIMS: i32 = 20;
+
+/// What every attempt needs.
+#[derive(Clone)]
+pub struct Sender {
+    /// Calls receivers.
+    pub client: Client,
+    /// Opens secrets.
+    pub keyring: Keyring,
+    /// The waits between attempts.
+    pub schedule: Arc<[Duration]>,
+    /// The longest request.
+    pub timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+    /// Where outcomes go.
+    pub records: Records,
+}
+
+impl Sender {
+    /// Makes one attempt and reports it. A delivery whose lease would end during the request is left to whoever
+    /// claims it next.
+    pub async fn deliver(&self, claimed: Claimed) {
+        let Claimed { delivery, slot } = claimed;
+        let margin = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
+        if self.clock.now() + margin > delivery.lease_until {
+            tracing::warn!(delivery_id = %delivery.id, "the lease is too short for an attempt; leaving it");
+            return;
+        }
+        let span = span(&delivery);
+        let report = self.attempt(&delivery, &span).instrument(span.clone()).await;
+        self.records.report(report, delivery, slot);
+    }
+
+    async fn attempt(&self, delivery: &Delivery, span: &tracing::Span) -> Report {
+        let started = self.clock.now();
+        if delivery.claims > MOST_CLAIMS {
+            return abandoned(
+                delivery,
+                started,
+                "delivery_abandoned",
+                "Workers kept failing on this delivery",
+            );
+        }
+        let Some(headers) = self.headers(delivery, started, span) else {
+            return abandoned(
+                delivery,
+                started,
+                "secret_unreadable",
+                "The webhook's secret cannot be opened",
+            );
+        };
+        let exchange = self.client.post(&delivery.url, headers, delivery.body.clone()).await;
+        let ended = self.clock.now();
+        measure(delivery, &exchange, started);
+        let next =
+            retry::next(verdict(&exchange, ended), attempt_number(delivery), &self.schedule, ended);
+        let attempt = record(delivery, &exchange, started);
+        tell(&exchange, next, &attempt);
+        Report { next, ended, attempt }
+    }
+
+    /// Every header of a request; the time in it is the attempt's own, so it is signed anew each time.
+    fn headers(
+        &self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+        span: &tracing::Span,
+    ) -> Option<HeaderMap> {
+        let place = sealed_place(delivery.tenant, delivery.webhook);
+        let opened = self.keyring.open(&delivery.secret, &place).ok()?;
+        let secret = SigningSecret::parse(std::str::from_utf8(opened.expose()).ok()?).ok()?;
+        let (id, timestamp) = (delivery.id.to_string(), now.timestamp());
+        let mut headers = HeaderMap::with_capacity(10);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut set = |name: &'static str, value: &str| -> Option<()> {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
+            Some(())
+        };
+        set("webhook-id", &id)?;
+        set("webhook-timestamp", &timestamp.to_string())?;
+        set("webhook-signature", &secret.standard(&id, timestamp, &delivery.body))?;
+        set("x-webhook-signature", &secret.document(&delivery.body))?;
+        set("x-webhook-event", &delivery.event)?;
+        set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
+        set("x-webhook-trigger", &delivery.trigger)?;
+        if let Some(traceparent) =
+            telemetry::traceparent(span).or_else(|| delivery.traceparent.clone())
+        {
+            set("traceparent", &traceparent)?;
+        }
+        Some(headers)
+    }
+}
+
+/// 1 to 5 within its cycle.
+fn attempt_number(delivery: &Delivery) -> u32 {
+    u32::try_from(delivery.attempts).unwrap_or_default() + 1
+}
+
+fn verdict(exchange: &Exchange, now: DateTime<Utc>) -> Verdict {
+    match exchange.outcome {
+        Ok(status) if status.is_success() => Verdict::Accepted,
+        Ok(StatusCode::GONE) => Verdict::Gone,
+        _ => Verdict::Refused { wish: exchange.retry_after.map(|wish| wish.wait(now)) },
+    }
+}
+
+fn record(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) -> AttemptRecord {
+    let (error_code, error) = match &exchange.outcome {
+        Ok(status) if status.is_success() => (None, None),
+        Ok(status) if status.is_redirection() => (
+            Some("redirect"),
+            Some(format!("The receiver answered {status}; redirects are not followed")),
+        ),
+        Ok(status) => (Some("http_status"), Some(format!("The receiver answered {status}"))),
+        Err(fault) => (Some(fault.code()), Some(fault.to_string())),
+    };
+    AttemptRecord {
+        attempt: attempt_number(delivery),
+        started,
+        latency: exchange.total,
+        first_byte: exchange.first_byte,
+        status_code: exchange.outcome.as_ref().ok().map(StatusCode::as_u16),
+        error_code,
+        error,
+        excerpt: exchange.excerpt.clone(),
+    }
+}
+
+/// The end of a delivery that no request can be made for.
+fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: &'static str, error: &str) -> Report {
+    tracing::error!(code, "a delivery was given up without a request");
+    let attempt = AttemptRecord {
+        attempt: attempt_number(delivery),
+        started: now,
+        latency: Duration::ZERO,
+        first_byte: None,
+        status_code: None,
+        error_code: Some(code),
+        error: Some(error.to_owned()),
+        excerpt: None,
+    };
+    Report { next: Next::GiveUp, ended: now, attempt }
+}
+
+fn span(delivery: &Delivery) -> tracing::Span {
+    let span = tracing::info_span!(
+        "deliver",
+        otel.name = format!("deliver {}", delivery.event),
+        otel.kind = "producer",
+        tenant_id = %delivery.tenant,
+        delivery_id = %delivery.id,
+        webhook_id = %delivery.webhook,
+        event_id = %delivery.occurrence,
+        event = delivery.event,
+        attempt = attempt_number(delivery),
+        request_id = delivery.request_id,
+        trace_id = tracing::field::Empty,
+    );
+    telemetry::continue_trace(&span, delivery.traceparent.as_deref());
+    if let Some(trace_id) = telemetry::trace_id(&span) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
+fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
+    metrics::histogram!("webhook_request_duration_seconds").record(exchange.total);
+    if let (1, 0, Some(first_byte)) = (delivery.cycle, delivery.attempts, exchange.first_byte) {
+        let waited = (started - delivery.created_at).to_std().unwrap_or_default();
+        metrics::histogram!("webhook_delivery_latency_seconds").record(waited + first_byte);
+    }
+}
+
+fn tell(exchange: &Exchange, next: Next, attempt: &AttemptRecord) {
+    let outcome = match next {
+        Next::Done => "delivered",
+        Next::At(_) => "retry",
+        Next::GiveUp | Next::Disable => "failed",
+    };
+    let error = attempt.error_code.unwrap_or("none");
+    metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
+        .increment(1);
+    let micros = exchange.total.as_micros();
+    tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
+}

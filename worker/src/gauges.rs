@@ -1,0 +1,36 @@
+//! What operators scale and alert on: how old the oldest work is.
+
+use chrono::{DateTime, Utc};
+use shared::Db;
+
+use crate::queue::Slots;
+
+/// Asks the database and sets the gauges.
+pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
+    let now = db.clock().now();
+    let row = sqlx::query!(
+        r#"with recursive ring as (
+            (select webhook_id, tenant_id, next_retry from webhook_events where status = 'pending'
+             order by webhook_id, next_retry limit 1)
+            union all
+            select n.webhook_id, n.tenant_id, n.next_retry from ring r cross join lateral (
+                select e.webhook_id, e.tenant_id, e.next_retry from webhook_events e
+                where e.status = 'pending' and e.webhook_id > r.webhook_id
+                order by e.webhook_id, e.next_retry limit 1) n
+        )
+        select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event
+        from ring r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
+    )
+    .fetch_one(db.direct())
+    .await?;
+    metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
+    metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
+    let busy = slots.caps().total - slots.free();
+    metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
+    Ok(())
+}
+
+/// Seconds; nothing due is of age zero.
+fn age(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> f64 {
+    since.map_or(0.0, |since| (now - since).to_std().unwrap_or_default().as_secs_f64())
+}

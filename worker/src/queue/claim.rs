@@ -1,0 +1,126 @@
+//! The claim: due deliveries, fairly, under a lease.
+//!
+//! `ring` steps from webhook to webhook through the index of due rows and sees only the first row of each, so that
+//! a webhook with 50,000 rows costs as much as one with one. Each then gives at most its room. The update goes by
+//! `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::Db;
+use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
+use uuid::Uuid;
+
+use super::{Claimed, Delivery, Slots};
+
+/// What a lease leaves for everything but the request itself: waiting for a thread, writing the outcome.
+const MARGIN: TimeDelta = TimeDelta::seconds(30);
+
+/// How long a claim holds: the longest request and a margin.
+#[must_use]
+pub fn lease(longest_request: Duration) -> TimeDelta {
+    TimeDelta::from_std(longest_request).unwrap_or(TimeDelta::MAX / 2) + MARGIN
+}
+
+/// Claims as many due deliveries as there are free slots, starting behind the webhook `after`; the claim holds for
+/// `holds`.
+/// The commit does not wait for the disk: were it undone by a crash, the deliveries would be claimed again.
+///
+/// # Errors
+/// The database's; nothing is claimed then.
+pub async fn claim(
+    db: &Db,
+    slots: &Slots,
+    holds: TimeDelta,
+    after: Option<WebhookId>,
+) -> sqlx::Result<Vec<Claimed>> {
+    let free = i64::from(slots.free());
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let now = db.clock().now();
+    let (lease, lease_until) = (LeaseId::fresh(now), now + holds);
+    let mut tx = db.system().await?;
+    let rows = select(&mut tx, slots, Claim { free, now, lease, lease_until, after }).await?;
+    tx.commit_lazily().await?;
+    metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let delivery = row.into_delivery(lease, lease_until);
+            Claimed { slot: slots.take(delivery.tenant, delivery.webhook), delivery }
+        })
+        .collect())
+}
+
+struct Claim {
+    free: i64,
+    now: DateTime<Utc>,
+    lease: LeaseId,
+    lease_until: DateTime<Utc>,
+    after: Option<WebhookId>,
+}
+
+async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx::Result<Vec<Row>> {
+    let caps = slots.caps();
+    let busy = slots.counts();
+    sqlx::query_file_as!(
+        Row,
+        "src/queue/claim.sql",
+        &busy.webhooks.0,
+        &busy.webhooks.1,
+        &busy.tenants.0,
+        &busy.tenants.1,
+        i32::try_from(caps.per_webhook).unwrap_or(i32::MAX),
+        i32::try_from(caps.per_tenant).unwrap_or(i32::MAX),
+        claim.now,
+        claim.free,
+        claim.after.map_or(Uuid::nil(), |id| id.0),
+        claim.lease.0,
+        claim.lease_until,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+struct Row {
+    tenant_id: Uuid,
+    id: Uuid,
+    webhook_id: Uuid,
+    occurrence_id: Uuid,
+    event: String,
+    body: String,
+    attempts: i32,
+    cycle: i32,
+    trigger: String,
+    claims: i32,
+    created_at: DateTime<Utc>,
+    request_id: Option<String>,
+    traceparent: Option<String>,
+    url: String,
+    secret: Vec<u8>,
+}
+
+impl Row {
+    fn into_delivery(self, lease: LeaseId, lease_until: DateTime<Utc>) -> Delivery {
+        Delivery {
+            tenant: TenantId(self.tenant_id),
+            id: DeliveryId(self.id),
+            webhook: WebhookId(self.webhook_id),
+            occurrence: EventId(self.occurrence_id),
+            event: self.event,
+            body: self.body.into(),
+            attempts: self.attempts,
+            cycle: self.cycle,
+            trigger: self.trigger,
+            claims: self.claims,
+            lease,
+            lease_until,
+            created_at: self.created_at,
+            request_id: self.request_id,
+            traceparent: self.traceparent,
+            url: self.url,
+            secret: self.secret,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Keeps the slots filled: relays, claims, and hands out, whenever the bell rings, a slot frees or time passes.
+//! A database in trouble is waited for here; it never reaches apalis, where it would end the worker and cancel the
+//! requests under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use shared::Db;
+use shared::id::WebhookId;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{Claimed, Slots, claim};
+use crate::relay;
+
+/// Looks without being asked: retries fall due by time, and rings can be lost.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The longest pause while the database is in trouble.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Something to do.
+#[derive(Clone, Debug, Default)]
+pub struct Knock(Arc<Notify>);
+
+impl Knock {
+    /// Says that there may be something.
+    pub fn knock(&self) {
+        self.0.notify_one();
+    }
+
+    async fn heard(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// See the module.
+pub struct Engine {
+    /// The database, as the worker.
+    pub db: Db,
+    /// The places to fill.
+    pub slots: Slots,
+    /// How long a claim holds.
+    pub lease: TimeDelta,
+    /// Where claimed deliveries go.
+    pub out: mpsc::UnboundedSender<Claimed>,
+    /// Ends the engine.
+    pub stop: CancellationToken,
+}
+
+impl Engine {
+    /// Relays whatever is in the outbox, whenever `knock` is heard, and knocks at `claims` when it found something.
+    pub async fn relay(db: Db, knock: Knock, claims: Knock, stop: CancellationToken) {
+        let mut pause = Pause::default();
+        while !stop.is_cancelled() {
+            match relay::relay(&db).await {
+                Ok(relayed) => {
+                    pause.reset();
+                    claims.knock();
+                    if relayed.is_full() {
+                        continue;
+                    }
+                    wait(IDLE, knock.heard(), &stop).await;
+                }
+                Err(error) => pause.after(&error, "relaying", &stop).await,
+            }
+        }
+    }
+
+    /// Claims whatever is due, whenever `knock` is heard or a slot frees.
+    pub async fn claim(self, knock: Knock) {
+        let mut pause = Pause::default();
+        let mut after: Option<WebhookId> = None;
+        while !self.stop.is_cancelled() {
+            if self.slots.free() == 0 {
+                wait(IDLE, self.slots.freed(), &self.stop).await;
+                continue;
+            }
+            match claim(&self.db, &self.slots, self.lease, after).await {
+                Ok(claimed) => {
+                    pause.reset();
+                    let idle = claimed.is_empty();
+                    after = claimed.last().map(|last| last.delivery.webhook).or(after);
+                    for claimed in claimed {
+                        // A closed channel is a worker that ends: the slot frees, the lease runs out.
+                        let _ = self.out.send(claimed);
+                    }
+                    if idle {
+                        let either = async {
+                            tokio::select! {
+                                () = knock.heard() => {}
+                                () = self.slots.freed() => {}
+                            }
+                        };
+                        wait(IDLE, either, &self.stop).await;
+                    }
+                }
+                Err(error) => pause.after(&error, "claiming", &self.stop).await,
+            }
+        }
+    }
+}
+
+async fn wait(most: Duration, something: impl Future<Output = ()>, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = tokio::time::timeout(most, something) => {}
+    }
+}
+
+/// Grows with each failure in a row.
+#[derive(Default)]
+pub(crate) struct Pause(u32);
+
+impl Pause {
+    pub(crate) fn reset(&mut self) {
+        self.0 = 0;
+    }
+
+    pub(crate) async fn after(
+        &mut self,
+        error: &sqlx::Error,
+        doing: &str,
+        stop: &CancellationToken,
+    ) {
+        let pause = (Duration::from_millis(50) * 2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
+        self.0 = (self.0 + 1).min(10);
+        metrics::counter!("worker_database_errors_total", "doing" => doing.to_owned()).increment(1);
+        tracing::warn!(%error, doing, pause_ms = pause.as_millis(), "the database is in trouble; trying again");
+        wait(pause, std::future::pending(), stop).await;
+    }
+}

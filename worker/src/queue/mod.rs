@@ -1,0 +1,65 @@
+//! The queue: `webhook_events` claimed under a lease, given out through apalis. A lease is a due time in the future,
+//! so that a worker that dies needs nobody to clean up after it (docs/decisions/0006).
+
+mod backend;
+mod claim;
+mod engine;
+mod slots;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
+
+pub use backend::DeliveryBackend;
+pub use claim::{claim, lease};
+pub(crate) use engine::Pause;
+pub use engine::{Engine, Knock};
+pub use slots::{Caps, Slot, Slots};
+
+/// A delivery that this worker holds until its lease ends.
+#[derive(Debug)]
+pub struct Claimed {
+    /// What to send.
+    pub delivery: Delivery,
+    /// The place it takes among the requests under way.
+    pub slot: Slot,
+}
+
+/// One event on its way to one webhook.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its id.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub webhook: WebhookId,
+    /// The event's own id.
+    pub occurrence: EventId,
+    /// The event's name.
+    pub event: String,
+    /// The exact bytes to send.
+    pub body: Bytes,
+    /// Requests made before in this cycle.
+    pub attempts: i32,
+    /// The cycle.
+    pub cycle: i32,
+    /// Why the cycle was begun.
+    pub trigger: String,
+    /// Claims without an outcome, this one included.
+    pub claims: i32,
+    /// The claim.
+    pub lease: LeaseId,
+    /// When the claim ends.
+    pub lease_until: DateTime<Utc>,
+    /// When the change was made.
+    pub created_at: DateTime<Utc>,
+    /// The request that made the change.
+    pub request_id: Option<String>,
+    /// Its trace.
+    pub traceparent: Option<String>,
+    /// The webhook's address.
+    pub url: String,
+    /// The webhook's sealed secret.
+    pub secret: Vec<u8>,
+}

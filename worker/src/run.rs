@@ -1,0 +1,130 @@
+//! A worker process: everything under one stop signal, drained in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
+use shared::db::check::{self, Process};
+use shared::telemetry::Telemetry;
+use shared::{Clock, Db, id};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::deliver::Sender;
+use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
+use crate::{admin, gauges, pipeline, queue, record, sweep};
+
+/// How often the gauges are set and deleted webhooks looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
+
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs until SIGTERM or SIGINT; then claims no more, lets requests under way end, writes their outcomes and returns.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
+    check::require(&config.db.url, Process::Worker).await?;
+    let db = Db::new(&config.db, clock);
+    let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
+        format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
+    })?;
+    let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
+    let slots = Slots::new(config.caps);
+    let (records, recorder) = record::recorder();
+    let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
+    let (out, claimed) = mpsc::unbounded_channel();
+
+    let recorder = tokio::spawn(recorder.run(db.clone(), gone.clone()));
+    tokio::spawn(admin::serve(
+        listener,
+        db.clone(),
+        telemetry.metrics(),
+        stop.clone(),
+        gone.clone(),
+    ));
+    tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
+    let (events, due) = (Knock::default(), Knock::default());
+    tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
+    let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
+    let lease = queue::lease(config.limits.total);
+    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
+    let claiming = tokio::spawn(engine.claim(due));
+
+    tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
+    let worker = WorkerBuilder::new(format!("deliveries-{}", id::fresh(db.clock().now())))
+        .backend(DeliveryBackend::new(claimed, records, stop.clone()))
+        .concurrency(config.caps.total as usize)
+        .catch_panic()
+        .data(sender)
+        .build(deliver);
+    let ended = worker.run_until(stop_signal(stop.clone())).await;
+
+    stop.cancel();
+    let _ = tokio::join!(relaying, claiming);
+    gone.cancel();
+    let _ = recorder.await;
+    db.close().await;
+    tracing::info!("stopped");
+    ended.map_err(Into::into)
+}
+
+async fn deliver(
+    claimed: Claimed,
+    sender: Data<Arc<Sender>>,
+) -> Result<(), std::convert::Infallible> {
+    sender.deliver(claimed).await;
+    Ok(())
+}
+
+/// Claiming ends with the signal itself: apalis stops taking tasks only a moment later.
+async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining: no new claims, requests under way are finished");
+    stop.cancel();
+    Ok(())
+}
+
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.
+async fn listen(db: Db, events: Knock, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Ok(mut bell) = db.listen().await {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    rung = bell.recv() => if rung.is_err() { break },
+                }
+                events.knock();
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let kept = async {
+            gauges::measure(&db, &slots).await?;
+            sweep::fail_deleted(&db).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "housekeeping failed; trying again");
+        }
+    }
+}

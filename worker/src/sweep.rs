@@ -1,0 +1,30 @@
+//! Ends the deliveries of webhooks that were deleted (requirement W-5), in steps that disturb nobody.
+
+use shared::Db;
+
+/// Fails up to 1,000 deliveries that are pending for deleted webhooks and not under way; says how many.
+///
+/// # Errors
+/// The database's.
+pub async fn fail_deleted(db: &Db) -> sqlx::Result<u64> {
+    let now = db.clock().now();
+    let mut tx = db.system().await?;
+    let failed = sqlx::query!(
+        "update webhook_events
+         set status = 'failed', next_retry = null, lease_id = null, last_error = 'webhook_deleted'
+         where ctid = any (array(
+             select d.row from webhooks w cross join lateral (
+                 select e.ctid as row from webhook_events e
+                 where e.webhook_id = w.id and e.status = 'pending' and (e.lease_id is null or e.next_retry <= $1)
+                 for update skip locked) d
+             where w.deleted_at is not null
+             limit 1000))",
+        now,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(failed);
+    Ok(failed)
+}
