@@ -1,4 +1,5 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 
 mod contacts;
+mod envelope;
 mod lists;
