@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use api::http::MAX_BODY;
 use reqwest::{Method, RequestBuilder};
-use tests::kit::{Answer, CONTACTS, Credential, Tenant, TestApp, raw};
+use tests::kit::{Answer, CONTACTS, Tenant, TestApp, raw};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -139,9 +139,9 @@ fn json(tenant: &Tenant) -> RequestBuilder {
 
 /// The head of a request whose body is for the test to send or not.
 fn head(tenant: &Tenant, length: usize) -> String {
-    let (Credential::ApiKey(credential) | Credential::Bearer(credential)) = &tenant.credential;
+    let key = tenant.key();
     format!(
-        "POST {CONTACTS} HTTP/1.1\r\nhost: api\r\nx-api-key: {credential}\r\ncontent-type: application/json\r\n\
+        "POST {CONTACTS} HTTP/1.1\r\nhost: api\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n\
          connection: close\r\ncontent-length: {length}\r\n\r\n"
     )
 }

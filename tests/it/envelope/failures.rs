@@ -56,7 +56,12 @@ async fn a_restart_of_the_database_goes_unnoticed() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let _ = acme.get(CONTACTS).await.page();
-    app.database.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'crm_app' and datname = current_database()").await;
+    app.database
+        .execute(
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity
+             where usename = 'crm_app' and datname = current_database()",
+        )
+        .await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let _ = acme.get(CONTACTS).await.page();
 }
