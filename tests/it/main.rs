@@ -4,3 +4,4 @@ mod auth;
 mod contacts;
 mod envelope;
 mod lists;
+mod webhooks;
