@@ -25,7 +25,7 @@ async fn a_key_is_taken_from_either_header_but_not_from_both() {
         ("authorization", &bearer),
         ("authorization", &format!("bEARER  {key}")),
     ] {
-        let _ = ask(&app, &[header]).await.page();
+        ask(&app, &[header]).await.page();
     }
     let both = ask(&app, &[("x-api-key", key), ("authorization", &bearer)]).await;
     unauthorized(both, "Send either X-API-Key or Authorization, not both");
@@ -79,7 +79,7 @@ async fn a_revoked_key_and_a_switched_off_one_are_refused_as_if_they_never_were(
     let app = TestApp::start().await;
     for (name, change) in [("acme", "revoked_at = now()"), ("globex", "active = false")] {
         let tenant = app.tenant(name).await;
-        let _ = tenant.get(CONTACTS).await.page();
+        tenant.get(CONTACTS).await.page();
         app.database
             .execute(&format!("update api_keys set {change} where tenant_id = '{}'", tenant.id))
             .await;
@@ -93,7 +93,7 @@ async fn a_key_works_until_the_instant_it_expires() {
     let acme = app.tenant("acme").await;
     app.database.execute("update api_keys set expires_at = created_at + interval '1 hour'").await;
     app.advance(TimeDelta::hours(1) - TimeDelta::milliseconds(1));
-    let _ = acme.get(CONTACTS).await.page();
+    acme.get(CONTACTS).await.page();
     app.advance(TimeDelta::milliseconds(1));
     unauthorized(acme.get(CONTACTS).await, "The API key has expired");
 }
@@ -119,6 +119,6 @@ async fn a_tenant_can_have_keys_beside_each_other() {
     let acme = app.tenant("acme").await;
     let reader = acme.with_scopes(&[Scope::ContactsRead]).await;
     let Credential::ApiKey(_) = reader.credential else { panic!("it is a key") };
-    let _ = acme.post(CONTACTS, serde_json::json!({"name": "Ada"})).await.created();
+    acme.post(CONTACTS, serde_json::json!({"name": "Ada"})).await.created();
     assert_eq!(reader.get(CONTACTS).await.page().names(), ["Ada"]);
 }

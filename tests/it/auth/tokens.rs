@@ -48,7 +48,7 @@ async fn a_token_of_the_right_form_is_let_in_so_the_forgeries_below_fail_for_the
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let token = sign(Algorithm::HS256, TOKEN_KID, TOKEN_KEY, &claims(&acme));
-    let _ = ask(&acme, &token).await.page();
+    ask(&acme, &token).await.page();
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_user_who_was_switched_off_is_out_although_the_token_lives() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let user = acme.with_role(Role::Admin).await;
-    let _ = user.get(CONTACTS).await.page();
+    user.get(CONTACTS).await.page();
     app.database.execute("update users set active = false where role = 'admin'").await;
     unauthorized(user.get(CONTACTS).await, INVALID);
 }

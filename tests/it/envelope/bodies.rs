@@ -34,7 +34,7 @@ async fn a_body_that_is_no_text_is_refused() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let body = Answer::to(json(&acme).body(b"{\"name\":\"\xff\xfe\"}".to_vec())).await;
-    let _ = body.problem(400, "INVALID_JSON");
+    body.problem(400, "INVALID_JSON");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_body_must_say_that_it_is_json() {
         "application/merge-patch+json",
         "application/json;x=y",
     ] {
-        let _ = Answer::to(post(&acme).header("content-type", kind).body(body)).await.created();
+        Answer::to(post(&acme).header("content-type", kind).body(body)).await.created();
     }
 }
 
@@ -86,7 +86,7 @@ async fn a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not() {
         body.push(b'}');
         body
     };
-    let _ = Answer::to(json(&acme).body(body(MAX_BODY))).await.created();
+    Answer::to(json(&acme).body(body(MAX_BODY))).await.created();
     for length in [MAX_BODY + 1, 3 * MAX_BODY] {
         let answer = Answer::to(json(&acme).body(body(length))).await;
         problem(answer, 413, "PAYLOAD_TOO_LARGE", "The body is larger than 1048576 bytes");

@@ -55,7 +55,7 @@ async fn without_its_database_the_api_is_unavailable() {
 async fn a_restart_of_the_database_goes_unnoticed() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let _ = acme.get(CONTACTS).await.page();
+    acme.get(CONTACTS).await.page();
     app.database
         .execute(
             "select pg_terminate_backend(pid, 60000) from pg_stat_activity
@@ -63,7 +63,7 @@ async fn a_restart_of_the_database_goes_unnoticed() {
         )
         .await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let _ = acme.get(CONTACTS).await.page();
+    acme.get(CONTACTS).await.page();
 }
 
 #[tokio::test]

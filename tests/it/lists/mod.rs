@@ -17,7 +17,7 @@ async fn three(app: &TestApp) -> Tenant {
         json!({"name": "Cy"}),
     ];
     for contact in contacts {
-        let _ = acme.post(CONTACTS, contact).await.created();
+        acme.post(CONTACTS, contact).await.created();
         app.advance(TimeDelta::hours(1));
     }
     acme

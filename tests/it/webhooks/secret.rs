@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shared::id::{TenantId, WebhookId};
 use shared::webhook::signature::{SigningSecret, sealed_place};
 use sqlx::Connection as _;
+use sqlx::error::DatabaseError;
 use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
@@ -21,7 +22,8 @@ async fn a_fresh_secret_is_shown_once_in_full_and_differs_each_time() {
     let masked = json!(format!("whsec_…{}", &secret[secret.len() - 4..]));
     assert_eq!(acme.get(&at(&one)).await.ok()["secret"], masked);
     assert_eq!(acme.put(&at(&one), json!({"active": false})).await.ok()["secret"], masked);
-    assert_eq!(acme.get(WEBHOOKS).await.page().items.last().unwrap()["secret"], masked);
+    let list = acme.get(WEBHOOKS).await.page();
+    assert!(list.each("secret").iter().all(|shown| shown.starts_with("whsec_…")), "{list:?}");
 }
 
 #[tokio::test]
@@ -110,7 +112,7 @@ async fn the_database_holds_the_secret_only_sealed_for_its_own_row() {
 async fn the_api_itself_cannot_read_a_stored_secret() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let _ = sample(&acme).await;
+    sample(&acme).await;
     let mut session = sqlx::PgConnection::connect(&app.database.app_url()).await.unwrap();
     sqlx::query("select set_config('app.tenant_id', $1, false)")
         .bind(acme.id.to_string())
@@ -128,10 +130,7 @@ async fn the_api_itself_cannot_read_a_stored_secret() {
 
     assert!(hint.starts_with("whsec_…"));
     let refused = sealed.unwrap_err();
-    assert_eq!(
-        refused.as_database_error().and_then(|error| error.code()).as_deref(),
-        Some("42501")
-    );
+    assert_eq!(refused.as_database_error().and_then(DatabaseError::code).as_deref(), Some("42501"));
 }
 
 fn with_secret(secret: &Value) -> Value {

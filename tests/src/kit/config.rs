@@ -20,19 +20,19 @@ pub const PEPPER: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 pub const SECRET_KEY: &str = "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
 
 /// As a developer would run the api: webhooks may go to this machine, in plain http.
-pub(super) fn config(database_url: String) -> Config {
+pub(super) fn config(database_url: &str) -> Config {
     let loopback = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
     let mut nothing_set = Settings::new(|_| None);
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
         db: DbConfig {
-            url: Value::parse(&database_url).unwrap(),
+            url: Value::parse(database_url).unwrap(),
             connections: 8,
             application: "liaison-test",
             settings: &[],
         },
-        request_timeout: Duration::from_secs(60),
+        request_timeout: Duration::from_mins(1),
         pepper: Value::parse(PEPPER).unwrap(),
         tokens: Value::parse(&format!("{TOKEN_KID}:{TOKEN_KEY}")).unwrap(),
         keyring: Value::parse(&format!("1:{SECRET_KEY}")).unwrap(),

@@ -46,7 +46,7 @@ impl Tenant {
             owner: created.owner,
             credential: Credential::ApiKey(created.api_key.expose().clone()),
             base: app.url(""),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: app.http.clone(),
             admin: app.database.admin().clone(),
             api: app.api.clone(),
         }
