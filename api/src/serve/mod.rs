@@ -27,6 +27,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let db = Db::new(&config.db, Clock::system());
     let tenants = bind(config.listen, "API_LISTEN").await?;
     let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
+    let stop_signal = stop_signal()?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
@@ -39,7 +40,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
     let api = tokio::spawn(listener::run(tenants, http::app(app), stop.clone(), GRACE));
 
-    stop_signal().await?;
+    stop_signal.await;
     tracing::info!("stopping: no new requests, those under way are finished");
     stop.cancel();
     let _ = tokio::join!(api, admin, bell);
@@ -55,12 +56,15 @@ async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<Tc
         .map_err(|error| format!("{address} ({variable}) cannot be listened on: {error}").into())
 }
 
-async fn stop_signal() -> std::io::Result<()> {
+/// SIGTERM or SIGINT. Listening begins with the call, not with the first poll: whoever reads in the log that we serve
+/// may stop us at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

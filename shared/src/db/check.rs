@@ -114,11 +114,17 @@ async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {
 
 async fn migrations(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let what = "migrations";
-    let present: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *conn)
-        .await?;
-    if !present {
-        return Ok(Finding { what, fault: Some("none has run: run `api migrate`".into()) });
+    let readable: Option<bool> =
+        sqlx::query_scalar("select has_table_privilege(to_regclass('_sqlx_migrations'), 'select')")
+            .fetch_one(&mut *conn)
+            .await?;
+    let unreadable = match readable {
+        None => Some("none has run: run `api migrate`"),
+        Some(false) => Some("this login may not even see which have run"),
+        Some(true) => None,
+    };
+    if let Some(fault) = unreadable {
+        return Ok(Finding { what, fault: Some(fault.into()) });
     }
     let applied: Vec<i64> =
         sqlx::query_scalar("select version from _sqlx_migrations where success")

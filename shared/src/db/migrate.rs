@@ -8,6 +8,9 @@ use super::DatabaseUrl;
 /// Every migration of this version, in order.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
+/// Locked while roles and migrations run: sqlx's own lock begins only with the migrations. Any number of ours.
+const MIGRATING: i64 = 0x6d69_6772_6174_6521;
+
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
 
 /// Why the schema could not be brought up to date.
@@ -30,12 +33,14 @@ pub enum MigrateError {
 }
 
 /// Creates missing roles where the login may, then runs all migrations that have not run. Safe to run at any time
-/// and from several places at once: sqlx takes an advisory lock.
+/// and from several places at once: they wait for each other.
 ///
 /// # Errors
 /// See [`MigrateError`].
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
     let mut conn = url.connect().await?;
+    // Held until the connection ends, however it ends.
+    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATING).execute(&mut conn).await?;
     if !roles_exist(&mut conn).await? {
         sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
     }
