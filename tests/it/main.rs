@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod architecture;
+mod auth;
 mod boot;
 mod cancellation;
 mod catalog;
 mod contacts;
+mod envelope;
 mod isolation;
+mod lists;
 mod migrations;

@@ -16,8 +16,8 @@ pub const TOKEN_KID: &str = "test";
 pub const TOKEN_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The pepper of API keys, in base64.
 pub const PEPPER: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
-/// The key that seals webhook secrets, with its id.
-const SECRET_KEYS: &str = "1:QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
+/// The key that seals webhook secrets, in base64.
+pub const SECRET_KEY: &str = "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=";
 
 /// As a developer would run the api: webhooks may go to this machine, in plain http.
 pub(super) fn config(database_url: String) -> Config {
@@ -35,7 +35,7 @@ pub(super) fn config(database_url: String) -> Config {
         request_timeout: Duration::from_secs(60),
         pepper: Value::parse(PEPPER).unwrap(),
         tokens: Value::parse(&format!("{TOKEN_KID}:{TOKEN_KEY}")).unwrap(),
-        keyring: Value::parse(SECRET_KEYS).unwrap(),
+        keyring: Value::parse(&format!("1:{SECRET_KEY}")).unwrap(),
         targets: TargetPolicy::new(true, loopback.to_vec()),
         telemetry: TelemetryConfig::read(&mut nothing_set).unwrap(),
     }

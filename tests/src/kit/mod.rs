@@ -19,9 +19,14 @@ pub mod raw;
 mod receiver;
 mod tenant;
 
+/// The path of contacts.
+pub const CONTACTS: &str = "/api/v1/connection/contacts";
+/// The path of webhooks.
+pub const WEBHOOKS: &str = "/api/v1/webhooks";
+
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
-pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
-pub use database::Database;
+pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
+pub use database::{Database, Hold};
 pub use receiver::{Call, Receiver, Reply};
 pub use tenant::{Credential, Tenant};

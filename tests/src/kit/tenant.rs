@@ -52,6 +52,13 @@ impl Tenant {
         }
     }
 
+    /// The text of its credential.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        let (Credential::ApiKey(text) | Credential::Bearer(text)) = &self.credential;
+        text
+    }
+
     /// The same tenant, called with another credential.
     #[must_use]
     pub fn with(&self, credential: Credential) -> Self {
