@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod architecture;
+mod auth;
 mod boot;
 mod cancellation;
 mod catalog;
@@ -9,13 +10,16 @@ mod contacts;
 mod crash;
 mod delivery;
 mod disk;
+mod envelope;
 mod fairness;
 mod held;
 mod isolation;
+mod lists;
 mod migrations;
 mod receivers;
 mod resend;
 mod schedule;
 mod signing;
 mod telemetry;
+mod webhooks;
 mod workers;

@@ -232,7 +232,7 @@ pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Re
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
     }
     patch.description.apply(&mut webhook.description);
-    webhook.updated_at = tx.now();
+    webhook.updated_at = tx.now().max(webhook.updated_at);
     store::update(tx, &webhook).await?;
     Ok(webhook)
 }

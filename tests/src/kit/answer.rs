@@ -37,6 +37,10 @@ impl Page {
     }
 }
 
+#[expect(
+    clippy::must_use_candidate,
+    reason = "what was expected may be all that a test wants to know"
+)]
 impl Answer {
     /// Sends a request and reads the whole answer.
     pub async fn to(request: reqwest::RequestBuilder) -> Self {

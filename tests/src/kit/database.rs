@@ -90,6 +90,44 @@ impl Database {
             panic!("{sql}: {error}");
         }
     }
+
+    /// Lets the api's later connections wait for locks as long as a test likes, in place of their two seconds.
+    pub async fn without_timeouts(&self) {
+        for setting in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+        {
+            self.execute(&format!(
+                "alter role crm_app in database {} set {setting} = 0",
+                self.name
+            ))
+            .await;
+        }
+    }
+
+    /// Runs statements in a transaction of the superuser's and keeps its locks until it is released.
+    pub async fn hold(&self, sql: &str) -> Hold {
+        let mut session = PgConnection::connect(&self.admin_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
+        Hold(session)
+    }
+
+    /// Waits until so many sessions wait for locks.
+    pub async fn waiting(&self, sessions: i64) {
+        let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(&self.admin).await.unwrap() < sessions {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Locks of the superuser's.
+pub struct Hold(PgConnection);
+
+impl Hold {
+    /// Lets them go.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
 }
 
 impl Drop for Database {

@@ -11,13 +11,7 @@ use uuid::Uuid;
 use worker::config::Config;
 use worker::pipeline::Pipeline;
 
-use super::{Answer, Call, Receiver, Tenant, TestApp, program};
-
-/// The path of contacts.
-pub const CONTACTS: &str = "/api/v1/connection/contacts";
-
-/// The path of webhooks.
-pub const WEBHOOKS: &str = "/api/v1/webhooks";
+use super::{Answer, Call, Receiver, Tenant, TestApp, WEBHOOKS, program};
 
 /// Far longer than anything here takes, even on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(1);

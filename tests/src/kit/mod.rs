@@ -26,12 +26,17 @@ mod stage;
 mod tcp;
 mod tenant;
 
+/// The path of contacts.
+pub const CONTACTS: &str = "/api/v1/connection/contacts";
+/// The path of webhooks.
+pub const WEBHOOKS: &str = "/api/v1/webhooks";
+
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
 pub use collector::{Collector, Span, hex};
-pub use config::{PEPPER, START, TOKEN_KEY, TOKEN_KID};
-pub use database::Database;
-pub use deliveries::{CONTACTS, Subscriber, WEBHOOKS};
+pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
+pub use database::{Database, Hold};
+pub use deliveries::Subscriber;
 pub use program::Program;
 pub use receiver::{Call, Receiver, Reply};
 pub use stage::{Caller, Stage};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::config::{PEPPER, SECRET_KEYS, TOKEN_KEY, TOKEN_KID};
+use super::config::{PEPPER, SECRET_KEY, TOKEN_KEY, TOKEN_KID};
 use crate::servers::{Folder, Process, free_port, last_lines};
 
 /// Far longer than a start or an orderly end takes, even on a slow machine.
@@ -160,11 +160,12 @@ impl Program {
 /// As a developer would run the product: webhooks may go to this machine, in plain http.
 pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let token_keys = format!("{TOKEN_KID}:{TOKEN_KEY}");
+    let secret_keys = format!("1:{SECRET_KEY}");
     let common = [
         ("DATABASE_URL", database_url),
         ("API_KEY_PEPPER", PEPPER),
         ("JWT_KEYS", &token_keys),
-        ("SECRET_KEYS", SECRET_KEYS),
+        ("SECRET_KEYS", &secret_keys),
         ("WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8,::1/128"),
         ("WEBHOOK_ALLOW_HTTP", "true"),
     ];

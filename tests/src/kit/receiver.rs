@@ -190,3 +190,52 @@ async fn answer(
         .fold(response, |response, (name, value)| response.header(name, value));
     response.body(Body::from(reply.body)).expect("the script is valid HTTP")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(receiver: &Receiver, body: &'static str) -> reqwest::Response {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request =
+            client.post(format!("{}?a=b", receiver.url())).header("x-test", "yes").body(body);
+        request.send().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn requests_are_recorded_byte_for_byte() {
+        let receiver = Receiver::start().await;
+        send(&receiver, "{\"a\": 1}").await;
+        let call = receiver.only_call();
+        assert_eq!((call.method.as_str(), &*call.path), ("POST", "/hook?a=b"));
+        assert_eq!((call.header("x-test"), &*call.body), ("yes", &b"{\"a\": 1}"[..]));
+        assert_eq!(call.json(), serde_json::json!({"a": 1}));
+    }
+
+    #[tokio::test]
+    async fn the_script_is_answered_in_order_and_then_200() {
+        let receiver = Receiver::start().await;
+        receiver.script([500, 302]);
+        receiver.script([Reply::status(429).header("retry-after", "120").body("slow down")]);
+        let mut statuses = Vec::new();
+        for _ in 0..2 {
+            statuses.push(send(&receiver, "").await.status().as_u16());
+        }
+        let limited = send(&receiver, "").await;
+        assert_eq!(limited.headers()["retry-after"], "120");
+        assert_eq!(
+            (limited.status().as_u16(), &*limited.text().await.unwrap()),
+            (429, "slow down")
+        );
+        statuses.push(send(&receiver, "").await.status().as_u16());
+        assert_eq!(statuses, [500, 302, 200]);
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_request_that_was_waited_for() {
+        let receiver = Receiver::start().await;
+        let (calls, _, _) =
+            tokio::join!(receiver.wait_for(2), send(&receiver, "1"), send(&receiver, "2"));
+        assert_eq!(calls.len(), 2);
+    }
+}

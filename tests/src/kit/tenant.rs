@@ -46,10 +46,17 @@ impl Tenant {
             owner: created.owner,
             credential: Credential::ApiKey(created.api_key.expose().clone()),
             base: app.url(""),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: app.http.clone(),
             admin: app.database.admin().clone(),
             api: app.api.clone(),
         }
+    }
+
+    /// The text of its credential.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        let (Credential::ApiKey(text) | Credential::Bearer(text)) = &self.credential;
+        text
     }
 
     /// The same tenant, called with another credential.
