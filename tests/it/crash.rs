@@ -116,7 +116,7 @@ async fn settle(stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed() {
     let rounds =
-        std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+        std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
     let mut stage = Stage::start(&[("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s,1s")]).await;
     let seen = Arc::<Seen>::default();
     let mut writers = JoinSet::new();
