@@ -107,7 +107,7 @@ async fn settle(stage: &Stage) {
         assert!(
             Instant::now() < deadline,
             "{open} events are still on their way\n{}",
-            stage.worker.log()
+            stage.worker.last_lines()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -155,7 +155,7 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     assert!(
         statuses.keys().all(|status| [201, 503].contains(status)),
         "{statuses:?}\n{}",
-        stage.api.log()
+        stage.api.last_lines()
     );
     println!(
         "{rounds} crashes, {} contacts, {} requests, answers {statuses:?}",

@@ -205,7 +205,7 @@ async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the
 
     let asked = Instant::now();
     let status = worker.stop().await;
-    assert!(status.success(), "{status}\n{}", worker.log());
+    assert!(status.success(), "{status}\n{}", worker.last_lines());
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     let calls = subscriber.receiver.calls();
     assert!((20..300).contains(&calls.len()), "{}", calls.len());
@@ -226,8 +226,8 @@ async fn workers_that_are_replaced_in_the_middle_of_it_send_everything_once_and_
     for round in 1..=4 {
         let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
         app.wait_until("delivered", round * 150).await;
-        assert!(worker.stop().await.success(), "{}", worker.log());
-        assert_eq!(leased(&app).await, 0, "{}", worker.log());
+        assert!(worker.stop().await.success(), "{}", worker.last_lines());
+        assert_eq!(leased(&app).await, 0, "{}", worker.last_lines());
         assert_eq!(
             app.count("delivered").await,
             i64::try_from(subscriber.receiver.calls().len()).unwrap()

@@ -115,6 +115,12 @@ impl Program {
         String::from_utf8_lossy(&fs::read(self.folder.log()).unwrap()).into_owned()
     }
 
+    /// The end of its log, for the message of a failing test.
+    #[must_use]
+    pub fn last_lines(&self) -> String {
+        last_lines(&self.folder.log(), 20)
+    }
+
     /// Its log, line by line.
     #[must_use]
     pub fn log_lines(&self) -> Vec<Value> {
