@@ -33,8 +33,6 @@ pub async fn of_request(stage: &Stage, requests: [&[u8]; 2]) -> Result<(Vec<Stat
     let mut session = stage.superuser().await?;
     sqlx::raw_sql("alter role crm_app set log_statement = 'all'").execute(&mut session).await?;
     let api = stage.api().await?;
-    // For sessions that begin from now on: those of the measurements log nothing.
-    sqlx::raw_sql("alter role crm_app reset log_statement").execute(&mut session).await?;
     let mut connection = Connection::open(stage.api_address).await?;
     connection.call(requests[0]).await?;
     tokio::time::sleep(SETTLE).await;
@@ -45,6 +43,7 @@ pub async fn of_request(stage: &Stage, requests: [&[u8]; 2]) -> Result<(Vec<Stat
     // A session logs a statement before it runs it, so everything is there with the answer.
     let bytes = fs::read(&log)?;
     api.stop().await?;
+    sqlx::raw_sql("alter role crm_app reset log_statement").execute(&mut session).await?;
     if !(200..300).contains(&status) {
         return Err(format!("the api answered {status}: {answer}").into());
     }
