@@ -28,11 +28,13 @@ lint: ## formatting and lints, without a warning
 	cargo clippy --workspace --all-targets -- -D warnings
 
 doc: ## the reference of the code, without a broken link
-	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace
+	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private-intra-doc-links" cargo doc --no-deps --workspace --document-private-items
 
 deny: ## licences, sources and known faults of the dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
-	cargo deny check --config .cargo/deny.toml
+	cargo deny --config .cargo/deny.toml check licenses bans sources
+	if cargo deny --config .cargo/deny.toml fetch db; then cargo deny --config .cargo/deny.toml check advisories; \
+	else echo "known faults were not checked: RustSec's database is out of reach"; fi
 
 prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh

@@ -9,9 +9,12 @@
 --   crm_search  owns the search functions (docs/decisions/0004); no login
 --
 -- Give the logins their passwords afterwards: ALTER ROLE crm_app PASSWORD '…'.
+-- What is as it should be is left alone: rewriting it would collide with another database's migration.
 do $$
 declare
     role_name text;
+    setting text;
+    setting_value text;
 begin
     foreach role_name in array array['crm_owner', 'crm_app', 'crm_worker', 'crm_auth', 'crm_search'] loop
         begin
@@ -19,8 +22,29 @@ begin
         exception when duplicate_object or unique_violation then null;
         end;
     end loop;
-    execute 'alter role crm_app login';
-    execute 'alter role crm_worker login';
+    -- A superuser acts for anyone; a login that may only create roles acts for the owner as its member.
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        execute format('grant crm_owner to %I', current_user);
+    end if;
+    for role_name in select rolname from pg_roles where rolname in ('crm_app', 'crm_worker') and not rolcanlogin loop
+        execute format('alter role %I login', role_name);
+    end loop;
+    for role_name, setting, setting_value in values
+        ('crm_app', 'statement_timeout', '5s'),
+        ('crm_app', 'lock_timeout', '2s'),
+        ('crm_app', 'idle_in_transaction_session_timeout', '10s'),
+        ('crm_worker', 'statement_timeout', '30s'),
+        ('crm_worker', 'lock_timeout', '5s'),
+        ('crm_worker', 'idle_in_transaction_session_timeout', '10s')
+    loop
+        if not exists (
+            select from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
+            where r.rolname = role_name and s.setdatabase = 0
+              and s.setconfig @> array[setting || '=' || setting_value]
+        ) then
+            execute format('alter role %I set %I = %L', role_name, setting, setting_value);
+        end if;
+    end loop;
     execute format('grant create, connect on database %I to crm_owner', current_database());
     execute format('grant connect on database %I to crm_app, crm_worker', current_database());
 end
@@ -31,10 +55,3 @@ revoke create on schema public from public;
 grant create, usage on schema public to crm_owner with grant option;
 grant usage on schema public to crm_app, crm_worker, crm_auth, crm_search;
 grant crm_auth, crm_search to crm_owner;
-
-alter role crm_app set statement_timeout = '5s';
-alter role crm_app set lock_timeout = '2s';
-alter role crm_app set idle_in_transaction_session_timeout = '10s';
-alter role crm_worker set statement_timeout = '30s';
-alter role crm_worker set lock_timeout = '5s';
-alter role crm_worker set idle_in_transaction_session_timeout = '10s';

@@ -52,30 +52,56 @@ impl Config {
     pub fn help() -> String {
         let mut settings = Settings::new(|_| None);
         let _ = Self::read(&mut settings);
-        let _: Option<Option<String>> =
-            settings.optional("MIGRATION_DATABASE_URL", "For `api migrate`: a login that may act as crm_owner");
+        let _: Option<Option<String>> = settings.optional(
+            "MIGRATION_DATABASE_URL",
+            "For `api migrate`: a login that may act as crm_owner",
+        );
         settings.help().to_owned()
     }
 
     fn read(settings: &mut Settings<'_>) -> Option<Self> {
         let listen = settings.default("API_LISTEN", "127.0.0.1:8080", "Where tenants call");
-        let admin_listen =
-            settings.default("ADMIN_LISTEN", "127.0.0.1:9090", "Where /healthz, /readyz and /metrics are");
-        let url = settings.required("DATABASE_URL", "The database, as crm_app: postgres://crm_app:…@host/database");
-        let connections: Option<Count> = settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
-        let request_timeout = settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
-        let pepper = settings.required("API_KEY_PEPPER", "Hashes API keys: base64 of 32 random bytes; see `api admin keys`");
-        let tokens = settings.required("JWT_KEYS", "Signs access tokens: kid:base64,…, the first signs; see `api admin keys`");
-        let keyring =
-            settings.required("SECRET_KEYS", "Seals webhook secrets: id:base64,…, the first seals; see `api admin keys`");
-        let networks: Option<Option<Vec<IpNet>>> =
-            settings.optional("WEBHOOK_ALLOW_NETWORKS", "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16");
-        let http = settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        let admin_listen = settings.default(
+            "ADMIN_LISTEN",
+            "127.0.0.1:9090",
+            "Where /healthz, /readyz and /metrics are",
+        );
+        let url = settings.required(
+            "DATABASE_URL",
+            "The database, as crm_app: postgres://crm_app:…@host/database",
+        );
+        let connections: Option<Count> =
+            settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
+        let request_timeout =
+            settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
+        let pepper = settings.required(
+            "API_KEY_PEPPER",
+            "Hashes API keys: base64 of 32 random bytes; see `api admin keys`",
+        );
+        let tokens = settings.required(
+            "JWT_KEYS",
+            "Signs access tokens: kid:base64,…, the first signs; see `api admin keys`",
+        );
+        let keyring = settings.required(
+            "SECRET_KEYS",
+            "Seals webhook secrets: id:base64,…, the first seals; see `api admin keys`",
+        );
+        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
+            "WEBHOOK_ALLOW_NETWORKS",
+            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
+        );
+        let http =
+            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
         let telemetry = TelemetryConfig::read(settings);
         Some(Self {
             listen: listen?,
             admin_listen: admin_listen?,
-            db: DbConfig { url: url?, connections: connections?.0, application: "liaison-api" },
+            db: DbConfig {
+                url: url?,
+                connections: connections?.0,
+                application: "liaison-api",
+                settings: &[],
+            },
             request_timeout: request_timeout?,
             pepper: pepper?,
             tokens: tokens?,

@@ -99,7 +99,9 @@ impl Error {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
-            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
+            }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
@@ -113,7 +115,9 @@ impl Error {
     pub fn details(&self) -> Option<Details> {
         match self {
             Self::Invalid(details) => Some(details.clone()),
-            Self::InsufficientScope(scope) => Some(Details::from([("scope".into(), scope.to_string())])),
+            Self::InsufficientScope(scope) => {
+                Some(Details::from([("scope".into(), scope.to_string())]))
+            }
             _ => None,
         }
     }
@@ -136,6 +140,10 @@ impl Error {
 /// translated before they get here.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if fault::is_transient(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+        if fault::is_transient(&error) {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Internal(error.into())
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod http;
 mod list;
 mod serve;
+pub mod tenants;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -42,5 +43,8 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()].into_iter().flat_map(http::routes::Routes::into_list).collect()
+    [crm::contacts::routes(), webhooks::routes()]
+        .into_iter()
+        .flat_map(http::routes::Routes::into_list)
+        .collect()
 }

@@ -33,8 +33,12 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let millis = match &self.0 {
-            Source::System => {
-                #[expect(clippy::disallowed_methods, reason = "this is the place the lint points to")]
+            Source::System =>
+            {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "this is the place the lint points to"
+                )]
                 Utc::now().timestamp_millis()
             }
             Source::Manual(millis) => millis.load(Ordering::SeqCst),

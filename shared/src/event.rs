@@ -5,7 +5,7 @@ macro_rules! events {
         /// What happened (requirement E-1 to E-12).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
-            $(#[doc = $text] $name),+
+            $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
         impl EventType {
@@ -43,14 +43,16 @@ events! {
 pub fn is_pattern(text: &str) -> bool {
     text == "*"
         || EventType::ALL.iter().any(|event| {
-            event.as_str() == text || text.strip_suffix(".*").is_some_and(|family| family == family_of(*event))
+            event.as_str() == text
+                || text.strip_suffix(".*").is_some_and(|family| family == family_of(*event))
         })
 }
 
 /// Everything [`is_pattern`] accepts, for error messages and documentation.
 #[must_use]
 pub fn patterns() -> Vec<String> {
-    let mut all: Vec<String> = EventType::ALL.iter().map(|event| event.as_str().to_owned()).collect();
+    let mut all: Vec<String> =
+        EventType::ALL.iter().map(|event| event.as_str().to_owned()).collect();
     all.push("*".to_owned());
     for event in EventType::ALL {
         let family = format!("{}.*", family_of(*event));
@@ -75,7 +77,16 @@ mod tests {
         for good in ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "*"] {
             assert!(is_pattern(good), "{good}");
         }
-        for bad in ["", ".*", "contact", "contact.", "contact.*.*", "c*", "contact.exploded", "pipeline.stage.*"] {
+        for bad in [
+            "",
+            ".*",
+            "contact",
+            "contact.",
+            "contact.*.*",
+            "c*",
+            "contact.exploded",
+            "pipeline.stage.*",
+        ] {
             assert!(!is_pattern(bad), "{bad}");
         }
         assert!(patterns().iter().all(|pattern| is_pattern(pattern)));

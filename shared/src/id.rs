@@ -1,4 +1,5 @@
-//! Typed ids: UUIDv7 (RFC 9562), time from a [`Clock`](crate::Clock), so that a contact's id never passes for a tenant's.
+//! Typed ids, so that a contact's id never passes for a tenant's: version 7 UUIDs (RFC 9562) with the time of a
+//! [`Clock`](crate::Clock).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// A fresh UUIDv7 of that moment.
+/// A fresh id of that moment.
 #[must_use]
 pub fn fresh(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();

@@ -10,7 +10,7 @@ macro_rules! scopes {
         /// A right, as API keys carry it and routes ask for it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Scope {
-            $(#[doc = $text] $name),+
+            $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
         impl Scope {
@@ -110,7 +110,11 @@ impl Role {
             Role::Owner | Role::Admin => true,
             Role::Member => !matches!(
                 scope,
-                S::WebhooksWrite | S::ApiKeysRead | S::ApiKeysWrite | S::SettingsWrite | S::AuditRead
+                S::WebhooksWrite
+                    | S::ApiKeysRead
+                    | S::ApiKeysWrite
+                    | S::SettingsWrite
+                    | S::AuditRead
             ),
             Role::ReadOnly => {
                 scope.as_str().ends_with(":read") && !matches!(scope, S::ApiKeysRead | S::AuditRead)
@@ -133,7 +137,9 @@ mod tests {
 
     #[test]
     fn names_lead_back_to_their_scopes_and_roles() {
-        assert!(Scope::ALL.iter().all(|scope| scope.as_str().parse::<Scope>().ok() == Some(*scope)));
+        assert!(
+            Scope::ALL.iter().all(|scope| scope.as_str().parse::<Scope>().ok() == Some(*scope))
+        );
         assert!(Role::ALL.iter().all(|role| role.as_str().parse::<Role>().ok() == Some(*role)));
     }
 

@@ -71,7 +71,8 @@ impl Keyring {
 /// `id:base64 of 32 bytes`, divided by commas; the first one is current.
 impl Value for Keyring {
     fn parse(text: &str) -> Result<Self, String> {
-        let fault = || "write id:key pairs such as 1:<base64 of 32 bytes>, divided by commas".to_owned();
+        let fault =
+            || "write id:key pairs such as 1:<base64 of 32 bytes>, divided by commas".to_owned();
         let mut keys = BTreeMap::new();
         let mut current = None;
         for pair in text.split(',') {

@@ -9,9 +9,12 @@ use ipnet::IpNet;
 
 use crate::secret::Secret;
 
+/// Where values come from.
+type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
 /// A reader of variables. Every read is remembered for [`Settings::help`]; every fault for [`Settings::finish`].
 pub struct Settings<'a> {
-    lookup: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    lookup: Lookup<'a>,
     help: String,
     faults: Vec<String>,
 }
@@ -46,7 +49,6 @@ impl<'a> Settings<'a> {
     }
 
     /// A variable that may be absent. The outer `Option` is `None` only when the value is bad.
-    #[expect(clippy::option_option, reason = "absent and bad are different answers")]
     pub fn optional<T: Value>(&mut self, name: &str, what: &str) -> Option<Option<T>> {
         self.describe(name, "optional", what);
         match self.find(name) {
@@ -210,10 +212,14 @@ mod tests {
 
     #[test]
     fn durations_are_written_with_a_unit() {
-        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("12h", 43_200_000)] {
+        for (text, millis) in
+            [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("12h", 43_200_000)]
+        {
             assert_eq!(<Duration as Value>::parse(text), Ok(Duration::from_millis(millis)));
         }
-        for text in ["", "30", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+        for text in
+            ["", "30", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert!(<Duration as Value>::parse(text).is_err(), "{text}");
         }
     }

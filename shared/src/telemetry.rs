@@ -18,7 +18,8 @@ use crate::settings::{Settings, Value};
 
 /// Seconds, from half a millisecond to the end of the longest retry.
 const BUCKETS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0, 300.0, 1800.0,
 ];
 
 /// How logs are written.
@@ -51,15 +52,19 @@ pub struct TelemetryConfig {
 impl TelemetryConfig {
     /// Reads `LOG`, `LOG_FORMAT` and `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let filter: Option<String> =
-            settings.default("LOG", "info", "What to log: a level, or directives such as info,worker=debug");
+        let filter: Option<String> = settings.default(
+            "LOG",
+            "info",
+            "What to log: a level, or directives such as info,worker=debug",
+        );
         let format = settings.default("LOG_FORMAT", "json", "How to log: json or text");
         let otlp = settings.optional(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "Where traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318",
         );
         if filter.as_ref().is_some_and(|filter| filter.parse::<EnvFilter>().is_err()) {
-            settings.fault("LOG is not valid: write a level or directives such as info,worker=debug");
+            settings
+                .fault("LOG is not valid: write a level or directives such as info,worker=debug");
         }
         Some(Self { filter: filter?, format: format?, otlp: otlp? })
     }
@@ -120,8 +125,8 @@ impl Drop for Telemetry {
 
 /// With no endpoint nothing is recorded, but trace ids exist all the same: they join logs, events and deliveries.
 fn tracer(service: &'static str, otlp: Option<&str>) -> Result<SdkTracerProvider, TelemetryError> {
-    let builder =
-        SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name(service).build());
+    let builder = SdkTracerProvider::builder()
+        .with_resource(Resource::builder().with_service_name(service).build());
     let Some(endpoint) = otlp else {
         let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
         return Ok(builder.with_sampler(sampler).build());
@@ -137,7 +142,8 @@ fn tracer(service: &'static str, otlp: Option<&str>) -> Result<SdkTracerProvider
 /// Continues the trace that a `traceparent` (W3C Trace Context) names; anything malformed is ignored.
 pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
     if let Some(traceparent) = traceparent {
-        let _ = span.set_parent(TraceContextPropagator::new().extract(&Header(traceparent.to_owned())));
+        let _ =
+            span.set_parent(TraceContextPropagator::new().extract(&Header(traceparent.to_owned())));
     }
 }
 

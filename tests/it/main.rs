@@ -1,1 +1,14 @@
-fn main() {}
+//! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
+
+mod architecture;
+mod auth;
+mod boot;
+mod cancellation;
+mod catalog;
+mod contacts;
+mod envelope;
+mod isolation;
+mod lists;
+mod migrations;
+mod webhooks;

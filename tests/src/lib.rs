@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod dev;
+pub mod kit;
 pub mod servers;

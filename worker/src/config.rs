@@ -17,6 +17,11 @@ use crate::queue::Caps;
 /// Connections for the relay, the claims, the records, the bell, the sweep and the gauges.
 const CONNECTIONS: u32 = 8;
 
+/// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
+/// one moment and long the next, would read whole tables.
+const PLANNER: &[(&str, &str)] =
+    &[("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+
 /// Everything a worker needs.
 #[derive(Debug)]
 pub struct Config {
@@ -58,31 +63,63 @@ impl Config {
     }
 
     fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let admin_listen =
-            settings.default("ADMIN_LISTEN", "127.0.0.1:9091", "Where /healthz, /readyz and /metrics are");
-        let url = settings.required("DATABASE_URL", "The database, as crm_worker: postgres://crm_worker:…@host/database");
-        let keyring = settings.required("SECRET_KEYS", "Opens webhook secrets: the same value as the api's");
-        let total: Option<Count> = settings.default("WORKER_CONCURRENCY", "128", "Requests under way at once");
-        let per_webhook: Option<Count> =
-            settings.default("WEBHOOK_MAX_IN_FLIGHT", "32", "Of these, to one webhook (per worker)");
-        let per_tenant: Option<Count> =
-            settings.default("TENANT_MAX_IN_FLIGHT", "64", "Of these, to all webhooks of one tenant (per worker)");
-        let schedule: Option<Vec<Duration>> =
-            settings.default("WEBHOOK_RETRY_SCHEDULE", "2m,4m,8m,16m", "Waits between attempts; one attempt more than waits");
-        let timeout: Option<Duration> =
-            settings.default("WEBHOOK_TIMEOUT", "30s", "For a whole request: DNS, connect, TLS, head and body");
-        let networks: Option<Option<Vec<IpNet>>> =
-            settings.optional("WEBHOOK_ALLOW_NETWORKS", "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16");
-        let http = settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        let admin_listen = settings.default(
+            "ADMIN_LISTEN",
+            "127.0.0.1:9091",
+            "Where /healthz, /readyz and /metrics are",
+        );
+        let url = settings.required(
+            "DATABASE_URL",
+            "The database, as crm_worker: postgres://crm_worker:…@host/database",
+        );
+        let keyring =
+            settings.required("SECRET_KEYS", "Opens webhook secrets: the same value as the api's");
+        let total: Option<Count> =
+            settings.default("WORKER_CONCURRENCY", "128", "Requests under way at once");
+        let per_webhook: Option<Count> = settings.default(
+            "WEBHOOK_MAX_IN_FLIGHT",
+            "32",
+            "Of these, to one webhook (per worker)",
+        );
+        let per_tenant: Option<Count> = settings.default(
+            "TENANT_MAX_IN_FLIGHT",
+            "64",
+            "Of these, to all webhooks of one tenant (per worker)",
+        );
+        let schedule: Option<Vec<Duration>> = settings.default(
+            "WEBHOOK_RETRY_SCHEDULE",
+            "2m,4m,8m,16m",
+            "Waits between attempts; one attempt more than waits",
+        );
+        let timeout: Option<Duration> = settings.default(
+            "WEBHOOK_TIMEOUT",
+            "30s",
+            "For a whole request: DNS, connect, TLS, head and body",
+        );
+        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
+            "WEBHOOK_ALLOW_NETWORKS",
+            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
+        );
+        let http =
+            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
         Some(Self {
             admin_listen: admin_listen?,
-            db: DbConfig { url: url?, connections: CONNECTIONS, application: "liaison-worker" },
+            db: DbConfig {
+                url: url?,
+                connections: CONNECTIONS,
+                application: "liaison-worker",
+                settings: PLANNER,
+            },
             keyring: keyring?,
             caps: Caps { total: total?.0, per_webhook: per_webhook?.0, per_tenant: per_tenant?.0 },
             schedule: schedule?.into(),
-            limits: Limits { total: total_timeout, connect: Limits::default().connect.min(total_timeout), ..Limits::default() },
+            limits: Limits {
+                total: total_timeout,
+                connect: Limits::default().connect.min(total_timeout),
+                ..Limits::default()
+            },
             targets: Arc::new(TargetPolicy::new(http?, networks?.unwrap_or_default())),
             telemetry: telemetry?,
         })

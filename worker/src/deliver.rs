@@ -56,22 +56,38 @@ impl Sender {
     async fn attempt(&self, delivery: &Delivery, span: &tracing::Span) -> Report {
         let started = self.clock.now();
         if delivery.claims > MOST_CLAIMS {
-            return abandoned(delivery, started, "delivery_abandoned", "Workers kept failing on this delivery");
+            return abandoned(
+                delivery,
+                started,
+                "delivery_abandoned",
+                "Workers kept failing on this delivery",
+            );
         }
         let Some(headers) = self.headers(delivery, started, span) else {
-            return abandoned(delivery, started, "secret_unreadable", "The webhook's secret cannot be opened");
+            return abandoned(
+                delivery,
+                started,
+                "secret_unreadable",
+                "The webhook's secret cannot be opened",
+            );
         };
         let exchange = self.client.post(&delivery.url, headers, delivery.body.clone()).await;
         let ended = self.clock.now();
         measure(delivery, &exchange, started);
-        let next = retry::next(verdict(&exchange, ended), attempt_number(delivery), &self.schedule, ended);
+        let next =
+            retry::next(verdict(&exchange, ended), attempt_number(delivery), &self.schedule, ended);
         let attempt = record(delivery, &exchange, started);
         tell(&exchange, next, &attempt);
         Report { next, ended, attempt }
     }
 
     /// Every header of a request; the time in it is the attempt's own, so it is signed anew each time.
-    fn headers(&self, delivery: &Delivery, now: DateTime<Utc>, span: &tracing::Span) -> Option<HeaderMap> {
+    fn headers(
+        &self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+        span: &tracing::Span,
+    ) -> Option<HeaderMap> {
         let place = sealed_place(delivery.tenant, delivery.webhook);
         let opened = self.keyring.open(&delivery.secret, &place).ok()?;
         let secret = SigningSecret::parse(std::str::from_utf8(opened.expose()).ok()?).ok()?;
@@ -89,7 +105,9 @@ impl Sender {
         set("x-webhook-event", &delivery.event)?;
         set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
         set("x-webhook-trigger", &delivery.trigger)?;
-        if let Some(traceparent) = telemetry::traceparent(span).or_else(|| delivery.traceparent.clone()) {
+        if let Some(traceparent) =
+            telemetry::traceparent(span).or_else(|| delivery.traceparent.clone())
+        {
             set("traceparent", &traceparent)?;
         }
         Some(headers)
@@ -112,9 +130,10 @@ fn verdict(exchange: &Exchange, now: DateTime<Utc>) -> Verdict {
 fn record(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) -> AttemptRecord {
     let (error_code, error) = match &exchange.outcome {
         Ok(status) if status.is_success() => (None, None),
-        Ok(status) if status.is_redirection() => {
-            (Some("redirect"), Some(format!("The receiver answered {status}; redirects are not followed")))
-        }
+        Ok(status) if status.is_redirection() => (
+            Some("redirect"),
+            Some(format!("The receiver answered {status}; redirects are not followed")),
+        ),
         Ok(status) => (Some("http_status"), Some(format!("The receiver answered {status}"))),
         Err(fault) => (Some(fault.code()), Some(fault.to_string())),
     };
@@ -154,6 +173,7 @@ fn span(delivery: &Delivery) -> tracing::Span {
         tenant_id = %delivery.tenant,
         delivery_id = %delivery.id,
         webhook_id = %delivery.webhook,
+        event_id = %delivery.occurrence,
         event = delivery.event,
         attempt = attempt_number(delivery),
         request_id = delivery.request_id,
@@ -181,7 +201,8 @@ fn tell(exchange: &Exchange, next: Next, attempt: &AttemptRecord) {
         Next::GiveUp | Next::Disable => "failed",
     };
     let error = attempt.error_code.unwrap_or("none");
-    metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error).increment(1);
-    let millis = exchange.total.as_secs_f64() * 1000.0;
-    tracing::info!(outcome, error, status = attempt.status_code, millis, "attempt");
+    metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
+        .increment(1);
+    let micros = exchange.total.as_micros();
+    tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

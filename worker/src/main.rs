@@ -9,8 +9,8 @@ use worker::config::Config;
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         None => finish(start()),
-        Some("--help" | "-h") => finish(help()),
-        Some("--version" | "-V") => finish(print(concat!("worker ", env!("CARGO_PKG_VERSION")))),
+        Some("--help" | "-h") => print(&help()),
+        Some("--version" | "-V") => print(concat!("worker ", env!("CARGO_PKG_VERSION"))),
         Some(_) => finish(Err("worker takes no arguments; see worker --help".into())),
     }
 }
@@ -26,18 +26,18 @@ fn start() -> Outcome {
     })
 }
 
-fn help() -> Outcome {
-    print(&format!(
+fn help() -> String {
+    format!(
         "The delivery worker of Liaison: relays events and sends webhooks until SIGTERM, then drains.\n\n\
          Usage: worker\n\nEnvironment:\n{}",
         Config::help().trim_end()
-    ))
+    )
 }
 
 #[expect(clippy::print_stdout, reason = "the result of --help and --version")]
-fn print(text: &str) -> Outcome {
+fn print(text: &str) -> ExitCode {
     println!("{text}");
-    Ok(())
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "the end of a command is told on standard error")]

@@ -1,14 +1,15 @@
 //! The whole way from the outbox to the receiver, step by step under the caller's control: for tests that move time
-//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run) drives.
+//! by hand, with the same relay, claim, attempt and record that [`run`](crate::run()) drives.
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use shared::Db;
 
 use crate::client::Client;
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, Slots, claim};
+use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::sweep;
@@ -18,6 +19,7 @@ pub struct Pipeline {
     db: Db,
     sender: Arc<Sender>,
     slots: Slots,
+    lease: TimeDelta,
     recorder: Recorder,
 }
 
@@ -29,7 +31,8 @@ impl Pipeline {
     pub fn new(db: Db, config: &Config) -> Result<Self, reqwest::Error> {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
-        Ok(Self { db, sender: Arc::new(sender), slots: Slots::new(config.caps), recorder })
+        let lease = queue::lease(config.limits.total);
+        Ok(Self { db, sender: Arc::new(sender), slots: Slots::new(config.caps), lease, recorder })
     }
 
     /// Relays everything in the outbox.
@@ -46,7 +49,7 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn claim(&self) -> sqlx::Result<Vec<Claimed>> {
-        claim(&self.db, &self.slots, None).await
+        claim(&self.db, &self.slots, self.lease, None).await
     }
 
     /// Makes the attempts and records them.
@@ -54,7 +57,10 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn deliver(&mut self, claimed: Vec<Claimed>) -> sqlx::Result<()> {
-        futures_util::future::join_all(claimed.into_iter().map(|claimed| self.sender.deliver(claimed))).await;
+        futures_util::future::join_all(
+            claimed.into_iter().map(|claimed| self.sender.deliver(claimed)),
+        )
+        .await;
         self.recorder.flush(&self.db).await?;
         Ok(())
     }
@@ -78,7 +84,11 @@ impl Pipeline {
     }
 }
 
-pub(crate) fn sender(db: &Db, config: &Config, records: crate::record::Records) -> Result<Sender, reqwest::Error> {
+pub(crate) fn sender(
+    db: &Db,
+    config: &Config,
+    records: crate::record::Records,
+) -> Result<Sender, reqwest::Error> {
     Ok(Sender {
         client: Client::new(Arc::clone(&config.targets), config.limits)?,
         keyring: config.keyring.clone(),

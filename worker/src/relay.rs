@@ -61,6 +61,7 @@ pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
     .await?;
     tx.commit_lazily().await?;
     metrics::counter!("outbox_relayed_total").increment(relayed.events.unsigned_abs());
-    metrics::counter!("webhook_deliveries_created_total").increment(relayed.deliveries.unsigned_abs());
+    metrics::counter!("webhook_deliveries_created_total")
+        .increment(relayed.deliveries.unsigned_abs());
     Ok(relayed)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// The longest that a receiver's `Retry-After` can put off an attempt.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const LONGEST_WISH: Duration = Duration::from_hours(1);
 
 /// What one attempt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,12 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
         Verdict::Gone => return Next::Disable,
         Verdict::Refused { wish } => wish.unwrap_or_default().min(LONGEST_WISH),
     };
-    let wait = usize::try_from(attempt).ok().and_then(|attempt| schedule.get(attempt.checked_sub(1)?));
+    let wait =
+        usize::try_from(attempt).ok().and_then(|attempt| schedule.get(attempt.checked_sub(1)?));
     match wait {
-        Some(wait) => Next::At(ended + TimeDelta::from_std((*wait).max(wish)).unwrap_or(TimeDelta::MAX)),
+        Some(wait) => {
+            Next::At(ended + TimeDelta::from_std((*wait).max(wish)).unwrap_or(TimeDelta::MAX))
+        }
         None => Next::GiveUp,
     }
 }
@@ -56,8 +59,12 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
 mod tests {
     use super::*;
 
-    const MINUTES: [Duration; 4] =
-        [Duration::from_secs(120), Duration::from_secs(240), Duration::from_secs(480), Duration::from_secs(960)];
+    const MINUTES: [Duration; 4] = [
+        Duration::from_mins(2),
+        Duration::from_mins(4),
+        Duration::from_mins(8),
+        Duration::from_mins(16),
+    ];
 
     fn ended() -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_767_323_045_678).unwrap()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, pipeline, record, sweep};
+use crate::{admin, gauges, pipeline, queue, record, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -27,11 +27,11 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
-    let db = Db::connect(&config.db, clock)?;
-    check::require(&db).await?;
-    let listener = TcpListener::bind(config.admin_listen)
-        .await
-        .map_err(|error| format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen))?;
+    check::require(&config.db.url, Process::Worker).await?;
+    let db = Db::new(&config.db, clock);
+    let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
+        format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
+    })?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
     let slots = Slots::new(config.caps);
     let (records, recorder) = record::recorder();
@@ -39,12 +39,19 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let (out, claimed) = mpsc::unbounded_channel();
 
     let recorder = tokio::spawn(recorder.run(db.clone(), gone.clone()));
-    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), stop.clone(), gone.clone()));
+    tokio::spawn(admin::serve(
+        listener,
+        db.clone(),
+        telemetry.metrics(),
+        stop.clone(),
+        gone.clone(),
+    ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let (events, due) = (Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), events.clone(), due.clone(), stop.clone()));
+    tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
-    let engine = Engine { db: db.clone(), slots, out, stop: stop.clone() };
+    let lease = queue::lease(config.limits.total);
+    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -65,14 +72,18 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ended.map_err(Into::into)
 }
 
-async fn deliver(claimed: Claimed, sender: Data<Arc<Sender>>) -> Result<(), std::convert::Infallible> {
+async fn deliver(
+    claimed: Claimed,
+    sender: Data<Arc<Sender>>,
+) -> Result<(), std::convert::Infallible> {
     sender.deliver(claimed).await;
     Ok(())
 }
 
 /// Claiming ends with the signal itself: apalis stops taking tasks only a moment later.
 async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -82,8 +93,8 @@ async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Carries the bell to the relay. Resends ring it too, so the claims are knocked at as well.
-async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.
+async fn listen(db: Db, events: Knock, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -92,7 +103,6 @@ async fn listen(db: Db, events: Knock, due: Knock, stop: CancellationToken) {
                     rung = bell.recv() => if rung.is_err() { break },
                 }
                 events.knock();
-                due.knock();
             }
         }
         tokio::select! {

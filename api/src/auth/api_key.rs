@@ -70,7 +70,9 @@ impl Pepper {
     #[must_use]
     pub fn hash(&self, text: &str) -> Vec<u8> {
         // HMAC takes keys of any length; there is no failing case.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else { return Vec::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else {
+            return Vec::new();
+        };
         mac.update(text.as_bytes());
         mac.finalize().into_bytes().to_vec()
     }
@@ -95,7 +97,11 @@ fn random(length: usize) -> String {
 /// Six characters that catch a mistyped key; they protect nothing.
 fn checksum(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
-    digest.iter().take(CHECKSUM).map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()])).collect()
+    digest
+        .iter()
+        .take(CHECKSUM)
+        .map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,7 +118,14 @@ mod tests {
             bent[at] = if bent[at] == b'x' { b'y' } else { b'x' };
             assert_eq!(parse(std::str::from_utf8(&bent).unwrap()), None, "character {at}");
         }
-        for bad in ["", "crm_live_", "crm_test_abc", &text[..text.len() - 1], &format!("{text}x"), "crm_live_ééééééé"] {
+        for bad in [
+            "",
+            "crm_live_",
+            "crm_test_abc",
+            &text[..text.len() - 1],
+            &format!("{text}x"),
+            "crm_live_ééééééé",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -27,9 +27,14 @@ pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyR
 }
 
 /// The role of an active user.
-pub(super) async fn find_role(db: &Db, tenant: TenantId, user: UserId) -> sqlx::Result<Option<Role>> {
-    let role = sqlx::query_scalar!(r#"select role as "role!" from find_user($1, $2)"#, tenant.0, user.0)
-        .fetch_optional(db.direct())
-        .await?;
+pub(super) async fn find_role(
+    db: &Db,
+    tenant: TenantId,
+    user: UserId,
+) -> sqlx::Result<Option<Role>> {
+    let role =
+        sqlx::query_scalar!(r#"select role as "role!" from find_user($1, $2)"#, tenant.0, user.0)
+            .fetch_optional(db.direct())
+            .await?;
     Ok(role.and_then(|role| role.parse().ok()))
 }

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+};
 use serde::{Deserialize, Serialize};
 use shared::id::{SessionId, TenantId, UserId};
 use shared::scope::Role;
@@ -59,7 +61,9 @@ impl TokenKeys {
         now: DateTime<Utc>,
         ttl: std::time::Duration,
     ) -> Result<String> {
-        let Some((kid, key, _)) = self.0.first() else { return Err(Error::Internal("no signing key".into())) };
+        let Some((kid, key, _)) = self.0.first() else {
+            return Err(Error::Internal("no signing key".into()));
+        };
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
@@ -81,10 +85,16 @@ impl TokenKeys {
     /// [`Error::TokenExpired`], or [`Error::Unauthorized`] for everything else.
     pub fn verify(&self, text: &str) -> Result<Claims> {
         let header = decode_header(text).map_err(|_| UNKNOWN_TOKEN)?;
-        let (.., key) = self.0.iter().find(|(kid, ..)| Some(kid) == header.kid.as_ref()).ok_or(UNKNOWN_TOKEN)?;
+        let (.., key) = self
+            .0
+            .iter()
+            .find(|(kid, ..)| Some(kid) == header.kid.as_ref())
+            .ok_or(UNKNOWN_TOKEN)?;
         match decode::<Claims>(text, key, &validation()) {
             Ok(token) => Ok(token.claims),
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(Error::TokenExpired),
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
+                Err(Error::TokenExpired)
+            }
             Err(_) => Err(UNKNOWN_TOKEN),
         }
     }
@@ -103,12 +113,18 @@ fn validation() -> Validation {
 /// `kid:base64 of at least 32 bytes`, divided by commas; the first one signs.
 impl Value for TokenKeys {
     fn parse(text: &str) -> std::result::Result<Self, String> {
-        let fault = || "write kid:key pairs such as 2026a:<base64 of 32 bytes>, divided by commas".to_owned();
+        let fault = || {
+            "write kid:key pairs such as 2026a:<base64 of 32 bytes>, divided by commas".to_owned()
+        };
         let mut keys = Vec::new();
         for pair in text.split(',') {
             let (kid, key) = pair.trim().split_once(':').ok_or_else(fault)?;
             let key = STANDARD.decode(key).ok().filter(|key| key.len() >= 32).ok_or_else(fault)?;
-            keys.push((kid.to_owned(), EncodingKey::from_secret(&key), DecodingKey::from_secret(&key)));
+            keys.push((
+                kid.to_owned(),
+                EncodingKey::from_secret(&key),
+                DecodingKey::from_secret(&key),
+            ));
         }
         Ok(Self(keys))
     }
@@ -132,7 +148,7 @@ mod tests {
 
     fn issue(keys: &TokenKeys, now: DateTime<Utc>) -> String {
         let (tenant, user) = (TenantId::fresh(now), UserId::fresh(now));
-        keys.issue(tenant, user, Role::Owner, now, Duration::from_secs(900)).unwrap()
+        keys.issue(tenant, user, Role::Owner, now, Duration::from_mins(15)).unwrap()
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use shared::db::{check, migrate as migration};
+use shared::db::{DatabaseUrl, check, migrate as migration};
 use shared::id::{TenantId, UserId};
 use shared::scope::Role;
 use shared::settings::Settings;
-use shared::{Clock, Db, Secret};
+use shared::{Clock, Db};
 
 use crate::config::Config;
 use crate::error::BoxError;
@@ -22,10 +22,12 @@ pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
 /// Brings the schema up to date.
 pub(crate) async fn migrate() -> CommandResult {
     let mut settings = Settings::from_env();
-    let url: Option<Secret<String>> = settings
-        .required("MIGRATION_DATABASE_URL", "a login that may act as crm_owner: postgres://…@host/database");
+    let url: Option<DatabaseUrl> = settings.required(
+        "MIGRATION_DATABASE_URL",
+        "a login that may act as crm_owner: postgres://…@host/database",
+    );
     let url = settings.finish(url)?;
-    migration::migrate(url.expose()).await?;
+    migration::migrate(&url).await?;
     say(&format!("the schema is up to date: {} migrations", migration::MIGRATOR.iter().count()))
 }
 
@@ -36,8 +38,7 @@ pub(crate) fn openapi() -> CommandResult {
 
 /// Prints what holds and what does not.
 pub(crate) async fn doctor(config: Config) -> CommandResult {
-    let db = Db::connect(&config.db, Clock::system())?;
-    let findings = check::inspect(&db).await?;
+    let findings = check::inspect(&config.db.url, check::Process::Api).await?;
     let mut faults = 0;
     for finding in &findings {
         match &finding.fault {
@@ -58,8 +59,13 @@ pub(crate) fn keys() -> CommandResult {
 }
 
 /// Prints an access token for a user, with the user's own role.
-pub(crate) async fn token(config: Config, tenant: TenantId, user: UserId, ttl: Duration) -> CommandResult {
-    let db = Db::connect(&config.db, Clock::system())?;
+pub(crate) async fn token(
+    config: Config,
+    tenant: TenantId,
+    user: UserId,
+    ttl: Duration,
+) -> CommandResult {
+    let db = Db::new(&config.db, Clock::system());
     let mut tx = db.tenant(tenant, shared::db::Origin::default()).await?;
     let role = sqlx::query_scalar!("select role from users where id = $1 and active", user.0)
         .fetch_optional(tx.conn())

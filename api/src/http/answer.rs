@@ -93,7 +93,10 @@ impl IntoResponse for Error {
         let headers = response.headers_mut();
         match &self {
             Error::Unauthorized(_) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"liaison\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"liaison\""),
+                );
             }
             Error::TokenExpired => {
                 let challenge = "Bearer realm=\"liaison\", error=\"invalid_token\"";
@@ -109,7 +112,11 @@ impl IntoResponse for Error {
     }
 }
 
-fn say<T: Serialize + ?Sized>(status: StatusCode, data: &T, pagination: Option<Pagination>) -> Response {
+fn say<T: Serialize + ?Sized>(
+    status: StatusCode,
+    data: &T,
+    pagination: Option<Pagination>,
+) -> Response {
     match serde_json::to_string(data) {
         Ok(json) => {
             let mut response = status.into_response();
@@ -128,7 +135,7 @@ struct Metadata<'a> {
 }
 
 #[derive(Serialize)]
-struct Success<'a> {
+struct DataEnvelope<'a> {
     success: bool,
     data: &'a serde_json::value::RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +144,7 @@ struct Success<'a> {
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+struct ErrorEnvelope<'a> {
     success: bool,
     error: String,
     code: &'static str,
@@ -148,18 +155,25 @@ struct Failure<'a> {
 
 /// Writes the envelope of a response, whoever made it: the framework's own plain answers become errors in it too.
 /// The error comes back for the log.
-pub fn seal(mut response: Response, request_id: &str, now: DateTime<Utc>) -> (Response, Option<Arc<Error>>) {
+#[must_use]
+pub fn seal(
+    mut response: Response,
+    request_id: &str,
+    now: DateTime<Utc>,
+) -> (Response, Option<Arc<Error>>) {
     let status = response.status();
     let said = match response.extensions_mut().remove::<Said>() {
         Some(said) => said,
-        None if status.is_client_error() || status.is_server_error() => Said::Problem(Arc::new(plain(status))),
+        None if status.is_client_error() || status.is_server_error() => {
+            Said::Problem(Arc::new(plain(status)))
+        }
         None => return (finish(response, request_id), None),
     };
     let metadata = Metadata { timestamp: clock::rfc3339(now), request_id };
     let (written, problem) = match said {
         Said::Data { json, pagination } => (success(json, pagination, metadata), None),
         Said::Problem(error) => {
-            let failure = Failure {
+            let failure = ErrorEnvelope {
                 success: false,
                 error: error.to_string(),
                 code: error.code(),
@@ -179,9 +193,13 @@ pub fn seal(mut response: Response, request_id: &str, now: DateTime<Utc>) -> (Re
     }
 }
 
-fn success(json: String, pagination: Option<Pagination>, metadata: Metadata<'_>) -> serde_json::Result<Vec<u8>> {
+fn success(
+    json: String,
+    pagination: Option<Pagination>,
+    metadata: Metadata<'_>,
+) -> serde_json::Result<Vec<u8>> {
     let data = serde_json::value::RawValue::from_string(json)?;
-    serde_json::to_vec(&Success { success: true, data: &data, pagination, metadata })
+    serde_json::to_vec(&DataEnvelope { success: true, data: &data, pagination, metadata })
 }
 
 fn plain(status: StatusCode) -> Error {

@@ -44,7 +44,9 @@ async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -
 
 /// `X-API-Key`, or `Authorization: Bearer` with a key or an access token; not both.
 fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
-    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
+    let text = |name| {
+        headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default())
+    };
     let bearer = match text(header::AUTHORIZATION) {
         None => None,
         Some(value) => match value.split_once(' ') {
@@ -53,9 +55,13 @@ fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
         },
     };
     match (text(header::HeaderName::from_static("x-api-key")), bearer) {
-        (Some(_), Some(_)) => Err(Error::Unauthorized("Send either X-API-Key or Authorization, not both")),
+        (Some(_), Some(_)) => {
+            Err(Error::Unauthorized("Send either X-API-Key or Authorization, not both"))
+        }
         (Some(key), None) => Ok(Credential::ApiKey(key)),
-        (None, Some(token)) if token.starts_with(auth::api_key::PREFIX) => Ok(Credential::ApiKey(token)),
+        (None, Some(token)) if token.starts_with(auth::api_key::PREFIX) => {
+            Ok(Credential::ApiKey(token))
+        }
         (None, Some(token)) => Ok(Credential::AccessToken(token)),
         (None, None) => Err(Error::Unauthorized("Send an API key or an access token")),
     }
@@ -65,6 +71,10 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts.extensions.get::<Caller>().cloned().ok_or(Error::Unauthorized("Send an API key or an access token"))
+        parts
+            .extensions
+            .get::<Caller>()
+            .cloned()
+            .ok_or(Error::Unauthorized("Send an API key or an access token"))
     }
 }

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::fields::{Fields, Input};
+use crate::App;
 use crate::error::{Error, Result};
 
 /// The largest body in bytes: 1 MiB.
@@ -23,26 +24,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A body whose every field is valid.
 pub struct Valid<T>(pub T);
 
-impl<T: Input, S: Sync> FromRequest<S> for Valid<T> {
+impl<T: Input> FromRequest<App> for Valid<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        let body = tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
+        let body =
+            tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
         let value: Value =
             serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
         let Value::Object(members) = value else {
             return Err(Error::BadRequest("The body must be a JSON object".into()));
         };
-        Fields::new(members).read().map(Valid)
+        Fields::new(members, &app.config.targets).read().map(Valid)
     }
 }
 
 /// `application/json` or `application/…+json`, with any parameters.
 fn require_json(headers: &HeaderMap) -> Result<()> {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
     if json { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 

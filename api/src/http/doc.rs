@@ -67,7 +67,10 @@ impl Doc {
     /// A route that lists records.
     #[must_use]
     pub fn page<T: ToSchema>(id: &'static str, summary: &'static str, list: &List) -> Self {
-        Self { query: list_parameters(list), ..Self::new(id, summary, Outcome::Page(SchemaOf::of::<T>())) }
+        Self {
+            query: list_parameters(list),
+            ..Self::new(id, summary, Outcome::Page(SchemaOf::of::<T>()))
+        }
     }
 
     /// A route that answers with nothing.
@@ -97,10 +100,18 @@ fn list_parameters(list: &List) -> Vec<Parameter> {
     let mut all = vec![
         parameter("page", "The page, from 1", Type::Integer),
         parameter("pageSize", "Records per page, 1 to 100, 20 by default", Type::Integer),
-        parameter("sort", &format!("One of {}; a leading `-` turns it round", list.sort_names().join(", ")), Type::String),
+        parameter(
+            "sort",
+            &format!("One of {}; a leading `-` turns it round", list.sort_names().join(", ")),
+            Type::String,
+        ),
     ];
     if list.search.is_some() {
-        all.push(parameter("q", "Records that contain this text, 3 to 100 characters, in any case", Type::String));
+        all.push(parameter(
+            "q",
+            "Records that contain this text, 3 to 100 characters, in any case",
+            Type::String,
+        ));
     }
     for column in list.columns {
         for operator in column.operators() {

@@ -2,6 +2,7 @@
 //! stop at the first. A member that nobody asked for is an error, because a typo must not lose data silently.
 
 use serde_json::{Map, Value};
+use shared::webhook::target::TargetPolicy;
 
 use crate::error::{Details, Error, Result};
 
@@ -11,7 +12,7 @@ const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "versi
 /// What a request body can be read into.
 pub trait Input: Sized {
     /// Reads each field; `None` after any fault, which `fields` keeps.
-    fn read(fields: &mut Fields) -> Option<Self>;
+    fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
 
 /// What a merge does to one field: `PUT` leaves absent fields alone and clears those sent as `null`.
@@ -41,16 +42,23 @@ impl<T> Change<T> {
 pub type Checked<T> = std::result::Result<T, String>;
 
 /// The members of a body that nobody has read yet, and the faults of those that were.
-pub struct Fields {
+pub struct Fields<'a> {
     members: Map<String, Value>,
     faults: Details,
+    targets: &'a TargetPolicy,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// Starts reading.
     #[must_use]
-    pub fn new(members: Map<String, Value>) -> Self {
-        Self { members, faults: Details::new() }
+    pub fn new(members: Map<String, Value>, targets: &'a TargetPolicy) -> Self {
+        Self { members, faults: Details::new(), targets }
+    }
+
+    /// Where webhooks may point, for the rule that asks.
+    #[must_use]
+    pub fn targets(&self) -> &'a TargetPolicy {
+        self.targets
     }
 
     /// Reads everything into `T`.
@@ -80,8 +88,11 @@ impl Fields {
     }
 
     /// A field that may be absent or `null`. The outer `None` is a fault.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
-    pub fn optional<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Some(None),
             Some(value) => self.check(name, value, rule).map(Some),
@@ -89,8 +100,11 @@ impl Fields {
     }
 
     /// A required field in a merge: absent keeps it, `null` is a fault.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
-    pub fn replaced<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Option<T>> {
+    pub fn replaced<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None => Some(None),
             Some(Value::Null) => self.fault(name, "Must not be null"),
@@ -99,7 +113,11 @@ impl Fields {
     }
 
     /// An optional field in a merge.
-    pub fn changed<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<Change<T>> {
+    pub fn changed<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<Change<T>> {
         match self.members.remove(name) {
             None => Some(Change::Keep),
             Some(Value::Null) => Some(Change::Clear),
@@ -114,7 +132,12 @@ impl Fields {
         }
     }
 
-    fn check<T>(&mut self, name: &str, value: Value, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+    fn check<T>(
+        &mut self,
+        name: &str,
+        value: Value,
+        rule: impl FnOnce(Value) -> Checked<T>,
+    ) -> Option<T> {
         match rule(value) {
             Ok(value) => Some(value),
             Err(fault) => self.fault(name, fault),

@@ -22,9 +22,14 @@ pub use path::{Id, Ids, Resource};
 use crate::App;
 use crate::error::Error;
 
-/// The whole api: the routes inside, the layers that every request passes around them.
+/// The whole api.
 pub fn app(app: App) -> Router {
-    routes::router(crate::routes(), &app)
+    layered(routes::router(crate::routes(), &app), app)
+}
+
+/// Puts around some routes the layers that every request passes, answers for unknown ones included.
+pub fn layered(routes: Router<App>, app: App) -> Router {
+    routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(from_fn_with_state(app.clone(), detach::detach))

@@ -29,7 +29,10 @@ impl RequestFacts {
     /// What events of this request remember of it.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin { request_id: Some(self.id.clone()), traceparent: telemetry::traceparent(&self.span) }
+        Origin {
+            request_id: Some(self.id.clone()),
+            traceparent: telemetry::traceparent(&self.span),
+        }
     }
 }
 
@@ -37,7 +40,8 @@ impl RequestFacts {
 pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let clock = app.db.clock().clone();
-    let request_id = request_id(request.headers()).unwrap_or_else(|| id::fresh(clock.now()).to_string());
+    let request_id =
+        request_id(request.headers()).unwrap_or_else(|| id::fresh(clock.now()).to_string());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
@@ -49,17 +53,21 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let (response, problem) = answer::seal(response, &request_id, clock.now());
     let status = response.status();
     let elapsed = started.elapsed();
-    let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+    let labels = [
+        ("method", method.as_str().to_owned()),
+        ("route", route),
+        ("status", status.as_str().to_owned()),
+    ];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
     span.in_scope(|| {
-        let millis = elapsed.as_secs_f64() * 1000.0;
+        let micros = elapsed.as_micros();
         let error = problem.as_ref().map(|problem| problem.chain());
         let status = status.as_u16();
         if status >= 500 {
-            tracing::error!(status, millis, error, "request failed");
+            tracing::error!(status, micros, error, "request failed");
         } else {
-            tracing::info!(status, millis, error, "request");
+            tracing::info!(status, micros, error, "request");
         }
     });
     response
@@ -76,6 +84,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
         trace_id = field::Empty,
         tenant_id = field::Empty,
         principal = field::Empty,
+        event_id = field::Empty,
     );
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, traceparent);
@@ -88,6 +97,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
 /// An id from outside is kept when it is short and printable, so that a caller can find its own requests.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    let sane = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let sane =
+        !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
     sane.then(|| id.to_owned())
 }

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Schema, Type,
+    ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
+    Schema, Type,
 };
 
 use super::answer::Pagination;
@@ -37,21 +42,31 @@ pub fn document(routes: &[Route]) -> OpenApi {
         for used in [route.doc.body, record(&route.doc.outcome)].into_iter().flatten() {
             gather(used, &mut schemas);
         }
-        paths = paths.path(route.path.clone(), PathItem::new(http_method(&route.method), operation(route)));
+        paths = paths
+            .path(route.path.clone(), PathItem::new(http_method(&route.method), operation(route)));
     }
     let mut components = ComponentsBuilder::new()
         .schema("Error", error_schema())
         .schema("Metadata", metadata_schema())
-        .security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))))
-        .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+        .security_scheme(
+            "apiKey",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))),
+        )
+        .security_scheme(
+            "bearer",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+        );
     for (name, schema) in schemas {
         components = components.schema(name, schema);
     }
-    let info = InfoBuilder::new()
-        .title("Liaison")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("A multi-tenant CRM whose every change can be heard by signed webhooks."));
-    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
+    let info = InfoBuilder::new().title("Liaison").version(env!("CARGO_PKG_VERSION")).description(
+        Some("A multi-tenant CRM whose every change can be heard by signed webhooks."),
+    );
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
 }
 
 fn operation(route: &Route) -> utoipa::openapi::path::Operation {
@@ -72,14 +87,22 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(parameter.clone());
     }
     if let Some(body) = &doc.body {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name((body.name)()))).build();
-        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        let content =
+            ContentBuilder::new().schema(Some(Ref::from_schema_name((body.name)()))).build();
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
     if let Access::Scope(scope) = route.access {
         operation = operation
-            .description(Some(format!("Needs the scope `{scope}`. Counted by the `{}` limit.", route.class.as_str())))
-            .securities(Some(["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0]))));
+            .description(Some(format!(
+                "Needs the scope `{scope}`. Counted by the `{}` limit.",
+                route.class.as_str()
+            )))
+            .securities(Some(
+                ["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0])),
+            ));
     }
     let (status, answer) = answer(&doc.outcome);
     operation = operation.response(status, answer);
@@ -97,7 +120,11 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
     let (status, what, data) = match outcome {
         Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
         Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
-        Outcome::Page(schema) => ("200", "A page of records", Some(json!({"type": "array", "items": reference(*schema)}))),
+        Outcome::Page(schema) => (
+            "200",
+            "A page of records",
+            Some(json!({"type": "array", "items": reference(*schema)})),
+        ),
         Outcome::NoContent => ("204", "Done", None),
     };
     let mut response = ResponseBuilder::new().description(what);
@@ -112,9 +139,11 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
             },
         });
         if let Outcome::Page(_) = outcome {
-            envelope["properties"]["pagination"] = json!({"$ref": "#/components/schemas/Pagination"});
+            envelope["properties"]["pagination"] =
+                json!({"$ref": "#/components/schemas/Pagination"});
         }
-        response = response.content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
+        response = response
+            .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
     }
     (status, response.build())
 }

@@ -99,8 +99,13 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::PUT, path, scope, handler.clone(), doc.clone())
-            .add(Method::PATCH, path, scope, handler, doc.named_after("update", "patch"))
+        self.add(Method::PUT, path, scope, handler.clone(), doc.clone()).add(
+            Method::PATCH,
+            path,
+            scope,
+            handler,
+            doc.named_after("update", "patch"),
+        )
     }
 
     /// A route that removes.
@@ -148,6 +153,9 @@ impl Routes {
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let guard = authorize::Guard { app: app.clone(), access: route.access };
-        router.route(&route.path, route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)))
+        router.route(
+            &route.path,
+            route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),
+        )
     })
 }

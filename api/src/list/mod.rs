@@ -12,6 +12,8 @@ use crate::http::rules;
 
 const DEFAULT_SIZE: i64 = 20;
 const MAX_SIZE: i64 = 100;
+/// More parameters than any sensible request has.
+const MAX_PARAMETERS: usize = 50;
 /// The last record that a page may reach; see [`ListQuery::parse`].
 const MAX_DEPTH: i64 = 100_000;
 
@@ -90,7 +92,10 @@ impl Operator {
     /// The parameter's whole name.
     #[must_use]
     pub fn parameter(self, column: &str) -> String {
-        let suffix = Self::ALL.iter().find(|(operator, _)| *operator == self).map_or("", |(_, suffix)| suffix);
+        let suffix = Self::ALL
+            .iter()
+            .find(|(operator, _)| *operator == self)
+            .map_or("", |(_, suffix)| suffix);
         format!("{column}{suffix}")
     }
 
@@ -113,7 +118,9 @@ impl Column {
     #[must_use]
     pub fn operators(&self) -> &'static [Operator] {
         match self.kind {
-            Kind::Time => &[Operator::Is, Operator::Above, Operator::From, Operator::Below, Operator::UpTo],
+            Kind::Time => {
+                &[Operator::Is, Operator::Above, Operator::From, Operator::Below, Operator::UpTo]
+            }
             _ => &[Operator::Is, Operator::In],
         }
     }
@@ -167,13 +174,22 @@ impl ListQuery {
     /// [`Error::Invalid`] naming every parameter that is unknown, repeated or wrong; and a page beyond record
     /// 100,000, which would have to be counted through.
     pub fn parse(list: &'static List, query: &str) -> Result<Self> {
-        let mut parsed =
-            Self { page: 1, size: DEFAULT_SIZE, sort: "", descending: false, search: None, filters: Vec::new() };
+        let mut parsed = Self {
+            page: 1,
+            size: DEFAULT_SIZE,
+            sort: "",
+            descending: false,
+            search: None,
+            filters: Vec::new(),
+        };
         let mut faults = Details::new();
         let mut seen = Vec::new();
         let sorted = parsed.sort_by(list, list.default_sort);
         debug_assert!(sorted.is_ok(), "the default sort is one of the sorts");
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if seen.len() == MAX_PARAMETERS {
+                return Err(Error::BadRequest("Too many query parameters".into()));
+            }
             let read = if seen.contains(&name) {
                 Err("Is given twice".to_owned())
             } else {
@@ -185,12 +201,20 @@ impl ListQuery {
             seen.push(name);
         }
         if faults.is_empty() && parsed.page.saturating_mul(parsed.size) > MAX_DEPTH {
-            faults.insert("page".into(), format!("Must not reach beyond record {MAX_DEPTH}; narrow the list instead"));
+            faults.insert(
+                "page".into(),
+                format!("Must not reach beyond record {MAX_DEPTH}; narrow the list instead"),
+            );
         }
         if faults.is_empty() { Ok(parsed) } else { Err(Error::Invalid(faults)) }
     }
 
-    fn read(&mut self, list: &'static List, name: &str, value: &str) -> std::result::Result<(), String> {
+    fn read(
+        &mut self,
+        list: &'static List,
+        name: &str,
+        value: &str,
+    ) -> std::result::Result<(), String> {
         match name {
             "page" => self.page = number(value, i64::MAX)?,
             "pageSize" => self.size = number(value, MAX_SIZE)?,
@@ -203,11 +227,9 @@ impl ListQuery {
 
     fn sort_by(&mut self, list: &'static List, value: &str) -> std::result::Result<(), String> {
         let name = value.strip_prefix('-').unwrap_or(value);
-        let (_, column) = list
-            .sorts
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(|| format!("Must be one of {}, with or without a leading -", list.sort_names().join(", ")))?;
+        let (_, column) = list.sorts.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+            format!("Must be one of {}, with or without a leading -", list.sort_names().join(", "))
+        })?;
         self.sort = column;
         self.descending = value.starts_with('-');
         Ok(())
@@ -235,17 +257,20 @@ fn filter(list: &'static List, name: &str, value: &str) -> std::result::Result<F
         Some(at) => name.split_at(at),
         None => (name, ""),
     };
-    let column = list.columns.iter().find(|column| column.name == field).ok_or("Unknown parameter")?;
+    let column =
+        list.columns.iter().find(|column| column.name == field).ok_or("Unknown parameter")?;
     let operator = Operator::ALL
         .iter()
         .find(|(operator, text)| *text == suffix && column.operators().contains(operator))
         .map(|(operator, _)| *operator)
         .ok_or("Unknown parameter")?;
-    let texts: Vec<&str> = if operator == Operator::In { value.split(',').collect() } else { vec![value] };
+    let texts: Vec<&str> =
+        if operator == Operator::In { value.split(',').collect() } else { vec![value] };
     if texts.len() > 100 {
         return Err("Must name at most 100 values".into());
     }
-    let values = texts.into_iter().map(|text| column.value(text)).collect::<std::result::Result<_, _>>()?;
+    let values =
+        texts.into_iter().map(|text| column.value(text)).collect::<std::result::Result<_, _>>()?;
     Ok(Filter { column: column.sql, operator, values })
 }
 
@@ -273,7 +298,9 @@ mod tests {
     #[test]
     fn every_wrong_parameter_is_named_at_once() {
         assert_eq!(
-            faults("page=0&pageSize=101&sort=age&q=ab&colour=red&createdAt[gte]=yesterday&name[gt]=a"),
+            faults(
+                "page=0&pageSize=101&sort=age&q=ab&colour=red&createdAt[gte]=yesterday&name[gt]=a"
+            ),
             ["colour", "createdAt[gte]", "name[gt]", "page", "pageSize", "q", "sort"]
         );
         assert_eq!(faults("page=1&page=2"), ["page"]);
@@ -283,6 +310,9 @@ mod tests {
     #[test]
     fn a_plain_request_gets_the_first_twenty_newest_first() {
         let query = ListQuery::parse(&LIST, "").unwrap();
-        assert_eq!((query.page, query.size, query.sort, query.descending), (1, 20, "created_at", true));
+        assert_eq!(
+            (query.page, query.size, query.sort, query.descending),
+            (1, 20, "created_at", true)
+        );
     }
 }

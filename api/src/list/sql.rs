@@ -45,7 +45,8 @@ impl ListQuery {
             total: total.min(MAX_COUNT),
             page: self.page,
             page_size: self.size,
-            pages: total.min(MAX_COUNT).div_euclid(self.size) + i64::from(total.min(MAX_COUNT) % self.size > 0),
+            pages: total.min(MAX_COUNT).div_euclid(self.size)
+                + i64::from(total.min(MAX_COUNT) % self.size > 0),
             total_is_estimate: total > MAX_COUNT,
         };
         Ok(Listed { items, pagination })

@@ -14,7 +14,12 @@ use tokio_util::sync::CancellationToken;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop`, then lets requests under way end within `grace`.
-pub(super) async fn run(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
+pub(super) async fn run(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    grace: Duration,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
     builder.http2().timer(TokioTimer::new());

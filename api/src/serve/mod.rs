@@ -6,7 +6,7 @@ mod listener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::db::check;
+use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db};
 use tokio::net::TcpListener;
@@ -23,10 +23,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn serve(config: Config) -> CommandResult {
     let telemetry = Telemetry::start("liaison-api", &config.telemetry)?;
-    let db = Db::connect(&config.db, Clock::system())?;
-    check::require(&db).await?;
+    check::require(&config.db.url, Process::Api).await?;
+    let db = Db::new(&config.db, Clock::system());
     let tenants = bind(config.listen, "API_LISTEN").await?;
     let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
+    let stop_signal = stop_signal()?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
@@ -39,7 +40,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
     let api = tokio::spawn(listener::run(tenants, http::app(app), stop.clone(), GRACE));
 
-    stop_signal().await?;
+    stop_signal.await;
     tracing::info!("stopping: no new requests, those under way are finished");
     stop.cancel();
     let _ = tokio::join!(api, admin, bell);
@@ -55,11 +56,15 @@ async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<Tc
         .map_err(|error| format!("{address} ({variable}) cannot be listened on: {error}").into())
 }
 
-async fn stop_signal() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+/// SIGTERM or SIGINT. Listening begins with the call, not with the first poll: whoever reads in the log that we serve
+/// may stop us at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

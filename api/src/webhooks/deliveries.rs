@@ -99,7 +99,11 @@ impl Resource for DeliveryId {
 /// What lists of a webhook's events can be asked.
 pub static LIST: List = List {
     columns: &[
-        Column { name: "status", sql: "status", kind: Kind::OneOf(&["pending", "delivered", "failed"]) },
+        Column {
+            name: "status",
+            sql: "status",
+            kind: Kind::OneOf(&["pending", "delivered", "failed"]),
+        },
         Column { name: "event", sql: "event", kind: Kind::Exact },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
@@ -117,19 +121,29 @@ const TABLE: &str = "(select e.*, case when e.status = 'pending' and not w.activ
     from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id) as events";
 
 fn source(webhook: WebhookId) -> Source {
-    Source { columns: COLUMNS, table: TABLE, condition: "true", inside: Some(("webhook_id", webhook.0)) }
+    Source {
+        columns: COLUMNS,
+        table: TABLE,
+        condition: "true",
+        inside: Some(("webhook_id", webhook.0)),
+    }
 }
 
 /// One page of a webhook's events, newest first.
 ///
 /// # Errors
 /// [`Error::NotFound`] without such a webhook.
-pub async fn list(tx: &mut TenantTx, webhook: WebhookId, query: &ListQuery) -> Result<Listed<WebhookEvent>> {
+pub async fn list(
+    tx: &mut TenantTx,
+    webhook: WebhookId,
+    query: &ListQuery,
+) -> Result<Listed<WebhookEvent>> {
     show(tx, webhook).await?;
     let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
     let mut log = attempts(tx, &page.items).await?;
     for event in &mut page.items {
-        event.attempt_log = log.extract_if(.., |attempt| attempt.delivery_id == event.id.0).collect();
+        event.attempt_log =
+            log.extract_if(.., |attempt| attempt.delivery_id == event.id.0).collect();
     }
     Ok(page)
 }
@@ -155,14 +169,20 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
     .rows_affected();
     let mut event = find(tx, webhook, id).await?.ok_or_else(DeliveryId::not_found)?;
     if begun == 0 {
-        return Err(Error::Conflict("The event is still pending; it is sent again when it has ended".into()));
+        return Err(Error::Conflict(
+            "The event is still pending; it is sent again when it has ended".into(),
+        ));
     }
     event.attempt_log = attempts(tx, std::slice::from_ref(&event)).await?;
     tx.wake();
     Ok(event)
 }
 
-async fn find(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> sqlx::Result<Option<WebhookEvent>> {
+async fn find(
+    tx: &mut TenantTx,
+    webhook: WebhookId,
+    id: DeliveryId,
+) -> sqlx::Result<Option<WebhookEvent>> {
     let mut query = sqlx::QueryBuilder::new("select ");
     query.push(COLUMNS).push(" from ").push(TABLE).push(" where id = ").push_bind(id.0);
     query.push(" and webhook_id = ").push_bind(webhook.0);

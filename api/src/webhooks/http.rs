@@ -21,15 +21,29 @@ pub fn routes() -> Routes {
     use Scope::{WebhooksRead, WebhooksWrite};
     Routes::under(PATH, "Webhooks")
         .get("", WebhooksRead, list, Doc::page::<Webhook>("listWebhooks", "List webhooks", &LIST))
-        .post("", WebhooksWrite, create, Doc::created::<Webhook>("createWebhook", "Create a webhook").body::<NewWebhook>())
+        .post(
+            "",
+            WebhooksWrite,
+            create,
+            Doc::created::<Webhook>("createWebhook", "Create a webhook").body::<NewWebhook>(),
+        )
         .get("/{id}", WebhooksRead, show, Doc::data::<Webhook>("getWebhook", "Get a webhook"))
-        .merge("/{id}", WebhooksWrite, update, Doc::data::<Webhook>("updateWebhook", "Change a webhook").body::<WebhookPatch>())
+        .merge(
+            "/{id}",
+            WebhooksWrite,
+            update,
+            Doc::data::<Webhook>("updateWebhook", "Change a webhook").body::<WebhookPatch>(),
+        )
         .delete("/{id}", WebhooksWrite, remove, Doc::done("deleteWebhook", "Delete a webhook"))
         .get(
             "/{id}/events",
             WebhooksRead,
             events,
-            Doc::page::<WebhookEvent>("listWebhookEvents", "List a webhook's events", &deliveries::LIST),
+            Doc::page::<WebhookEvent>(
+                "listWebhookEvents",
+                "List a webhook's events",
+                &deliveries::LIST,
+            ),
         )
         .post(
             "/{id}/events/{eventId}/resend",
@@ -39,21 +53,33 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(caller: Caller, State(app): State<App>, RawQuery(query): RawQuery) -> Result<Listed<Webhook>> {
+async fn list(
+    caller: Caller,
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Listed<Webhook>> {
     let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }
 
-async fn create(caller: Caller, State(app): State<App>, Valid(new): Valid<NewWebhook>) -> Result<Created<Webhook>> {
+async fn create(
+    caller: Caller,
+    State(app): State<App>,
+    Valid(new): Valid<NewWebhook>,
+) -> Result<Created<Webhook>> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::create(&mut tx, new, &app.config.targets, &app.config.keyring).await;
+    let webhook = super::create(&mut tx, new, &app.config.keyring).await;
     let data = tx.finish(webhook).await?;
     Ok(Created { location: format!("{PATH}/{}", data.id), data })
 }
 
-async fn show(caller: Caller, State(app): State<App>, Id(id): Id<WebhookId>) -> Result<Data<Webhook>> {
+async fn show(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+) -> Result<Data<Webhook>> {
     let mut tx = app.begin(&caller).await?;
     let webhook = super::show(&mut tx, id).await;
     tx.finish(webhook).await.map(Data)
@@ -66,11 +92,15 @@ async fn update(
     Valid(patch): Valid<WebhookPatch>,
 ) -> Result<Data<Webhook>> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::update(&mut tx, id, patch, &app.config.targets).await;
+    let webhook = super::update(&mut tx, id, patch).await;
     tx.finish(webhook).await.map(Data)
 }
 
-async fn remove(caller: Caller, State(app): State<App>, Id(id): Id<WebhookId>) -> Result<NoContent> {
+async fn remove(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+) -> Result<NoContent> {
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id).await;
     tx.finish(removed).await?;

@@ -7,16 +7,16 @@ mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use shared::TenantTx;
 use shared::clock;
 use shared::event;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::signature::{SigningSecret, sealed_place};
 use shared::webhook::target::TargetPolicy;
-use shared::TenantTx;
 use utoipa::ToSchema;
 
-use crate::error::{Details, Error, Result};
+use crate::error::{Error, Result};
 use crate::http::fields::{Change, Checked, Fields, Input};
 use crate::http::{Listed, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
@@ -96,8 +96,9 @@ impl Resource for WebhookId {
 }
 
 impl Input for NewWebhook {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let url = fields.required("url", rules::string);
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let targets = fields.targets();
+        let url = fields.required("url", |value| address(value, targets));
         let events = fields.required("events", patterns);
         let active = fields.optional("active", rules::boolean);
         let description = fields.optional("description", rules::line(200));
@@ -114,15 +115,28 @@ impl Input for NewWebhook {
 }
 
 impl Input for WebhookPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let url = fields.replaced("url", rules::string);
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let targets = fields.targets();
+        let url = fields.replaced("url", |value| address(value, targets));
         let events = fields.replaced("events", patterns);
         let active = fields.replaced("active", rules::boolean);
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string);
         fields.ignore(&["disabledReason"]);
-        Some(Self { url: url?, events: events?, active: active?, description: description?, secret: secret? })
+        Some(Self {
+            url: url?,
+            events: events?,
+            active: active?,
+            description: description?,
+            secret: secret?,
+        })
     }
+}
+
+/// An address that webhooks may have, in its normal form: no second parser ever sees what was typed.
+fn address(value: Value, targets: &TargetPolicy) -> Checked<String> {
+    let url = targets.parse(&rules::string(value)?).map_err(|fault| fault.to_string())?;
+    Ok(url.as_str().to_owned())
 }
 
 /// A list of known events and families, each once, at least one (requirement W-12).
@@ -166,19 +180,14 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Webhook
 /// Stores a webhook. The answer is the only one that shows its secret.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an address that webhooks may not have.
-pub async fn create(
-    tx: &mut TenantTx,
-    new: NewWebhook,
-    targets: &TargetPolicy,
-    keys: &Keyring,
-) -> Result<Webhook> {
+/// The database's.
+pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Result<Webhook> {
     let now = tx.now();
     let id = WebhookId::fresh(now);
     let mut webhook = Webhook {
         id,
         tenant_id: tx.tenant(),
-        url: allowed(targets, &new.url)?,
+        url: new.url,
         events: new.events,
         active: new.active,
         description: new.description,
@@ -207,25 +216,13 @@ pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
 ///
 /// # Errors
 /// [`Error::NotFound`], or [`Error::Invalid`].
-pub async fn update(
-    tx: &mut TenantTx,
-    id: WebhookId,
-    patch: WebhookPatch,
-    targets: &TargetPolicy,
-) -> Result<Webhook> {
+pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Result<Webhook> {
     let mut webhook = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
-    let mut faults = Details::new();
-    if let Some(url) = patch.url {
-        match targets.parse(&url) {
-            Ok(url) => url.as_str().clone_into(&mut webhook.url),
-            Err(fault) => drop(faults.insert("url".into(), fault.to_string())),
-        }
-    }
     if patch.secret.is_some_and(|shown| shown != webhook.secret) {
-        faults.insert("secret".into(), "Cannot be changed here".into());
+        return Err(Error::field("secret", "Cannot be changed here"));
     }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+    if let Some(url) = patch.url {
+        webhook.url = url;
     }
     if let Some(events) = patch.events {
         webhook.events = events;
@@ -235,7 +232,7 @@ pub async fn update(
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
     }
     patch.description.apply(&mut webhook.description);
-    webhook.updated_at = tx.now();
+    webhook.updated_at = tx.now().max(webhook.updated_at);
     store::update(tx, &webhook).await?;
     Ok(webhook)
 }
@@ -246,8 +243,4 @@ pub async fn update(
 /// [`Error::NotFound`].
 pub async fn remove(tx: &mut TenantTx, id: WebhookId) -> Result<()> {
     if store::delete(tx, id).await? { Ok(()) } else { Err(WebhookId::not_found()) }
-}
-
-fn allowed(targets: &TargetPolicy, url: &str) -> Result<String> {
-    targets.parse(url).map(|url| url.as_str().to_owned()).map_err(|fault| Error::field("url", fault.to_string()))
 }

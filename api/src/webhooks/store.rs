@@ -14,7 +14,11 @@ pub(super) static SOURCE: Source = Source {
     inside: None,
 };
 
-pub(super) async fn insert(tx: &mut TenantTx, webhook: &Webhook, sealed: &[u8]) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    webhook: &Webhook,
+    sealed: &[u8],
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint,
                                created_at, updated_at)

@@ -5,7 +5,17 @@ use std::fmt;
 
 use sqlx::PgConnection;
 
-use super::{Db, migrate::MIGRATOR};
+use super::DatabaseUrl;
+use super::migrate::MIGRATOR;
+
+/// Who wants to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// The api, which logs in as `crm_app`.
+    Api,
+    /// The worker, which logs in as `crm_worker`.
+    Worker,
+}
 
 /// One thing that must hold, and whether it does.
 #[derive(Debug)]
@@ -33,7 +43,8 @@ pub struct Faults(pub Vec<Finding>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = self.0.iter().filter_map(|finding| Some((finding.what, finding.fault.as_ref()?)));
+        let faults =
+            self.0.iter().filter_map(|finding| Some((finding.what, finding.fault.as_ref()?)));
         for (at, (what, fault)) in faults.enumerate() {
             write!(f, "{}  - {what}: {fault}", if at == 0 { "" } else { "\n" })?;
         }
@@ -45,8 +56,8 @@ impl fmt::Display for Faults {
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn require(db: &Db) -> Result<(), Refusal> {
-    let findings = inspect(db).await?;
+pub async fn require(url: &DatabaseUrl, process: Process) -> Result<(), Refusal> {
+    let findings = inspect(url, process).await?;
     if findings.iter().any(|finding| finding.fault.is_some()) {
         return Err(Refusal::Unsafe(Faults(findings)));
     }
@@ -57,24 +68,27 @@ pub async fn require(db: &Db) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The database cannot be reached.
-pub async fn inspect(db: &Db) -> sqlx::Result<Vec<Finding>> {
-    let mut tx = db.system().await?;
-    let conn = tx.conn();
+pub async fn inspect(url: &DatabaseUrl, process: Process) -> sqlx::Result<Vec<Finding>> {
+    let mut conn = url.connect().await?;
+    let conn = &mut conn;
     let mut findings = vec![version(conn).await?, role(conn).await?];
     let migrations = migrations(conn).await?;
     let migrated = migrations.fault.is_none();
     findings.push(migrations);
     if migrated {
         findings.push(tables(conn).await?);
+        findings.push(rights(conn, process).await?);
     }
-    tx.commit().await?;
     Ok(findings)
 }
 
 async fn version(conn: &mut PgConnection) -> sqlx::Result<Finding> {
-    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(conn).await?;
-    let fault = (number < 150_000)
-        .then(|| format!("PostgreSQL 15 or newer is needed, this is {}.{}", number / 10_000, number % 10_000));
+    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(conn)
+        .await?;
+    let fault = (number < 150_000).then(|| {
+        format!("PostgreSQL 15 or newer is needed, this is {}.{}", number / 10_000, number % 10_000)
+    });
     Ok(Finding { what: "PostgreSQL version", fault })
 }
 
@@ -92,25 +106,37 @@ async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     )
     .fetch_one(conn)
     .await?;
-    let fault = (!powers.is_empty())
-        .then(|| format!("{name} {}; connect as crm_app (api) or crm_worker (worker)", powers.join(", ")));
+    let fault = (!powers.is_empty()).then(|| {
+        format!("{name} {}; connect as crm_app (api) or crm_worker (worker)", powers.join(", "))
+    });
     Ok(Finding { what: "database login", fault })
 }
 
 async fn migrations(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let what = "migrations";
-    let present: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
-    if !present {
-        return Ok(Finding { what, fault: Some("none has run: run `api migrate`".into()) });
+    let readable: Option<bool> =
+        sqlx::query_scalar("select has_table_privilege(to_regclass('_sqlx_migrations'), 'select')")
+            .fetch_one(&mut *conn)
+            .await?;
+    let unreadable = match readable {
+        None => Some("none has run: run `api migrate`"),
+        Some(false) => Some("this login may not even see which have run"),
+        Some(true) => None,
+    };
+    if let Some(fault) = unreadable {
+        return Ok(Finding { what, fault: Some(fault.into()) });
     }
     let applied: Vec<i64> =
-        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(conn).await?;
+        sqlx::query_scalar("select version from _sqlx_migrations where success")
+            .fetch_all(conn)
+            .await?;
     let missing: Vec<String> = MIGRATOR
         .iter()
         .filter(|migration| !applied.contains(&migration.version))
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let fault = (!missing.is_empty()).then(|| format!("not applied: {}; run `api migrate`", missing.join(", ")));
+    let fault = (!missing.is_empty())
+        .then(|| format!("not applied: {}; run `api migrate`", missing.join(", ")));
     Ok(Finding { what, fault })
 }
 
@@ -125,7 +151,26 @@ async fn tables(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     )
     .fetch_all(conn)
     .await?;
-    let fault = (!open.is_empty())
-        .then(|| format!("without forced row-level security: {}; tenants would see each other", open.join(", ")));
+    let fault = (!open.is_empty()).then(|| {
+        format!(
+            "without forced row-level security: {}; tenants would see each other",
+            open.join(", ")
+        )
+    });
     Ok(Finding { what: "tenant tables", fault })
+}
+
+/// Each process has a login of its own: the other's would start and then fail at everything it does.
+async fn rights(conn: &mut PgConnection, process: Process) -> sqlx::Result<Finding> {
+    let (login, table, right) = match process {
+        Process::Api => ("crm_app", "contacts", "insert"),
+        Process::Worker => ("crm_worker", "outbox", "delete"),
+    };
+    let held: bool = sqlx::query_scalar("select has_table_privilege($1, $2)")
+        .bind(table)
+        .bind(right)
+        .fetch_one(conn)
+        .await?;
+    let fault = (!held).then(|| format!("no right to {right} in {table}; connect as {login}"));
+    Ok(Finding { what: "rights", fault })
 }

@@ -3,8 +3,13 @@
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
 
+use super::DatabaseUrl;
+
 /// Every migration of this version, in order.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// Locked while roles and migrations run: sqlx's own lock begins only with the migrations. Any number of ours.
+const MIGRATING: i64 = 0x6d69_6772_6174_6521;
 
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
 
@@ -12,7 +17,9 @@ const ROLES: &str = include_str!("../../../deploy/roles.sql");
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The roles are missing and this login may not create them.
-    #[error("the roles are missing and this login may not create them: run deploy/roles.sql as a superuser first")]
+    #[error(
+        "the roles are missing and this login may not create them: run deploy/roles.sql as a superuser first"
+    )]
     Roles(#[source] sqlx::Error),
     /// This login may not act for the owner.
     #[error("this login may not act as crm_owner: grant it, or migrate as a superuser")]
@@ -21,23 +28,27 @@ pub enum MigrateError {
     #[error(transparent)]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// The database cannot be reached, or another statement failed.
-    #[error(transparent)]
+    #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 /// Creates missing roles where the login may, then runs all migrations that have not run. Safe to run at any time
-/// and from several places at once: sqlx takes an advisory lock.
+/// and from several places at once: they wait for each other.
 ///
 /// # Errors
 /// See [`MigrateError`].
-pub async fn migrate(url: &str) -> Result<(), MigrateError> {
-    let mut conn = PgConnection::connect(url).await?;
+pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
+    let mut conn = url.connect().await?;
+    // Held until the connection ends, however it ends.
+    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATING).execute(&mut conn).await?;
     if !roles_exist(&mut conn).await? {
         sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
     }
     sqlx::raw_sql("set role crm_owner").execute(&mut conn).await.map_err(MigrateError::Owner)?;
     MIGRATOR.run_direct(None, &mut conn, false).await?;
-    sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker").execute(&mut conn).await?;
+    sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker")
+        .execute(&mut conn)
+        .await?;
     conn.close().await?;
     Ok(())
 }

@@ -8,14 +8,20 @@ mod tx;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgExecutor};
 
 use crate::clock::Clock;
 use crate::id::TenantId;
 use crate::outbox::Bell;
-use crate::secret::Secret;
+use crate::settings::Value;
 pub use tx::{Origin, SystemTx, TenantTx};
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection idle for longer is pinged before it is used.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// A handle on the pool; cheap to clone. The pool itself is private on purpose.
 #[derive(Clone)]
@@ -28,28 +34,76 @@ pub struct Db {
 /// How to reach the database.
 #[derive(Clone, Debug)]
 pub struct DbConfig {
-    /// `postgres://user:password@host:port/database`.
-    pub url: Secret<String>,
+    /// Where it is and who we are there.
+    pub url: DatabaseUrl,
     /// Most connections in the pool.
     pub connections: u32,
     /// Shown in `pg_stat_activity`.
     pub application: &'static str,
+    /// Settings of every connection.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// `postgres://user:password@host:port/database`; its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct DatabaseUrl(PgConnectOptions);
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Value for DatabaseUrl {
+    fn parse(text: &str) -> Result<Self, String> {
+        let scheme = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        match PgConnectOptions::from_str(text) {
+            Ok(options) if scheme => Ok(Self(options)),
+            _ => Err("write postgres://user:password@host:port/database".into()),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// One connection outside any pool, for work before or beside serving. It says why it cannot be made, which a
+    /// pool does not.
+    ///
+    /// # Errors
+    /// The server's or the network's; a server that does not answer within five seconds.
+    pub async fn connect(&self) -> sqlx::Result<PgConnection> {
+        match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&self.0)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+        }
+    }
 }
 
 impl Db {
     /// Prepares a pool; the first connection is made when it is needed.
-    ///
-    /// # Errors
-    /// A URL that does not parse.
-    pub fn connect(config: &DbConfig, clock: Clock) -> sqlx::Result<Self> {
-        let options = PgConnectOptions::from_str(config.url.expose())?.application_name(config.application);
+    #[must_use]
+    pub fn new(config: &DbConfig, clock: Clock) -> Self {
+        let options = config
+            .url
+            .0
+            .clone()
+            .application_name(config.application)
+            .options(config.settings.iter().copied());
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
-            .acquire_timeout(Duration::from_secs(5))
-            // A ping before every use costs a tenth of a request; a dead connection is noticed by BEGIN instead.
+            .acquire_timeout(PATIENCE)
+            // A ping before every use would cost a tenth of a request; one after a pause costs nothing, and finds the
+            // connections that died with a restarted server.
             .test_before_acquire(false)
+            .before_acquire(|conn, about| {
+                Box::pin(async move {
+                    if about.idle_for > IDLE {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
-        Ok(Self { pool, bell: Bell::default(), clock })
+        Self { pool, bell: Bell::default(), clock }
     }
 
     /// Begins a transaction that sees and writes one tenant's rows only.
@@ -70,6 +124,7 @@ impl Db {
 
     /// For one statement outside any transaction: definer functions and health checks.
     /// Tenant tables raise here, because no tenant is set.
+    #[must_use]
     pub fn direct(&self) -> impl PgExecutor<'_> {
         &self.pool
     }

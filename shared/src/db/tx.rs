@@ -27,7 +27,10 @@ impl Guarded {
     async fn begin(pool: &PgPool, begin: &str) -> sqlx::Result<Self> {
         let mut tried = 0;
         loop {
-            #[expect(clippy::disallowed_methods, reason = "this is the guard that the lint asks for")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the guard that the lint asks for"
+            )]
             let mut armed = Self { conn: Some(pool.acquire().await?) };
             match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(armed.conn()).await {
                 Ok(_) => return Ok(armed),
@@ -37,7 +40,10 @@ impl Guarded {
         }
     }
 
-    #[expect(clippy::expect_used, reason = "only `end` takes the connection, and it takes `self` too")]
+    #[expect(
+        clippy::expect_used,
+        reason = "only `end` takes the connection, and it takes `self` too"
+    )]
     fn conn(&mut self) -> &mut PgConnection {
         self.conn.as_mut().expect("a transaction under way has a connection")
     }
@@ -86,7 +92,8 @@ impl TenantTx {
         bell: Bell,
     ) -> sqlx::Result<Self> {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
-        let tx = Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
+        let tx =
+            Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
         Ok(Self { tx, tenant, now: clock.now(), origin, events: Vec::new(), wakes: false, bell })
     }
 
@@ -112,8 +119,11 @@ impl TenantTx {
     /// # Errors
     /// A payload that does not serialise.
     pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<()> {
-        let payload = serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        self.events.push(NewEvent { id: EventId::fresh(self.now), event, payload });
+        let payload =
+            serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let id = EventId::fresh(self.now);
+        tracing::Span::current().record("event_id", tracing::field::display(id));
+        self.events.push(NewEvent { id, event, payload });
         Ok(())
     }
 

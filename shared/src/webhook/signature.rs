@@ -3,6 +3,8 @@
 //! - Standard Webhooks 1.0 `v1`: HMAC-SHA256 over `id.timestamp.body`, key = the bytes behind `whsec_`, base64.
 //! - The document's `X-Webhook-Signature`: HMAC-SHA256 over the body, key = the secret's text as shown, hex.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -49,7 +51,9 @@ impl SigningSecret {
             if !(24..=64).contains(&bytes.len()) {
                 return Err(BadSecret::Encoding);
             }
-        } else if !(24..=64).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        } else if !(24..=64).contains(&text.len())
+            || !text.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(BadSecret::Text);
         }
         Ok(Self(Secret::new(text.to_owned())))
@@ -87,7 +91,7 @@ impl SigningSecret {
     pub fn document(&self, body: &[u8]) -> String {
         let mac = hmac(self.expose().as_bytes(), &[body]);
         mac.iter().fold(String::from("sha256="), |mut hex, byte| {
-            hex.push_str(&format!("{byte:02x}"));
+            let _ = write!(hex, "{byte:02x}");
             hex
         })
     }
@@ -161,7 +165,9 @@ mod tests {
 
     #[test]
     fn secrets_that_cannot_sign_are_refused() {
-        for bad in ["", "short", "whsec_", "whsec_!!!", "whsec_AAECAw==", "spaces are not graphic at all"] {
+        for bad in
+            ["", "short", "whsec_", "whsec_!!!", "whsec_AAECAw==", "spaces are not graphic at all"]
+        {
             assert!(SigningSecret::parse(bad).is_err(), "{bad}");
         }
         assert!(SigningSecret::parse(&"x".repeat(65)).is_err());

@@ -64,7 +64,7 @@ async fn run(arguments: Vec<String>) -> Result<ExitCode> {
     if let Some(redis) = &mut redis {
         redis.stop().await?;
     }
-    postgres.stop().await?;
+    postgres.end().await?;
     Ok(exit_code(status))
 }
 

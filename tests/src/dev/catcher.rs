@@ -47,6 +47,8 @@ pub struct Received {
 struct Memory {
     /// The secret of each path.
     secrets: BTreeMap<String, String>,
+    /// Whether each webhook is printed.
+    announces: bool,
     total: usize,
     requests: VecDeque<Received>,
 }
@@ -88,6 +90,11 @@ impl Catcher {
         lock(&self.memory).secrets.insert(path.into(), secret.into());
     }
 
+    /// Prints a line for each webhook from now on.
+    pub fn announce(&self) {
+        lock(&self.memory).announces = true;
+    }
+
     /// The newest request that fits.
     pub fn find(&self, fits: impl Fn(&Received) -> bool) -> Option<Received> {
         lock(&self.memory).requests.iter().rev().find(|received| fits(received)).cloned()
@@ -121,7 +128,9 @@ async fn serve(
         "POST" => {
             let secret = memory.secrets.get(uri.path());
             let received = received(uri.path(), &headers, &body, secret.map(String::as_str));
-            say(line(&received));
+            if memory.announces {
+                say(line(&received));
+            }
             memory.total += 1;
             if memory.requests.len() == KEPT {
                 memory.requests.pop_front();

@@ -47,7 +47,7 @@ impl Supervised for Postgres {
     }
 
     async fn stop(&mut self) -> Result<()> {
-        Self::stop(self).await
+        self.end().await
     }
 
     async fn kill(&mut self) -> Result<()> {
@@ -85,6 +85,7 @@ pub async fn keep(stage: Stage, folder: &Folder, signals: &mut Signals) -> Resul
     let dev_json = folder.dev_json();
     file.write(&dev_json)?;
     say(file.text(done.as_ref(), &folder.path()));
+    catcher.announce();
 
     let hurry = CancellationToken::new();
     let (pids, mut changes) = unbounded_channel();
@@ -146,7 +147,7 @@ async fn watch(
             end = child.wait() => end,
         };
         match end {
-            Ok(status) => say(format!("{name} ended by itself ({status}); starting it again\n")),
+            Ok(status) => say(format!("{name} ended ({status}); starting it again\n")),
             Err(error) => say(format!("{name} is lost ({error}); starting it again\n")),
         }
         // Nobody listens any more only when the runner itself is stopping.

@@ -71,7 +71,7 @@ impl Postgres {
         let password = format!("{:032x}", rand::random::<u128>());
         let bin = bin()?;
         let mut postgres = Self { process: None, folder, account, bin, password, port: 0 };
-        postgres.initdb(options.durability)?;
+        postgres.initdb()?;
         let mut ports_left = 5;
         loop {
             postgres.port = free_port()?;
@@ -144,6 +144,18 @@ impl Postgres {
     /// When the system does not say how it ended.
     pub async fn stop(&mut self) -> Result<()> {
         if let Some(process) = &mut self.process {
+            process.stop_with(Signal::INT, STOP).await?;
+            self.process = None;
+        }
+        Ok(())
+    }
+
+    /// Ends the server for good: sessions end, nothing is written back, since the data go with their owner.
+    ///
+    /// # Errors
+    /// When the system does not say how it ended.
+    pub async fn end(&mut self) -> Result<()> {
+        if let Some(process) = &mut self.process {
             process.stop(STOP).await?;
             self.process = None;
         }
@@ -206,7 +218,7 @@ impl Postgres {
         command
     }
 
-    fn initdb(&self, durability: Durability) -> Result<()> {
+    fn initdb(&self) -> Result<()> {
         let password_file = self.folder.path().join("password");
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password_file)?;
@@ -219,13 +231,12 @@ impl Postgres {
         command
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--username", Self::SUPERUSER])
             .arg(format!("--locale={locale}"))
+            // The cluster never outlives the machine's uptime.
+            .arg("--no-sync")
             .arg("--pwfile")
             .arg(&password_file)
             .arg("--pgdata")
             .arg(self.data());
-        if durability == Durability::Off {
-            command.arg("--no-sync");
-        }
         let output = command.output()?;
         fs::remove_file(password_file)?;
         if output.status.success() {
@@ -265,7 +276,8 @@ impl Postgres {
         let log = File::create(self.folder.log())?;
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data()).stdout(log.try_clone()?).stderr(log);
-        let process = Process::spawn(command, Signal::INT, &self.folder.pid_file())?;
+        // SIGQUIT is PostgreSQL's immediate shutdown, right for a cluster that is about to be removed.
+        let process = Process::spawn(command, Signal::QUIT, &self.folder.pid_file())?;
         let process = self.process.insert(process);
         let deadline = Instant::now() + START;
         loop {

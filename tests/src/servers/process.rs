@@ -60,7 +60,19 @@ impl Process {
     /// # Errors
     /// When the system does not say how it ended.
     pub async fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
-        self.signal(self.farewell);
+        self.stop_with(self.farewell, patience).await
+    }
+
+    /// As [`stop`](Self::stop), with another signal.
+    ///
+    /// # Errors
+    /// When the system does not say how it ended.
+    pub async fn stop_with(
+        &mut self,
+        signal: Signal,
+        patience: Duration,
+    ) -> io::Result<ExitStatus> {
+        self.signal(signal);
         match tokio::time::timeout(patience, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,

@@ -29,7 +29,11 @@ impl DeliveryBackend {
     /// Takes from `claimed`; when the worker ends, `stop` ends the claiming and what was never begun goes back
     /// through `records`.
     #[must_use]
-    pub fn new(claimed: mpsc::UnboundedReceiver<Claimed>, records: Records, stop: CancellationToken) -> Self {
+    pub fn new(
+        claimed: mpsc::UnboundedReceiver<Claimed>,
+        records: Records,
+        stop: CancellationToken,
+    ) -> Self {
         Self { claimed, records, stop }
     }
 }
@@ -38,7 +42,11 @@ impl Backend for DeliveryBackend {
     type Task = Task<Claimed>;
     type Error = Infallible;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
@@ -47,10 +55,16 @@ impl Backend for DeliveryBackend {
         cx: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.claimed.poll_recv(cx).map(|claimed| claimed.map(|claimed| Ok(TaskBuilder::new(claimed).build())))
+        self.claimed
+            .poll_recv(cx)
+            .map(|claimed| claimed.map(|claimed| Ok(TaskBuilder::new(claimed).build())))
     }
 
-    fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
         self.stop.cancel();
         self.claimed.close();
         while let Ok(unbegun) = self.claimed.try_recv() {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use shared::Db;
 use shared::id::WebhookId;
 use tokio::sync::{Notify, mpsc};
@@ -40,6 +41,8 @@ pub struct Engine {
     pub db: Db,
     /// The places to fill.
     pub slots: Slots,
+    /// How long a claim holds.
+    pub lease: TimeDelta,
     /// Where claimed deliveries go.
     pub out: mpsc::UnboundedSender<Claimed>,
     /// Ends the engine.
@@ -74,7 +77,7 @@ impl Engine {
                 wait(IDLE, self.slots.freed(), &self.stop).await;
                 continue;
             }
-            match claim(&self.db, &self.slots, after).await {
+            match claim(&self.db, &self.slots, self.lease, after).await {
                 Ok(claimed) => {
                     pause.reset();
                     let idle = claimed.is_empty();
@@ -115,7 +118,12 @@ impl Pause {
         self.0 = 0;
     }
 
-    pub(crate) async fn after(&mut self, error: &sqlx::Error, doing: &str, stop: &CancellationToken) {
+    pub(crate) async fn after(
+        &mut self,
+        error: &sqlx::Error,
+        doing: &str,
+        stop: &CancellationToken,
+    ) {
         let pause = (Duration::from_millis(50) * 2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
         self.0 = (self.0 + 1).min(10);
         metrics::counter!("worker_database_errors_total", "doing" => doing.to_owned()).increment(1);

@@ -8,10 +8,10 @@ mod slots;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use shared::id::{DeliveryId, LeaseId, TenantId, WebhookId};
+use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
-pub use claim::{LEASE, claim};
+pub use claim::{claim, lease};
 pub(crate) use engine::Pause;
 pub use engine::{Engine, Knock};
 pub use slots::{Caps, Slot, Slots};
@@ -34,6 +34,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Where it goes.
     pub webhook: WebhookId,
+    /// The event's own id.
+    pub occurrence: EventId,
     /// The event's name.
     pub event: String,
     /// The exact bytes to send.

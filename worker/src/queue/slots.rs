@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared::id::{TenantId, WebhookId};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// The most requests under way in this process.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,13 @@ struct Busy {
     total: u32,
     webhooks: HashMap<WebhookId, i32>,
     tenants: HashMap<TenantId, i32>,
+}
+
+/// Requests under way by id, as two columns for SQL.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub webhooks: (Vec<Uuid>, Vec<i32>),
+    pub tenants: (Vec<Uuid>, Vec<i32>),
 }
 
 /// One request under way; dropping it frees the place.
@@ -79,12 +87,12 @@ impl Slots {
     }
 
     /// The webhooks with requests under way, and how many; then the tenants.
-    pub(super) fn counts(&self) -> (Vec<(WebhookId, i32)>, Vec<(TenantId, i32)>) {
+    pub(super) fn counts(&self) -> Counts {
         let busy = self.busy();
-        (
-            busy.webhooks.iter().map(|(id, count)| (*id, *count)).collect(),
-            busy.tenants.iter().map(|(id, count)| (*id, *count)).collect(),
-        )
+        Counts {
+            webhooks: busy.webhooks.iter().map(|(id, count)| (id.0, *count)).unzip(),
+            tenants: busy.tenants.iter().map(|(id, count)| (id.0, *count)).unzip(),
+        }
     }
 
     fn busy(&self) -> MutexGuard<'_, Busy> {
@@ -124,8 +132,12 @@ mod tests {
         let now = shared::Clock::system().now();
         let (tenant, webhook) = (TenantId::fresh(now), WebhookId::fresh(now));
         let slot = slots.take(tenant, webhook);
-        assert_eq!((slots.free(), slots.counts()), (1, (vec![(webhook, 1)], vec![(tenant, 1)])));
+        let counts = slots.counts();
+        assert_eq!(counts.webhooks, (vec![webhook.0], vec![1]));
+        assert_eq!(counts.tenants, (vec![tenant.0], vec![1]));
+        assert_eq!(slots.free(), 1);
         drop(slot);
-        assert_eq!((slots.free(), slots.counts()), (2, (vec![], vec![])));
+        assert_eq!(slots.counts().webhooks, (vec![], vec![]));
+        assert_eq!(slots.free(), 2);
     }
 }

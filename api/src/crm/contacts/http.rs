@@ -22,28 +22,55 @@ pub fn routes() -> Routes {
     use Scope::{ContactsRead, ContactsWrite};
     Routes::under(PATH, "Contacts")
         .get("", ContactsRead, list, Doc::page::<Contact>("listContacts", "List contacts", &LIST))
-        .post("", ContactsWrite, create, Doc::created::<Contact>("createContact", "Create a contact").body::<NewContact>())
+        .post(
+            "",
+            ContactsWrite,
+            create,
+            Doc::created::<Contact>("createContact", "Create a contact").body::<NewContact>(),
+        )
         .get("/{id}", ContactsRead, show, Doc::data::<Contact>("getContact", "Get a contact"))
-        .merge("/{id}", ContactsWrite, update, Doc::data::<Contact>("updateContact", "Change a contact").body::<ContactPatch>())
+        .merge(
+            "/{id}",
+            ContactsWrite,
+            update,
+            Doc::data::<Contact>("updateContact", "Change a contact").body::<ContactPatch>(),
+        )
         .delete("/{id}", ContactsWrite, remove, Doc::done("deleteContact", "Delete a contact"))
-        .post("/{id}/restore", ContactsWrite, restore, Doc::data::<Contact>("restoreContact", "Restore a deleted contact"))
+        .post(
+            "/{id}/restore",
+            ContactsWrite,
+            restore,
+            Doc::data::<Contact>("restoreContact", "Restore a deleted contact"),
+        )
 }
 
-async fn list(caller: Caller, State(app): State<App>, RawQuery(query): RawQuery) -> Result<Listed<Contact>> {
+async fn list(
+    caller: Caller,
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Listed<Contact>> {
     let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }
 
-async fn create(caller: Caller, State(app): State<App>, Valid(new): Valid<NewContact>) -> Result<Created<Contact>> {
+async fn create(
+    caller: Caller,
+    State(app): State<App>,
+    Valid(new): Valid<NewContact>,
+) -> Result<Created<Contact>> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::create(&mut tx, new).await;
     let data = tx.finish(contact).await?;
     Ok(Created { location: format!("{PATH}/{}", data.id), data })
 }
 
-async fn show(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) -> Result<Data<Contact>> {
+async fn show(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<ContactId>,
+) -> Result<Data<Contact>> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::show(&mut tx, id).await;
     tx.finish(contact).await.map(Data)
@@ -60,14 +87,22 @@ async fn update(
     tx.finish(contact).await.map(Data)
 }
 
-async fn remove(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) -> Result<NoContent> {
+async fn remove(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<ContactId>,
+) -> Result<NoContent> {
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id).await;
     tx.finish(removed).await?;
     Ok(NoContent)
 }
 
-async fn restore(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) -> Result<Data<Contact>> {
+async fn restore(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<ContactId>,
+) -> Result<Data<Contact>> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::restore(&mut tx, id).await;
     tx.finish(contact).await.map(Data)

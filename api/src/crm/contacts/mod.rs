@@ -91,7 +91,7 @@ impl Resource for ContactId {
 }
 
 impl Input for NewContact {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
         let email = fields.optional("email", rules::email);
         let phone = fields.optional("phone", rules::phone);
@@ -102,7 +102,7 @@ impl Input for NewContact {
 }
 
 impl Input for ContactPatch {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
         let email = fields.changed("email", rules::email);
         let phone = fields.changed("phone", rules::phone);
@@ -184,7 +184,8 @@ pub async fn update(tx: &mut TenantTx, id: ContactId, patch: ContactPatch) -> Re
         return Ok(before);
     }
     after.version += 1;
-    after.updated_at = tx.now();
+    // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
+    after.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &after).await?;
     let updated = Updated::new(&before, &after).map_err(|error| Error::Internal(error.into()))?;
     tx.emit(EventType::ContactUpdated, &updated)?;

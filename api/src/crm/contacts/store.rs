@@ -81,9 +81,13 @@ pub(super) async fn update(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result
 
 pub(super) async fn delete(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<()> {
     let now = tx.now();
-    sqlx::query!("update contacts set deleted_at = $2, version = version + 1 where id = $1", id.0, now)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "update contacts set deleted_at = $2, version = version + 1 where id = $1",
+        id.0,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

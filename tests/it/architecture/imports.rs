@@ -1,0 +1,157 @@
+//! Who may use what.
+
+use super::source::{Source, file, files, mentions};
+
+/// The names under `[dependencies]` of a crate.
+fn dependencies(crate_name: &str) -> Vec<String> {
+    let manifest = file(&format!("{crate_name}/Cargo.toml")).unwrap().text;
+    let section = manifest.split("[dependencies]\n").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn assert_no_dependency(crate_name: &str, banned: &[&str]) {
+    let found = dependencies(crate_name);
+    let bad: Vec<_> = found.iter().filter(|name| banned.contains(&name.as_str())).collect();
+    assert!(bad.is_empty(), "{crate_name}/Cargo.toml must not depend on {bad:?}");
+}
+
+/// The files under `folder` whose code holds one of `names`, other than the `allowed` ones (files, or folders
+/// with a slash at the end).
+fn users(folders: &[&str], names: &[&str], allowed: &[&str]) -> Vec<String> {
+    let permitted = |path: &str| {
+        allowed
+            .iter()
+            .any(|place| path == *place || (place.ends_with('/') && path.starts_with(place)))
+    };
+    files(folders, ".rs")
+        .iter()
+        .filter(|source| !permitted(&source.path) && !is_test(source))
+        .filter(|source| names.iter().any(|name| mentions(&source.code(), name)))
+        .map(|source| source.path.clone())
+        .collect()
+}
+
+/// Whether the file is only compiled into tests.
+fn is_test(source: &Source) -> bool {
+    source.path.contains("/tests/") || source.path.ends_with("/tests.rs")
+}
+
+#[test]
+fn shared_knows_no_web_framework_no_queue_no_http_client_and_no_process() {
+    assert_no_dependency(
+        "shared",
+        &[
+            "axum",
+            "hyper",
+            "hyper-util",
+            "tower",
+            "apalis",
+            "apalis-core",
+            "reqwest",
+            "api",
+            "worker",
+        ],
+    );
+}
+
+#[test]
+fn api_and_worker_do_not_know_each_other_and_only_the_worker_sends() {
+    assert_no_dependency("worker", &["api"]);
+    assert_no_dependency("api", &["worker", "apalis", "apalis-core", "reqwest"]);
+}
+
+/// The folders of the api that are made of `http.rs`, `mod.rs` and `store.rs`.
+fn resources() -> Vec<String> {
+    let stores = files(&["api/src"], "/store.rs");
+    let folders = stores.iter().filter_map(|source| source.path.strip_suffix("/store.rs"));
+    let resources: Vec<_> = folders
+        .filter(|folder| file(&format!("{folder}/http.rs")).is_some())
+        .map(str::to_owned)
+        .collect();
+    assert!(resources.len() >= 2, "the resources have moved: {resources:?}");
+    resources
+}
+
+/// The faults of one file of a resource: names that it holds and must not.
+fn holds(folder: &str, name: &str, banned: &[&str]) -> Vec<String> {
+    let source = file(&format!("{folder}/{name}")).unwrap();
+    let code = source.code();
+    let held = banned.iter().filter(|banned| mentions(&code, banned));
+    held.map(|banned| format!("{} uses {banned}", source.path)).collect()
+}
+
+#[test]
+fn inside_a_resource_http_calls_rules_and_rules_call_store_never_backwards() {
+    let mut faults = Vec::new();
+    for folder in resources() {
+        faults.extend(holds(&folder, "http.rs", &["super::store", "sqlx", "conn"]));
+        faults.extend(holds(&folder, "mod.rs", &["axum", "super::http", "self::http", "conn"]));
+        faults.extend(holds(
+            &folder,
+            "store.rs",
+            &["axum", "super::http", "crate::http", "crate::error"],
+        ));
+        // All that the rules know of their http.rs is that it has routes.
+        let rules = file(&format!("{folder}/mod.rs")).unwrap().code();
+        let known = rules.replace("crate::http", "").matches("http::").count();
+        assert_eq!(
+            known, 1,
+            "{folder}/mod.rs names http:: more than once, in `pub use http::routes`"
+        );
+        assert!(
+            rules.contains("pub use http::routes;"),
+            "{folder}/mod.rs does not pass its routes on"
+        );
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn only_http_begins_and_ends_transactions() {
+    let mut faults = Vec::new();
+    for folder in resources() {
+        for name in ["mod.rs", "store.rs"] {
+            faults.extend(holds(&folder, name, &["begin", "commit", "rollback", "finish"]));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn sql_made_of_strings_is_found_in_the_database_module_only() {
+    let users =
+        users(&["api", "worker", "shared"], &["AssertSqlSafe", "raw_sql"], &["shared/src/db/"]);
+    assert!(users.is_empty(), "{users:?} may not: a tenant could break out of a string");
+}
+
+#[test]
+fn dynamic_sql_is_found_in_lists_only() {
+    let lists = ["api/src/list/sql.rs", "api/src/webhooks/deliveries.rs"];
+    let users = users(&["api", "shared"], &["QueryBuilder"], &lists);
+    assert!(users.is_empty(), "{users:?}: use query_as!, which the compiler checks");
+}
+
+#[test]
+fn the_api_never_crosses_tenants() {
+    let banned = ["SystemTx", "db.system", "db().system"];
+    let users = users(&["api", "shared"], &banned, &["shared/src/db/", "shared/src/lib.rs"]);
+    assert!(
+        users.is_empty(),
+        "{users:?} may not: only the worker and the start-up check cross tenants"
+    );
+}
+
+#[test]
+fn the_api_speaks_to_the_database_without_a_tenant_to_find_callers_and_for_health_only() {
+    let places = ["api/src/auth/store.rs", "api/src/serve/admin.rs"];
+    let users = users(&["api"], &["direct"], &places);
+    assert!(users.is_empty(), "{users:?}: begin a TenantTx");
+}
+
+#[test]
+fn only_the_database_module_holds_a_pool() {
+    let users = users(&["api", "worker"], &["PgPool", "PgPoolOptions"], &[]);
+    assert!(users.is_empty(), "{users:?}: take a shared::Db");
+}

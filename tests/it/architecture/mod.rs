@@ -1,0 +1,9 @@
+//! What keeps the code in the shape that its documents describe. Plain file reading: no database, no compiler.
+
+mod documents;
+mod imports;
+mod shape;
+mod source;
+mod steps;
+
+pub use documents::variables;

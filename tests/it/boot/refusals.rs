@@ -1,0 +1,140 @@
+//! What api and worker refuse to serve with: exit code 1, and a message that says what to do.
+
+use tests::kit::Database;
+
+use super::process::{Environment, closed_database};
+
+/// A database on which a superuser has just done something foolish.
+async fn spoilt(sql: &str) -> Database {
+    let database = Database::migrated().await;
+    database.execute(sql).await;
+    database
+}
+
+/// A login of this test's own, because logins belong to the whole cluster; it shares everybody's password.
+async fn login(database: &Database, attributes: &str) -> (String, String) {
+    let name = format!("login_of_{}", database.name());
+    let mut url: url::Url = database.admin_url().parse().unwrap();
+    let password = url.password().unwrap_or_default().to_owned();
+    database.execute(&format!("create role {name} login {attributes} password '{password}'")).await;
+    url.set_username(&name).unwrap();
+    (name, url.into())
+}
+
+#[tokio::test]
+async fn a_superuser_is_refused() {
+    let database = Database::migrated().await;
+    let ended = Environment::with_url(&database.admin_url()).run(&["serve"]).await;
+    ended.refused(&["refusing to start", "is a superuser", "connect as crm_app"]);
+}
+
+#[tokio::test]
+async fn a_login_that_bypasses_row_security_is_refused() {
+    let database = Database::migrated().await;
+    let (name, url) = login(&database, "bypassrls").await;
+    let ended = Environment::with_url(&url).run(&["serve"]).await;
+    ended.refused(&["refusing to start", &name, "has BYPASSRLS", "connect as crm_app"]);
+    database.execute(&format!("drop role {name}")).await;
+}
+
+#[tokio::test]
+async fn the_owner_of_a_table_is_refused() {
+    let database = Database::migrated().await;
+    let (name, url) = login(&database, "").await;
+    database.execute(&format!("alter table contacts owner to {name}")).await;
+    let ended = Environment::with_url(&url).run(&["serve"]).await;
+    ended.refused(&["refusing to start", &name, "owns tables", "connect as crm_app"]);
+    database.execute(&format!("drop owned by {name} cascade; drop role {name}")).await;
+}
+
+#[tokio::test]
+async fn the_other_process_login_is_refused() {
+    let database = Database::migrated().await;
+    let ended = Environment::with_url(&database.worker_url()).run(&["serve"]).await;
+    ended.refused(&["refusing to start", "connect as crm_app"]);
+    let ended = Environment::of_worker(&database.app_url()).run_worker().await;
+    ended.refused(&["refusing to start", "connect as crm_worker"]);
+}
+
+#[tokio::test]
+async fn the_worker_refuses_what_the_api_refuses() {
+    let database = Database::migrated().await;
+    let ended = Environment::of_worker(&database.admin_url()).run_worker().await;
+    ended.refused(&["refusing to start", "is a superuser", "crm_worker"]);
+    let ended = Environment::of_worker(&closed_database()).run_worker().await;
+    let message = ended.refused(&["the database cannot be reached"]);
+    assert!(!message.contains("hunter2"), "{message}");
+    database.execute("alter table outbox no force row level security").await;
+    let ended = Environment::of_worker(&database.worker_url()).run_worker().await;
+    ended.refused(&["refusing to start", "without forced row-level security: outbox"]);
+}
+
+#[tokio::test]
+async fn a_database_without_any_migration_is_refused() {
+    let _roles = Database::migrated().await;
+    let database = Database::empty().await;
+    let ended = Environment::of(&database).run(&["serve"]).await;
+    ended.refused(&["refusing to start", "none has run", "run `api migrate`"]);
+}
+
+#[tokio::test]
+async fn a_database_without_the_newest_migration_is_refused() {
+    let newest = "(select max(version) from _sqlx_migrations)";
+    let database = spoilt(&format!("delete from _sqlx_migrations where version = {newest}")).await;
+    let ended = Environment::of(&database).run(&["serve"]).await;
+    let newest = shared::db::migrate::MIGRATOR.iter().last().unwrap();
+    let named = format!("not applied: {:04} {}", newest.version, newest.description);
+    ended.refused(&["refusing to start", &named, "run `api migrate`"]);
+}
+
+#[tokio::test]
+async fn a_tenant_table_that_is_open_is_refused() {
+    for fault in ["no force row level security", "disable row level security"] {
+        let database = spoilt(&format!("alter table contacts {fault}")).await;
+        let ended = Environment::of(&database).run(&["serve"]).await;
+        ended.refused(&["refusing to start", "without forced row-level security: contacts"]);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_refused_without_telling_the_password() {
+    let message = Environment::with_url(&closed_database()).run(&["serve"]).await;
+    let message = message.refused(&["the database cannot be reached"]);
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn all_missing_and_bad_variables_are_named_at_once_without_their_values() {
+    let environment = Environment::empty()
+        .set("API_LISTEN", "hunter2")
+        .set("DATABASE_CONNECTIONS", "0")
+        .set("REQUEST_TIMEOUT", "hunter2")
+        .set("JWT_KEYS", "hunter2")
+        .set("SECRET_KEYS", "1:hunter2")
+        .set("WEBHOOK_ALLOW_HTTP", "perhaps")
+        .set("WEBHOOK_ALLOW_NETWORKS", "hunter2");
+    let ended = environment.run(&["serve"]).await;
+    let message = ended.refused(&[
+        "DATABASE_URL is not set",
+        "API_KEY_PEPPER is not set",
+        "API_LISTEN is not valid",
+        "DATABASE_CONNECTIONS is not valid",
+        "REQUEST_TIMEOUT is not valid",
+        "JWT_KEYS is not valid",
+        "SECRET_KEYS is not valid",
+        "WEBHOOK_ALLOW_HTTP is not valid",
+        "WEBHOOK_ALLOW_NETWORKS is not valid",
+    ]);
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_refused_with_the_variable_that_moves_it() {
+    let database = Database::migrated().await;
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    for variable in ["API_LISTEN", "ADMIN_LISTEN"] {
+        let ended = Environment::of(&database).set(variable, &address).run(&["serve"]).await;
+        ended.refused(&[&address, variable]);
+    }
+}

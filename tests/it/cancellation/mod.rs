@@ -1,0 +1,5 @@
+//! Work that is abandoned half-way: nothing leaks, nothing is half-done.
+
+mod hang_up;
+mod leak;
+mod poll;

@@ -1,0 +1,57 @@
+//! One planted fault, or a few, for every rule of the audit.
+
+/// A rule, and statements after which it must report something, and no other rule anything.
+pub const FAULTS: &[(&str, &str)] = &[
+    ("R01", "create table notes (body text); grant select (body) on notes to crm_app"),
+    ("R01", "create table notes (body text); grant delete on notes to crm_app"),
+    ("R02", "alter table outbox alter tenant_id drop not null"),
+    ("R03", "alter table contacts disable row level security"),
+    ("R03", "alter table tenants disable row level security"),
+    ("R04", "alter table webhooks no force row level security"),
+    (
+        "R05",
+        "alter table contacts owner to crm_app; revoke truncate, references, trigger on contacts from crm_app",
+    ),
+    ("R06", "drop policy tenant_isolation on contacts"),
+    ("R06", "grant delete on outbox to crm_app"),
+    ("R06", "grant select (event) on outbox to crm_app"),
+    ("R07", "create policy everyone on contacts using (true)"),
+    ("R07", "create policy living on contacts for select to crm_app using (deleted_at is null)"),
+    ("R07", "create policy writing on contacts for insert to crm_app with check (true)"),
+    ("R07", "create role stranger; create policy stranger on contacts to stranger using (true)"),
+    ("R08", "create unique index contacts_email_taken on contacts (email_key)"),
+    (
+        "R09",
+        "alter table contacts add owner_tenant uuid, add owner_id uuid,
+         add foreign key (owner_tenant, owner_id) references users (tenant_id, id)",
+    ),
+    ("R09", "alter table contacts add parent uuid references tenants (id)"),
+    ("R09", "create table notes (tenant uuid, contact uuid, foreign key (contact, tenant) references contacts)"),
+    ("R10", "grant truncate on contacts to crm_app"),
+    ("R10", "grant trigger on webhooks to crm_worker"),
+    ("R10", "grant references (id) on contacts to crm_app"),
+    ("R11", "create view everyone as select * from contacts; grant select on everyone to crm_app"),
+    ("R11", "create materialized view names as select name from contacts; grant select (name) on names to crm_app"),
+    (
+        "R12",
+        "create function peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp
+         as 'select count(*) from public.contacts'",
+    ),
+    ("R12", "grant execute on function find_user(uuid, uuid) to crm_worker"),
+    ("R13", "alter function find_user(uuid, uuid) reset search_path"),
+    ("R14", "alter role crm_app bypassrls"),
+    ("R14", "alter role crm_worker createrole"),
+    ("R14", "alter role crm_search login"),
+    ("R15", "grant crm_search to crm_app"),
+    ("R15", "grant pg_read_all_data to crm_worker"),
+    ("R16", "grant create on schema public to crm_app"),
+    ("R16", "create schema play; grant create on schema play to public"),
+    ("R17", "alter role crm_app set app.tenant_id = '00000000-0000-0000-0000-000000000000'"),
+    (
+        "R17",
+        "do $$ begin execute format('alter database %I set row_security = off', current_database()); end $$",
+    ),
+    ("R18", "grant select (name) on contacts to crm_worker"),
+    ("R19", "grant select on webhooks to crm_app"),
+    ("R20", "grant select on sequence outbox_id_seq to crm_worker"),
+];

@@ -1,0 +1,106 @@
+//! When the api, its database or its patience fails.
+
+use std::time::Duration;
+
+use api::auth::api_key;
+use api::http::layered;
+use axum::Router;
+use axum::routing::get;
+use reqwest::Method;
+use serde_json::json;
+use shared::settings::Value as _;
+use tests::kit::{Answer, CONTACTS, TestApp};
+use tests::servers::free_port;
+
+use super::problem;
+
+const UNAVAILABLE: &str = "The service is temporarily unavailable";
+
+#[tokio::test]
+async fn a_handler_that_panics_answers_500_and_tells_nothing() {
+    async fn panics() {
+        panic!("the password is hunter2");
+    }
+    let app =
+        TestApp::serving(|_| {}, |api| layered(Router::new().route("/panics", get(panics)), api))
+            .await;
+    for _ in 0..2 {
+        let answer = Answer::to(app.request(Method::GET, "/panics")).await;
+        problem(answer, 500, "INTERNAL_ERROR", "Internal server error");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_a_statement_tells_the_caller_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.database.execute("revoke select on contacts from crm_app").await;
+    problem(acme.get(CONTACTS).await, 500, "INTERNAL_ERROR", "Internal server error");
+}
+
+#[tokio::test]
+async fn without_its_database_the_api_is_unavailable() {
+    let url = format!("postgres://crm_app@127.0.0.1:{}/gone", free_port().unwrap());
+    let app =
+        TestApp::configured(|config| config.db.url = shared::db::DatabaseUrl::parse(&url).unwrap())
+            .await;
+    let key = api_key::generate();
+    let answer =
+        Answer::to(app.request(Method::GET, CONTACTS).header("x-api-key", key.text.expose())).await;
+    assert_eq!(answer.header("retry-after"), "1");
+    problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_restart_of_the_database_goes_unnoticed() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.get(CONTACTS).await.page();
+    app.database
+        .execute(
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity
+             where usename = 'crm_app' and datname = current_database()",
+        )
+        .await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    acme.get(CONTACTS).await.page();
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered_and_still_done() {
+    let app = TestApp::configured(|config| config.request_timeout = Duration::from_secs(2)).await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let path = format!("{CONTACTS}/{}", contact["id"].as_str().unwrap());
+    let hold = app.database.hold("select from contacts for update").await;
+
+    let answer = acme.put(&path, json!({"name": "Grace"})).await;
+
+    assert_eq!(answer.header("retry-after"), "1");
+    problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
+    app.database.waiting(1).await;
+    hold.release().await;
+    while acme.get(&path).await.ok()["name"] != "Grace" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_keeps_is_waited_for_only_so_long() {
+    let app = TestApp::start().await;
+    let database = app.database.name();
+    app.database
+        .execute(&format!("alter role crm_app in database {database} set lock_timeout = '100ms'"))
+        .await;
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let hold = app.database.hold("select from contacts for update").await;
+
+    let answer = acme.delete(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await;
+
+    assert_eq!(answer.header("retry-after"), "1");
+    problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
+    hold.release().await;
+    assert_eq!(acme.get(CONTACTS).await.page().items, [contact]);
+}

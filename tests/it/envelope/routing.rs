@@ -1,0 +1,65 @@
+//! Paths and methods that do not exist.
+
+use reqwest::Method;
+use tests::kit::{Answer, CONTACTS, TestApp, raw};
+
+use super::problem;
+
+#[tokio::test]
+async fn an_unknown_path_is_not_found_for_everyone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for path in [
+        "/",
+        "/nowhere",
+        "/api/v1",
+        "/api/v1/connection/contacts/",
+        "/api/v2/webhooks",
+        "/api/v1/contact%FF",
+    ] {
+        problem(acme.get(path).await, 404, "NOT_FOUND", "No such route");
+        problem(
+            Answer::to(app.request(Method::POST, path)).await,
+            404,
+            "NOT_FOUND",
+            "No such route",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_which_ones_are_right() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let contact = format!("{CONTACTS}/00000000-0000-0000-0000-000000000000");
+    for (method, path, allow) in [
+        (Method::PUT, CONTACTS, "GET,HEAD,POST"),
+        (Method::DELETE, CONTACTS, "GET,HEAD,POST"),
+        (Method::POST, &contact, "DELETE,GET,HEAD,PATCH,PUT"),
+        (Method::OPTIONS, &contact, "DELETE,GET,HEAD,PATCH,PUT"),
+        (Method::GET, &format!("{contact}/restore"), "POST"),
+        (Method::from_bytes(b"BREW").unwrap(), CONTACTS, "GET,HEAD,POST"),
+    ] {
+        let answer = acme.call(method, path, None).await;
+        let mut allowed: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+        allowed.sort_unstable();
+        assert_eq!(allowed.join(","), allow, "{path}");
+        problem(answer, 405, "METHOD_NOT_ALLOWED", "Method not allowed");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_http_is_refused_and_harms_nobody() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for nonsense in [
+        "GET\r\n\r\n",
+        "\x16\x03\x01\x02",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nbad header\r\n\r\n",
+    ] {
+        let answer = raw::exchange(app.address(), nonsense.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") || answer.is_empty(), "{answer}");
+    }
+    acme.get(CONTACTS).await.page();
+}

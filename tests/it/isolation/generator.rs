@@ -1,0 +1,190 @@
+//! Rows for every tenant table, made up from the catalog: each column by its type, foreign keys by following them.
+//! A new table needs nothing here, unless it brings a type that [`made_up`] does not know.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use shared::id::TenantId;
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// A table whose rows belong to tenants.
+#[derive(Debug)]
+pub struct Table {
+    pub name: String,
+    /// The column that names the tenant: `tenant_id`, or `id` of `tenants` itself.
+    pub key: String,
+    /// The columns that can be written.
+    pub columns: Vec<Column>,
+    pub references: Vec<Reference>,
+}
+
+/// A column that is neither generated nor drawn by the database.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Column {
+    pub name: String,
+    type_name: String,
+    required: bool,
+    has_default: bool,
+    /// The definition of the check constraint on this column alone.
+    check: Option<String>,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Reference {
+    pub table: String,
+    pub columns: Vec<String>,
+    pub target: String,
+    pub target_columns: Vec<String>,
+}
+
+/// A row as JSON, as `jsonb_populate_record` reads it.
+pub type Row = Map<String, Value>;
+
+/// One row in each table, all of one tenant and pointing at each other.
+pub type World = BTreeMap<String, Row>;
+
+/// A text that occurs in every text of the tenant's made-up rows.
+pub fn canary(tenant: TenantId) -> String {
+    format!("canary-{tenant}")
+}
+
+/// Every tenant table, the referenced before the referring.
+pub async fn tables(admin: &PgPool) -> Vec<Table> {
+    let names: Vec<(String, String)> = sqlx::query_as(
+        "select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
+         where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and not a.attisdropped
+           and a.attname = case c.relname when 'tenants' then 'id' else 'tenant_id' end
+         order by 1",
+    )
+    .fetch_all(admin)
+    .await
+    .unwrap();
+    let references: Vec<Reference> = sqlx::query_as(
+        "select k.conrelid::regclass::text as table, k.confrelid::regclass::text as target,
+                (select array_agg(attname::text order by n) from unnest(k.conkey) with ordinality u(num, n)
+                 join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.num) as columns,
+                (select array_agg(attname::text order by n) from unnest(k.confkey) with ordinality u(num, n)
+                 join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num) as target_columns
+         from pg_constraint k where k.contype = 'f' order by k.conname",
+    )
+    .fetch_all(admin)
+    .await
+    .unwrap();
+    let mut tables = Vec::new();
+    for (name, key) in names {
+        let columns = columns(admin, &name).await;
+        let references =
+            references.iter().filter(|reference| reference.table == name).cloned().collect();
+        tables.push(Table { name, key, columns, references });
+    }
+    in_order(tables)
+}
+
+async fn columns(admin: &PgPool, table: &str) -> Vec<Column> {
+    sqlx::query_as(
+        "select a.attname::text as name, format_type(a.atttypid, null) as type_name, a.attnotnull as required,
+                a.atthasdef as has_default,
+                (select pg_get_constraintdef(k.oid) from pg_constraint k
+                 where k.conrelid = a.attrelid and k.contype = 'c' and k.conkey = array[a.attnum] limit 1) as check
+         from pg_attribute a
+         where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
+           and a.attidentity = '' and a.attgenerated = ''
+         order by a.attnum",
+    )
+    .bind(table)
+    .fetch_all(admin)
+    .await
+    .unwrap()
+}
+
+fn in_order(mut waiting: Vec<Table>) -> Vec<Table> {
+    let mut ordered: Vec<Table> = Vec::new();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|table| {
+            let known = |target: &str| {
+                target == table.name || ordered.iter().any(|other| other.name == target)
+            };
+            table.references.iter().all(|reference| known(&reference.target))
+        });
+        ordered.push(waiting.remove(ready.expect("foreign keys that do not go round in circles")));
+    }
+    ordered
+}
+
+impl Table {
+    /// A row of the tenant that is in nobody's way; what it refers to is taken from `world`.
+    pub fn row(&self, tenant: TenantId, world: &World) -> Row {
+        let mut row = Row::new();
+        for column in &self.columns {
+            if let Some(value) = made_up(&self.name, column, tenant) {
+                row.insert(column.name.clone(), value);
+            }
+        }
+        for reference in &self.references {
+            for (here, there) in reference.columns.iter().zip(&reference.target_columns) {
+                let target = world.get(&reference.target).and_then(|target| target.get(there));
+                row.insert(here.clone(), target.cloned().unwrap_or(Value::Null));
+            }
+        }
+        row.insert(self.key.clone(), json!(tenant));
+        row
+    }
+
+    /// The statement that inserts a row with these columns, the row being `$1`.
+    pub fn insert(&self, row: &Row) -> String {
+        let columns = row.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let table = &self.name;
+        format!(
+            "insert into {table} ({columns}) select {columns} from jsonb_populate_record(null::{table}, $1)"
+        )
+    }
+}
+
+/// Plants one row of the tenant in every table, past all policies. The tenant's own row may be there already.
+pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World {
+    let mut world = World::new();
+    for table in tables {
+        let row = table.row(tenant, &world);
+        let already = if table.name == "tenants" { " on conflict do nothing" } else { "" };
+        let insert = format!("{}{already}", table.insert(&row));
+        if let Err(error) =
+            sqlx::query(AssertSqlSafe(insert)).bind(Value::from(row.clone())).execute(admin).await
+        {
+            panic!("the generator does not manage {}: {error}\n{row:#?}", table.name);
+        }
+        world.insert(table.name.clone(), row);
+    }
+    world
+}
+
+/// A value for the column; `None` leaves it to its default.
+fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
+    // A delivery that has ended, so that its tenant can have it sent again.
+    if (table, column.name.as_str()) == ("webhook_events", "status") {
+        return Some(json!("delivered"));
+    }
+    if column.has_default {
+        return None;
+    }
+    let unique = rand::random::<u128>();
+    let text = format!("{}-{unique:032x}", canary(tenant));
+    Some(match column.type_name.as_str() {
+        "uuid" => json!(uuid::Uuid::from_u128(unique)),
+        "text" => json!(column.check.as_deref().and_then(first_literal).unwrap_or(&text)),
+        "text[]" => json!([text]),
+        "json" | "jsonb" => json!({"data": text}),
+        "bytea" => json!(format!("\\x{unique:032x}")),
+        "integer" | "bigint" | "smallint" => json!(1),
+        "boolean" => json!(true),
+        // What may be absent says that something ended, such as deleted_at.
+        "timestamp with time zone" if !column.required => Value::Null,
+        "timestamp with time zone" => json!("2026-01-02T03:04:05Z"),
+        other => panic!("teach `made_up` the type {other} of {table}.{}", column.name),
+    })
+}
+
+/// `'owner'` of `CHECK ((role = ANY (ARRAY['owner'::text, …])))`.
+fn first_literal(check: &str) -> Option<&str> {
+    check.split('\'').nth(1)
+}

@@ -1,0 +1,66 @@
+//! One probe for every route: what a stranger is made to call. A route without one fails the test, with this text:
+
+use serde_json::{Value, json};
+
+/// What to do about a route without a probe.
+pub const INSTRUCTIONS: &str = "\
+add it to PROBES in tests/it/isolation/probes.rs: its method and path as in the route table, the table that each id \
+of its path belongs to, a body that is valid for it, and for a list a query that would find another tenant's rows";
+
+/// How to call a route.
+pub struct Probe {
+    /// Method and path, as in the route table.
+    pub route: &'static str,
+    /// The tables that the ids of the path belong to, outermost first.
+    pub ids: &'static [&'static str],
+    /// A valid body, or none.
+    pub body: Option<fn() -> Value>,
+    /// A query that finds the records of whoever is named.
+    pub query: Option<fn(canary: &str) -> String>,
+}
+
+impl Probe {
+    const fn new(route: &'static str) -> Self {
+        Self { route, ids: &[], body: None, query: None }
+    }
+
+    const fn ids(self, ids: &'static [&'static str]) -> Self {
+        Self { ids, ..self }
+    }
+
+    const fn body(self, body: fn() -> Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    const fn query(self, query: fn(&str) -> String) -> Self {
+        Self { query: Some(query), ..self }
+    }
+}
+
+/// Every route of the api.
+pub const PROBES: &[Probe] = &[
+    Probe::new("GET /api/v1/connection/contacts").query(|canary| format!("q={canary}")),
+    Probe::new("POST /api/v1/connection/contacts").body(contact),
+    Probe::new("GET /api/v1/connection/contacts/{id}").ids(&["contacts"]),
+    Probe::new("PUT /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
+    Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
+    Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
+    Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
+    Probe::new("GET /api/v1/webhooks"),
+    Probe::new("POST /api/v1/webhooks").body(webhook),
+    Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
+    Probe::new("PUT /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
+    Probe::new("PATCH /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
+    Probe::new("DELETE /api/v1/webhooks/{id}").ids(&["webhooks"]),
+    Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
+        .ids(&["webhooks", "webhook_events"]),
+];
+
+fn contact() -> Value {
+    json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
+}
+
+fn webhook() -> Value {
+    json!({"url": "https://example.com/stranger", "events": ["contact.created"]})
+}

@@ -1,0 +1,21 @@
+//! Webhooks as a tenant manages them: Task 2.4 of the requirements, with decisions W-1 to W-12.
+
+mod crud;
+mod events;
+mod rules;
+mod secret;
+mod targets;
+
+use serde_json::{Value, json};
+use tests::kit::{Tenant, WEBHOOKS};
+
+/// The document's own webhook.
+async fn sample(tenant: &Tenant) -> Value {
+    let sample = json!({"url": "https://example.com/webhook", "events": ["contact.created", "contact.updated"]});
+    tenant.post(WEBHOOKS, sample).await.created()
+}
+
+/// The path of a webhook.
+fn at(webhook: &Value) -> String {
+    format!("{WEBHOOKS}/{}", webhook["id"].as_str().unwrap_or_default())
+}

@@ -1,0 +1,125 @@
+//! The api in this process, on a port of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use api::config::Config;
+use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Method;
+use serde_json::Value;
+use shared::webhook::target::TargetPolicy;
+use shared::{Clock, Db};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::config::{START, config};
+use super::{Database, Tenant};
+
+/// A running api with a database and a clock of its own.
+pub struct TestApp {
+    /// The database.
+    pub database: Database,
+    /// The time: it stands still until it is moved.
+    pub clock: Clock,
+    /// What the handlers of the api see.
+    pub api: api::App,
+    pub(super) http: reqwest::Client,
+    address: SocketAddr,
+}
+
+/// A row of the outbox.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Event {
+    /// Whose it is.
+    pub tenant_id: Uuid,
+    /// Its id.
+    pub event_id: Uuid,
+    /// Its name.
+    pub event: String,
+    /// What receivers will get as `data`.
+    #[sqlx(json)]
+    pub payload: Value,
+    /// The request that caused it.
+    pub request_id: Option<String>,
+    /// The trace of that request.
+    pub traceparent: Option<String>,
+    /// When the change was made.
+    pub occurred_at: DateTime<Utc>,
+}
+
+impl TestApp {
+    /// Starts the api; webhooks may go to this machine, in plain http.
+    pub async fn start() -> Self {
+        Self::configured(|_| {}).await
+    }
+
+    /// Starts the api as the public Internet would meet it: webhooks only by https and to public addresses.
+    pub async fn strict() -> Self {
+        Self::configured(|config| config.targets = TargetPolicy::new(false, Vec::new())).await
+    }
+
+    /// Starts the api with other settings.
+    pub async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::serving(change, api::http::app).await
+    }
+
+    /// Starts the api with other settings and other routes.
+    pub async fn serving(change: impl FnOnce(&mut Config), router: fn(api::App) -> Router) -> Self {
+        let database = Database::migrated().await;
+        let clock = Clock::manual(START.parse().unwrap());
+        let mut config = config(&database.app_url());
+        change(&mut config);
+        let db = Db::new(&config.db, clock.clone());
+        let api = api::App { db, config: Arc::new(config) };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, router(api.clone())).into_future());
+        // Reading the machine's certificates would take most of a test's time, and none is needed here.
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        Self { database, clock, api, http, address }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The whole URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request with no credential.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// A new tenant, called with its first API key, which may do everything.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        Tenant::create(self, name).await
+    }
+
+    /// Moves the time forward.
+    pub fn advance(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
+    /// Everything that was announced and not yet relayed, oldest first.
+    pub async fn outbox(&self) -> Vec<Event> {
+        sqlx::query_as(
+            "select tenant_id, event_id, event, payload, request_id, traceparent, occurred_at
+             from outbox order by id",
+        )
+        .fetch_all(self.database.admin())
+        .await
+        .unwrap()
+    }
+
+    /// The names of [`TestApp::outbox`].
+    pub async fn announced(&self) -> Vec<String> {
+        self.outbox().await.into_iter().map(|event| event.event).collect()
+    }
+}

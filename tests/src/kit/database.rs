@@ -1,0 +1,213 @@
+//! One database per test: a copy of a template that is migrated once per cluster.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use shared::db::migrate::{MIGRATOR, migrate};
+use shared::settings::Value;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// Session lock of whoever prepares the cluster; any number that nobody else uses.
+const PREPARING: i64 = 0x006c_6961_6973_6f6e;
+
+/// One test's own database; it is dropped with this.
+pub struct Database {
+    name: String,
+    admin: PgPool,
+}
+
+impl Database {
+    /// A database with all migrations and no rows.
+    pub async fn migrated() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        let template = TEMPLATE.get_or_init(prepare_cluster).await;
+        Self::copy_of(template).await
+    }
+
+    /// A database with nothing in it, for tests of the migrations themselves.
+    pub async fn empty() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t_{}_{number}", std::process::id());
+        let mut session = cluster_session().await;
+        let sql = format!("create database {name} template {template}");
+        // Two copies at once can get in each other's way.
+        let mut patience = 50;
+        while let Err(error) = sqlx::raw_sql(AssertSqlSafe(&*sql)).execute(&mut session).await {
+            let in_use =
+                error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55006"));
+            assert!(in_use && patience > 0, "{sql}: {error}");
+            patience -= 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        session.close().await.unwrap();
+        let url = url_of(&name, None);
+        let admin = PgPoolOptions::new().max_connections(4).connect_lazy(url.as_str()).unwrap();
+        Self { name, admin }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address for the api's login.
+    #[must_use]
+    pub fn app_url(&self) -> String {
+        url_of(&self.name, Some("crm_app")).into()
+    }
+
+    /// Its address for the worker's login.
+    #[must_use]
+    pub fn worker_url(&self) -> String {
+        url_of(&self.name, Some("crm_worker")).into()
+    }
+
+    /// Its address for the superuser.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        url_of(&self.name, None).into()
+    }
+
+    /// The superuser's view of it, past every policy: for looking at what the product did.
+    #[must_use]
+    pub fn admin(&self) -> &PgPool {
+        &self.admin
+    }
+
+    /// Runs statements as the superuser.
+    pub async fn execute(&self, sql: &str) {
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.admin).await {
+            panic!("{sql}: {error}");
+        }
+    }
+
+    /// Lets the api's later connections wait for locks as long as a test likes, in place of their two seconds.
+    pub async fn without_timeouts(&self) {
+        for setting in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+        {
+            self.execute(&format!(
+                "alter role crm_app in database {} set {setting} = 0",
+                self.name
+            ))
+            .await;
+        }
+    }
+
+    /// Runs statements in a transaction of the superuser's and keeps its locks until it is released.
+    pub async fn hold(&self, sql: &str) -> Hold {
+        let mut session = PgConnection::connect(&self.admin_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
+        Hold(session)
+    }
+
+    /// Waits until so many sessions wait for locks.
+    pub async fn waiting(&self, sessions: i64) {
+        let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(count).fetch_one(&self.admin).await.unwrap() < sessions {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Locks of the superuser's.
+pub struct Hold(PgConnection);
+
+impl Hold {
+    /// Lets them go.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+impl Drop for Database {
+    /// In the background: a database is some megabytes, and there is one for every test.
+    fn drop(&mut self) {
+        let sql = format!("drop database {} with (force)", self.name);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                // What is left goes with the cluster.
+                if let Ok(mut session) = PgConnection::connect(cluster_url().as_str()).await {
+                    let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await;
+                }
+            });
+        });
+    }
+}
+
+/// Where `with-servers` put the cluster.
+fn cluster_url() -> &'static Url {
+    static URL: OnceLock<Url> = OnceLock::new();
+    URL.get_or_init(|| {
+        let url = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
+        assert!(!url.is_empty(), "no TEST_DATABASE_URL: run through `make test` (or with-servers)");
+        url.parse().expect("TEST_DATABASE_URL is a URL")
+    })
+}
+
+async fn cluster_session() -> PgConnection {
+    PgConnection::connect(cluster_url().as_str()).await.expect("the test cluster answers")
+}
+
+/// All logins share the superuser's password, so that test processes beside each other agree on it.
+fn url_of(database: &str, login: Option<&str>) -> Url {
+    let mut url = cluster_url().clone();
+    url.set_path(database);
+    if let Some(login) = login {
+        url.set_username(login).expect("TEST_DATABASE_URL names a host");
+    }
+    url
+}
+
+/// Makes the template, unless another test process did; its name tells which migrations it has.
+async fn prepare_cluster() -> String {
+    let marks = MIGRATOR.iter().flat_map(|migration| migration.checksum.iter().take(4));
+    let template = marks.fold("template_".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+    let template = template.get(..60).unwrap_or(&template).to_owned();
+    let mut session = cluster_session().await;
+    // Held until the session ends, however it ends.
+    sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut session).await.unwrap();
+    let ready: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut session)
+            .await
+            .unwrap();
+    if !ready {
+        make_template(&mut session, &template).await;
+    }
+    session.close().await.unwrap();
+    template
+}
+
+/// Under another name first, so that whoever finds the template finds it whole.
+async fn make_template(session: &mut PgConnection, template: &str) {
+    for sql in
+        ["drop database if exists unfinished_template", "create database unfinished_template"]
+    {
+        sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
+    }
+    migrate(&Value::parse(url_of("unfinished_template", None).as_str()).unwrap())
+        .await
+        .expect("the migrations run");
+    let password = cluster_url().password().unwrap_or_default();
+    for sql in [
+        format!("alter role crm_app password '{password}'"),
+        format!("alter role crm_worker password '{password}'"),
+        format!("alter database unfinished_template rename to {template}"),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await.unwrap();
+    }
+}

@@ -1,0 +1,230 @@
+//! A real HTTP server that webhooks are sent to.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// Far longer than anything here takes, even on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request that arrived.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its method.
+    pub method: Method,
+    /// Its path with its query.
+    pub path: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, byte for byte.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// A header's text; empty when there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+}
+
+/// What the receiver answers.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    delay: Duration,
+}
+
+impl Reply {
+    /// A status with nothing else.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO }
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Given so much later, by the real time.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+}
+
+impl From<u16> for Reply {
+    fn from(status: u16) -> Self {
+        Self::status(status)
+    }
+}
+
+#[derive(Default)]
+struct Memory {
+    calls: Mutex<Vec<Call>>,
+    script: Mutex<VecDeque<Reply>>,
+    arrived: Notify,
+}
+
+/// Records every request and answers 200, unless told otherwise.
+pub struct Receiver {
+    address: SocketAddr,
+    memory: Arc<Memory>,
+}
+
+impl Receiver {
+    /// Starts it on a free port of this machine.
+    pub async fn start() -> Self {
+        let memory = Arc::<Memory>::default();
+        let router = Router::new().fallback(answer).with_state(memory.clone());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, router).into_future());
+        Self { address, memory }
+    }
+
+    /// Where webhooks are to be sent.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// Answers the next requests with these, one each, before it answers 200 again.
+    pub fn script(&self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
+        lock(&self.memory.script).extend(replies.into_iter().map(Into::into));
+    }
+
+    /// Everything that has arrived, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.memory.calls).clone()
+    }
+
+    /// The one request that has arrived.
+    #[track_caller]
+    #[must_use]
+    pub fn only_call(&self) -> Call {
+        let mut calls = self.calls();
+        assert_eq!(calls.len(), 1, "requests that arrived: {calls:#?}");
+        calls.remove(0)
+    }
+
+    /// Waits until so many requests have arrived.
+    pub async fn wait_for(&self, count: usize) -> Vec<Call> {
+        let enough = async {
+            loop {
+                let arrived = self.memory.arrived.notified();
+                if self.calls().len() >= count {
+                    return;
+                }
+                arrived.await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, enough).await;
+        let calls = self.calls();
+        assert!(waited.is_ok(), "waited for {count} requests, got {calls:#?}");
+        calls
+    }
+}
+
+/// No lock is held while anything can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+async fn answer(
+    State(memory): State<Arc<Memory>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let reply = lock(&memory.script).pop_front().unwrap_or(Reply::status(200));
+    lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
+    memory.arrived.notify_waiters();
+    tokio::time::sleep(reply.delay).await;
+    let response = Response::builder().status(reply.status);
+    let response = reply
+        .headers
+        .into_iter()
+        .fold(response, |response, (name, value)| response.header(name, value));
+    response.body(Body::from(reply.body)).expect("the script is valid HTTP")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(receiver: &Receiver, body: &'static str) -> reqwest::Response {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request =
+            client.post(format!("{}?a=b", receiver.url())).header("x-test", "yes").body(body);
+        request.send().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn requests_are_recorded_byte_for_byte() {
+        let receiver = Receiver::start().await;
+        send(&receiver, "{\"a\": 1}").await;
+        let call = receiver.only_call();
+        assert_eq!((call.method.as_str(), &*call.path), ("POST", "/hook?a=b"));
+        assert_eq!((call.header("x-test"), &*call.body), ("yes", &b"{\"a\": 1}"[..]));
+        assert_eq!(call.json(), serde_json::json!({"a": 1}));
+    }
+
+    #[tokio::test]
+    async fn the_script_is_answered_in_order_and_then_200() {
+        let receiver = Receiver::start().await;
+        receiver.script([500, 302]);
+        receiver.script([Reply::status(429).header("retry-after", "120").body("slow down")]);
+        let mut statuses = Vec::new();
+        for _ in 0..2 {
+            statuses.push(send(&receiver, "").await.status().as_u16());
+        }
+        let limited = send(&receiver, "").await;
+        assert_eq!(limited.headers()["retry-after"], "120");
+        assert_eq!(
+            (limited.status().as_u16(), &*limited.text().await.unwrap()),
+            (429, "slow down")
+        );
+        statuses.push(send(&receiver, "").await.status().as_u16());
+        assert_eq!(statuses, [500, 302, 200]);
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_request_that_was_waited_for() {
+        let receiver = Receiver::start().await;
+        let (calls, _, _) =
+            tokio::join!(receiver.wait_for(2), send(&receiver, "1"), send(&receiver, "2"));
+        assert_eq!(calls.len(), 2);
+    }
+}

@@ -1,0 +1,163 @@
+//! A caller of one tenant.
+
+use std::time::Duration;
+
+use api::auth::api_key;
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+use shared::Clock;
+use shared::id::{ApiKeyId, TenantId, UserId};
+use shared::scope::{Role, Scope};
+use sqlx::PgPool;
+
+use super::{Answer, TestApp};
+
+/// Who a request says it is from.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `X-API-Key`.
+    ApiKey(String),
+    /// `Authorization: Bearer`, with a key or an access token.
+    Bearer(String),
+}
+
+/// A tenant as one of its callers sees it.
+#[derive(Clone)]
+pub struct Tenant {
+    /// The tenant.
+    pub id: TenantId,
+    /// Its owner.
+    pub owner: UserId,
+    /// What its requests bring along.
+    pub credential: Credential,
+    base: String,
+    http: reqwest::Client,
+    admin: PgPool,
+    api: api::App,
+}
+
+impl Tenant {
+    pub(super) async fn create(app: &TestApp, name: &str) -> Self {
+        let email = format!("owner@{}.example", name.to_lowercase());
+        let created =
+            api::tenants::create(&app.api.db, &app.api.config.pepper, name, &email).await.unwrap();
+        Self {
+            id: created.tenant,
+            owner: created.owner,
+            credential: Credential::ApiKey(created.api_key.expose().clone()),
+            base: app.url(""),
+            http: app.http.clone(),
+            admin: app.database.admin().clone(),
+            api: app.api.clone(),
+        }
+    }
+
+    /// The text of its credential.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        let (Credential::ApiKey(text) | Credential::Bearer(text)) = &self.credential;
+        text
+    }
+
+    /// The same tenant, called with another credential.
+    #[must_use]
+    pub fn with(&self, credential: Credential) -> Self {
+        Self { credential, ..self.clone() }
+    }
+
+    /// The same tenant, called with a new key that may do only this.
+    pub async fn with_scopes(&self, scopes: &[Scope]) -> Self {
+        let now = self.api.db.clock().now();
+        let key = api_key::generate();
+        let names: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        sqlx::query(
+            "insert into api_keys (tenant_id, id, name, prefix, hash, scopes, created_at, updated_at)
+             values ($1, $2, 'Limited', $3, $4, $5, $6, $6)",
+        )
+        .bind(self.id.0)
+        .bind(ApiKeyId::fresh(now).0)
+        .bind(&key.prefix)
+        .bind(self.api.config.pepper.hash(key.text.expose()))
+        .bind(names)
+        .bind(now)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+        self.with(Credential::ApiKey(key.text.expose().clone()))
+    }
+
+    /// The same tenant, called by a new user with an access token.
+    pub async fn with_role(&self, role: Role) -> Self {
+        let user = self.user(role).await;
+        self.with(Credential::Bearer(self.token(user, role, Duration::from_mins(15))))
+    }
+
+    /// A new user.
+    pub async fn user(&self, role: Role) -> UserId {
+        let now = self.api.db.clock().now();
+        let user = UserId::fresh(now);
+        sqlx::query(
+            "insert into users (tenant_id, id, email, name, role, created_at, updated_at)
+             values ($1, $2, $3, 'Somebody', $4, $5, $5)",
+        )
+        .bind(self.id.0)
+        .bind(user.0)
+        .bind(format!("{user}@example.com"))
+        .bind(role.as_str())
+        .bind(now)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+        user
+    }
+
+    /// An access token for a user, from now on by the real time, which is the one that tokens are held to.
+    #[must_use]
+    pub fn token(&self, user: UserId, role: Role, ttl: Duration) -> String {
+        self.api.config.tokens.issue(self.id, user, role, Clock::system().now(), ttl).unwrap()
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// `POST` with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// `PUT` with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// `PATCH` with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Any request.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        Answer::to(match body {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
+    }
+
+    /// A request with the tenant's credential, for everything that [`Tenant::call`] does not do.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.credential {
+            Credential::ApiKey(key) => request.header("x-api-key", key),
+            Credential::Bearer(token) => request.bearer_auth(token),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+-- Due deliveries, fairly, under a lease.
+--   $1, $2  webhooks with requests under way, and how many    $3, $4  the same for tenants
+--   $5, $6  most requests per webhook and per tenant          $7      now
+--   $8      free places                                       $9      the webhook served last
+--   $10     the lease                                         $11     when it ends
+with recursive ring as (
+    (select webhook_id, tenant_id, next_retry from webhook_events where status = 'pending'
+     order by webhook_id, next_retry limit 1)
+    union all
+    select n.webhook_id, n.tenant_id, n.next_retry from ring r cross join lateral (
+        select e.webhook_id, e.tenant_id, e.next_retry from webhook_events e
+        where e.status = 'pending' and e.webhook_id > r.webhook_id
+        order by e.webhook_id, e.next_retry limit 1) n
+), busy as (
+    select * from unnest($1::uuid[], $2::int[]) as b (webhook_id, requests)
+), busy_tenants as (
+    select * from unnest($3::uuid[], $4::int[]) as b (tenant_id, requests)
+), eligible as (
+    select r.webhook_id, r.tenant_id, $6 - coalesce(t.requests, 0) as tenant_room,
+           least($5 - coalesce(b.requests, 0), $6 - coalesce(t.requests, 0)) as room
+    from ring r
+    join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active and w.deleted_at is null
+    left join busy b on b.webhook_id = r.webhook_id
+    left join busy_tenants t on t.tenant_id = r.tenant_id
+    where r.next_retry <= $7
+), open as (
+    select *, greatest(1, $8 / count(*) over ()) as share from eligible where room > 0
+    order by webhook_id <= $9, webhook_id limit $8
+), locked as (
+    select d.row, o.tenant_room, row_number() over (partition by o.tenant_id) as place
+    from open o cross join lateral (
+        select e.ctid as row from webhook_events e
+        where e.webhook_id = o.webhook_id and e.status = 'pending' and e.next_retry <= $7
+        order by e.next_retry limit least(o.room, o.share) for update skip locked) d
+), claimed as (
+    update webhook_events set lease_id = $10, next_retry = $11, claims = claims + 1
+    where ctid = any (array(select row from locked where place <= tenant_room limit $8))
+    returning *
+)
+select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!",
+       c.occurrence_id as "occurrence_id!", c.event as "event!",
+       c.body::text as "body!", c.attempts as "attempts!", c.cycle as "cycle!", c.trigger as "trigger!",
+       c.claims as "claims!", c.created_at as "created_at!", c.request_id, c.traceparent,
+       w.url as "url!", w.secret_enc as "secret!"
+from claimed c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id

@@ -1,0 +1,149 @@
+//! Writes outcomes down, many at once. An outcome counts only while its lease does: whoever lost the lease lost the
+//! say. A database in trouble is waited for; the slots stay taken meanwhile, which slows the claiming down.
+
+mod store;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use shared::Db;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Claimed, Delivery, Slot};
+use crate::retry::Next;
+
+/// Outcomes written in one transaction.
+const BATCH: usize = 500;
+
+/// How long outcomes may wait for a database in trouble when the worker ends.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What follows.
+    pub next: Next,
+    /// When the attempt ended.
+    pub ended: DateTime<Utc>,
+    /// The attempt itself.
+    pub attempt: AttemptRecord,
+}
+
+/// One attempt as it is logged.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// 1 to 5 within its cycle.
+    pub attempt: u32,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// How long it took.
+    pub latency: Duration,
+    /// How long the answer took to begin.
+    pub first_byte: Option<Duration>,
+    /// The answer's status.
+    pub status_code: Option<u16>,
+    /// What went wrong: a stable code.
+    pub error_code: Option<&'static str>,
+    /// The same for people.
+    pub error: Option<String>,
+    /// The first bytes of the answer.
+    pub excerpt: Option<String>,
+}
+
+/// Where outcomes are handed in; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Records(mpsc::UnboundedSender<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    delivery: Delivery,
+    /// `None` hands the delivery back unbegun.
+    report: Option<Report>,
+    /// Freed once the outcome is written.
+    _slot: Slot,
+}
+
+impl Records {
+    /// Hands in an outcome.
+    pub fn report(&self, report: Report, delivery: Delivery, slot: Slot) {
+        self.send(Entry { delivery, report: Some(report), _slot: slot });
+    }
+
+    /// Gives a delivery back that was claimed but not begun.
+    pub fn hand_back(&self, claimed: Claimed) {
+        self.send(Entry { delivery: claimed.delivery, report: None, _slot: claimed.slot });
+    }
+
+    fn send(&self, entry: Entry) {
+        // The recorder ends last; should it be gone, the lease runs out and the attempt is made again.
+        let _ = self.0.send(entry);
+    }
+}
+
+/// Writes what [`Records`] are handed.
+#[derive(Debug)]
+pub struct Recorder {
+    entries: mpsc::UnboundedReceiver<Entry>,
+}
+
+/// A recorder and where to hand outcomes in.
+#[must_use]
+pub fn recorder() -> (Records, Recorder) {
+    let (sender, entries) = mpsc::unbounded_channel();
+    (Records(sender), Recorder { entries })
+}
+
+impl Recorder {
+    /// Writes until `stop`, then what is left. `stop` is for after the last attempt has ended.
+    pub async fn run(mut self, db: Db, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                received = self.entries.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                () = stop.cancelled() => break,
+            }
+            write_surely(&db, &mut batch, &stop).await;
+        }
+        self.entries.close();
+        while self.entries.recv_many(&mut batch, BATCH).await > 0 {
+            write_surely(&db, &mut batch, &stop).await;
+        }
+    }
+
+    /// Writes everything handed in so far, once.
+    ///
+    /// # Errors
+    /// The database's; nothing was written then.
+    pub async fn flush(&mut self, db: &Db) -> sqlx::Result<usize> {
+        let mut batch = Vec::new();
+        while let Ok(entry) = self.entries.try_recv() {
+            batch.push(entry);
+        }
+        store::write(db, &batch).await?;
+        Ok(batch.len())
+    }
+}
+
+async fn write_surely(db: &Db, batch: &mut Vec<Entry>, stop: &CancellationToken) {
+    let mut pause = crate::queue::Pause::default();
+    let never = CancellationToken::new();
+    let mut last = None;
+    loop {
+        match store::write(db, batch).await {
+            Ok(()) => break batch.clear(),
+            Err(error) => {
+                if stop.is_cancelled() {
+                    let since = *last.get_or_insert_with(tokio::time::Instant::now);
+                    if since.elapsed() > LAST_PATIENCE {
+                        let outcomes = batch.len();
+                        tracing::error!(outcomes, %error, "outcomes could not be written; the attempts will be made again");
+                        break batch.clear();
+                    }
+                }
+                pause.after(&error, "recording", &never).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
+
+use std::time::Duration;
+
+use shared::id::AttemptId;
+use shared::{Db, SystemTx};
+
+use super::{Entry, Report};
+use crate::queue::Delivery;
+use crate::retry::Next;
+
+/// Writes a batch in one transaction. The commit does not wait for the disk: were it undone by a crash, the leases
+/// would run out and the attempts be made again.
+pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let reported: Vec<_> =
+        batch.iter().filter_map(|entry| Some((&entry.delivery, entry.report.as_ref()?))).collect();
+    let unbegun: Vec<_> =
+        batch.iter().filter(|entry| entry.report.is_none()).map(|entry| &entry.delivery).collect();
+    let mut tx = db.system().await?;
+    if !reported.is_empty() {
+        let reported = Reported(reported);
+        log_attempts(&mut tx, db, &reported).await?;
+        write_outcomes(&mut tx, &reported).await?;
+        disable_gone(&mut tx, &reported).await?;
+    }
+    if !unbegun.is_empty() {
+        hand_back(&mut tx, db, &unbegun).await?;
+    }
+    tx.commit_lazily().await
+}
+
+/// Deliveries with what their attempts came to, as rows that SQL takes column by column.
+struct Reported<'a>(Vec<(&'a Delivery, &'a Report)>);
+
+impl Reported<'_> {
+    fn column<T>(&self, value: impl Fn(&Delivery, &Report) -> T) -> Vec<T> {
+        self.0.iter().map(|(delivery, report)| value(delivery, report)).collect()
+    }
+}
+
+async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::Result<()> {
+    let now = db.clock().now();
+    sqlx::query!(
+        "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
+                                       first_byte_ms, status_code, error_code, error, excerpt)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::int[], $6::text[], $7::timestamptz[],
+                              $8::int[], $9::int[], $10::int[], $11::text[], $12::text[], $13::text[])",
+        &rows.column(|delivery, _| delivery.tenant.0),
+        &rows.column(|delivery, _| delivery.id.0),
+        &rows.column(|_, _| AttemptId::fresh(now).0),
+        &rows.column(|delivery, _| delivery.cycle),
+        &rows.column(|_, report| i32::try_from(report.attempt.attempt).unwrap_or(i32::MAX)),
+        &rows.column(|delivery, _| delivery.trigger.clone()),
+        &rows.column(|_, report| report.attempt.started),
+        &rows.column(|_, report| whole_millis(report.attempt.latency)),
+        &rows.column(|_, report| report.attempt.first_byte.map(whole_millis)) as &[Option<i32>],
+        &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
+        &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
+        &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
+        &rows.column(|_, report| report.attempt.excerpt.clone()) as &[Option<String>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// `attempts` is counted here and not at the claim: a crash or a deployment never costs one of the five.
+async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()> {
+    let written = sqlx::query!(
+        r#"update webhook_events e
+           set status = o.status, attempts = e.attempts + 1, next_retry = o.next_retry, lease_id = null, claims = 0,
+               last_status_code = o.code, last_error = o.error,
+               delivered_at = case when o.status = 'delivered' then o.ended end
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[], $7::text[],
+                       $8::timestamptz[]) as o (tenant_id, id, lease_id, status, next_retry, code, error, ended)
+           where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id"#,
+        &rows.column(|delivery, _| delivery.tenant.0),
+        &rows.column(|delivery, _| delivery.id.0),
+        &rows.column(|delivery, _| delivery.lease.0),
+        &rows.column(|_, report| status(report.next).to_owned()),
+        &rows.column(|_, report| due(report.next)) as &[Option<chrono::DateTime<chrono::Utc>>],
+        &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
+        &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
+        &rows.column(|_, report| report.ended),
+    )
+    .execute(tx.conn())
+    .await?;
+    let fenced = (rows.0.len() as u64).saturating_sub(written.rows_affected());
+    if fenced > 0 {
+        metrics::counter!("webhook_outcomes_fenced_total").increment(fenced);
+        tracing::warn!(fenced, "outcomes came after their lease had ended");
+    }
+    for (_, report) in rows.0.iter().filter(|(_, report)| due(report.next).is_none()) {
+        metrics::counter!("webhook_deliveries_total", "outcome" => status(report.next))
+            .increment(1);
+    }
+    Ok(())
+}
+
+fn status(next: Next) -> &'static str {
+    match next {
+        Next::Done => "delivered",
+        Next::At(_) => "pending",
+        Next::GiveUp | Next::Disable => "failed",
+    }
+}
+
+fn due(next: Next) -> Option<chrono::DateTime<chrono::Utc>> {
+    match next {
+        Next::At(time) => Some(time),
+        Next::Done | Next::GiveUp | Next::Disable => None,
+    }
+}
+
+fn whole_millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// A 410 switches the webhook off; what is pending for it is held.
+async fn disable_gone(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()> {
+    for (delivery, report) in rows.0.iter().filter(|(_, report)| report.next == Next::Disable) {
+        tracing::warn!(webhook_id = %delivery.webhook, "the receiver answered 410; its webhook is switched off");
+        sqlx::query!(
+            "update webhooks set active = false, disabled_reason = 'gone', updated_at = $3
+             where tenant_id = $1 and id = $2 and active",
+            delivery.tenant.0,
+            delivery.webhook.0,
+            report.ended,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+async fn hand_back(tx: &mut SystemTx, db: &Db, unbegun: &[&Delivery]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update webhook_events e set next_retry = $4, lease_id = null, claims = e.claims - 1
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as o (tenant_id, id, lease_id)
+         where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id",
+        &unbegun.iter().map(|delivery| delivery.tenant.0).collect::<Vec<_>>(),
+        &unbegun.iter().map(|delivery| delivery.id.0).collect::<Vec<_>>(),
+        &unbegun.iter().map(|delivery| delivery.lease.0).collect::<Vec<_>>(),
+        db.clock().now(),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
