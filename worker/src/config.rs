@@ -49,7 +49,14 @@ impl Config {
     /// # Errors
     /// All missing and bad variables at once.
     pub fn from_env() -> Result<Self, Faults> {
-        let mut settings = Settings::from_env();
+        Self::from_settings(Settings::from_env())
+    }
+
+    /// Reads any source of variables.
+    ///
+    /// # Errors
+    /// All missing and bad variables at once.
+    pub fn from_settings(mut settings: Settings<'_>) -> Result<Self, Faults> {
         let config = Self::read(&mut settings);
         settings.finish(config)
     }

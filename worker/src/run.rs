@@ -51,7 +51,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
-    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
+    let engine =
+        Engine { db: db.clone(), slots, lease, out, records: records.clone(), stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
