@@ -11,3 +11,4 @@ mod envelope;
 mod isolation;
 mod lists;
 mod migrations;
+mod webhooks;
