@@ -1,11 +1,11 @@
 //! The real binary, as an operator runs it.
 
 use std::collections::BTreeMap;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tests::kit::{Database, PEPPER, TOKEN_KEY};
-use tests::servers::{free_port, target_dir};
+use tests::servers::free_port;
 use tokio::process::Command;
 
 /// Long enough for any start on any machine; nothing waits for it when all is well.
@@ -43,9 +43,23 @@ impl Environment {
         self
     }
 
-    /// The command, which knows these variables and no other.
+    /// The worker's, everything right but, perhaps, the database.
+    pub fn of_worker(url: &str) -> Self {
+        Self(BTreeMap::from([
+            ("DATABASE_URL", url.to_owned()),
+            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("SECRET_KEYS", format!("1:{TOKEN_KEY}")),
+        ]))
+    }
+
+    /// `api`, which knows these variables and no other.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let program = target_dir().unwrap().join("debug/api");
+        self.program("api", arguments)
+    }
+
+    fn program(&self, name: &str, arguments: &[&str]) -> Command {
+        // This test lies in the folder `deps` beside it.
+        let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
         assert!(program.is_file(), "{} is missing: `make test` builds it", program.display());
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(&self.0);
@@ -57,11 +71,14 @@ impl Environment {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs `api` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output();
-        let output = tokio::time::timeout(PATIENCE, output).await;
-        Ended::from(output.unwrap_or_else(|_| panic!("api {arguments:?} did not end")).unwrap())
+        ended(self.command(arguments)).await
+    }
+
+    /// Runs `worker` to its end.
+    pub async fn run_worker(&self) -> Ended {
+        ended(self.program("worker", &[])).await
     }
 }
 
@@ -73,15 +90,11 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
+async fn ended(mut command: Command) -> Ended {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{command:?} did not end")).unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 impl Ended {
@@ -99,7 +112,8 @@ impl Ended {
         for message in messages {
             assert!(self.stderr.contains(message), "{message:?} is not said: {self:?}");
         }
-        assert!(self.stderr.starts_with("api: "), "{self:?}");
+        let named = ["api: ", "worker: "].iter().any(|name| self.stderr.starts_with(name));
+        assert!(named, "{self:?}");
         self.stderr
     }
 }

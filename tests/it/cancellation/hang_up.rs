@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 const PATH: &str = "/api/v1/connection/contacts";
-const CLIENTS: u64 = 300;
+const CLIENTS: u64 = 200;
 
 /// Sends the whole request, waits a moment and is gone.
 async fn hang_up(
@@ -96,12 +96,10 @@ async fn clients_that_hang_up_leave_no_tenant_behind_on_a_connection() {
     let app = TestApp::configured(|config| config.db.connections = 2).await;
     let tenant = app.tenant("Anna").await;
     tenant.post(PATH, json!({"name": "Ada"})).await.created();
-    for _ in 0..3 {
-        many_hang_up(&app, &tenant, "GET", PATH).await;
-        for _ in 0..4 {
-            let seen = sqlx::query("select 1 from contacts").execute(app.api.db.direct()).await;
-            let code = seen.as_ref().err().and_then(|error| error.as_database_error()?.code());
-            assert!(matches!(code.as_deref(), Some("42704" | "22P02")), "{seen:?}");
-        }
+    many_hang_up(&app, &tenant, "GET", PATH).await;
+    for _ in 0..10 {
+        let seen = sqlx::query("select 1 from contacts").execute(app.api.db.direct()).await;
+        let code = seen.as_ref().err().and_then(|error| error.as_database_error()?.code());
+        assert!(matches!(code.as_deref(), Some("42704" | "22P02")), "{seen:?}");
     }
 }

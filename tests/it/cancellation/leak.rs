@@ -19,7 +19,7 @@ const CONNECTIONS: u32 = 4;
 /// After this many attempts without a leak, there is none.
 const MOST_TRIES: usize = 20_000;
 /// Cancelled transactions that the guard must survive; unguarded, about one in 25 shows its tenant.
-const CANCELLED: usize = 600;
+const CANCELLED: usize = 250;
 /// Tasks that cancel side by side.
 const TASKS: usize = 8;
 
@@ -105,7 +105,7 @@ async fn a_cancelled_tenant_transaction_never_shows_its_rows_to_the_next_borrowe
             tokio::spawn(async move {
                 let mut attempt = task;
                 while count.load(Ordering::Relaxed) < CANCELLED {
-                    if cancelled(&db, tenant, attempt % 12 + 1).await {
+                    if cancelled(&db, tenant, attempt % 6 + 1).await {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                     let seen = forgetful(db.direct()).await;

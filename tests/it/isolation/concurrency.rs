@@ -9,7 +9,7 @@ use serde_json::json;
 use tests::kit::{Answer, Tenant, TestApp};
 
 const TASKS: usize = 64;
-const REQUESTS: usize = 20;
+const REQUESTS: usize = 10;
 const PATH: &str = "/api/v1/connection/contacts";
 
 /// A tenant, what only its records hold, and one of its records.

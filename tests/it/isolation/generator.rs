@@ -174,10 +174,7 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
         "text" => json!(column.check.as_deref().and_then(first_literal).unwrap_or(&text)),
         "text[]" => json!([text]),
         "json" | "jsonb" => json!({"data": text}),
-        "bytea" => json!(format!(
-            "\\x{}",
-            text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
-        )),
+        "bytea" => json!(format!("\\x{unique:032x}")),
         "integer" | "bigint" | "smallint" => json!(1),
         "boolean" => json!(true),
         // What may be absent says that something ended, such as deleted_at.

@@ -14,32 +14,32 @@ pub struct Probe {
     /// The tables that the ids of the path belong to, outermost first.
     pub ids: &'static [&'static str],
     /// A valid body, or none.
-    pub body: fn() -> Option<Value>,
+    pub body: Option<fn() -> Value>,
     /// A query that finds the records of whoever is named.
-    pub query: fn(canary: &str) -> Option<String>,
+    pub query: Option<fn(canary: &str) -> String>,
 }
 
 impl Probe {
     const fn new(route: &'static str) -> Self {
-        Self { route, ids: &[], body: || None, query: |_| None }
+        Self { route, ids: &[], body: None, query: None }
     }
 
     const fn ids(self, ids: &'static [&'static str]) -> Self {
         Self { ids, ..self }
     }
 
-    const fn body(self, body: fn() -> Option<Value>) -> Self {
-        Self { body, ..self }
+    const fn body(self, body: fn() -> Value) -> Self {
+        Self { body: Some(body), ..self }
     }
 
-    const fn query(self, query: fn(&str) -> Option<String>) -> Self {
-        Self { query, ..self }
+    const fn query(self, query: fn(&str) -> String) -> Self {
+        Self { query: Some(query), ..self }
     }
 }
 
 /// Every route of the api.
 pub const PROBES: &[Probe] = &[
-    Probe::new("GET /api/v1/connection/contacts").query(|canary| Some(format!("q={canary}"))),
+    Probe::new("GET /api/v1/connection/contacts").query(|canary| format!("q={canary}")),
     Probe::new("POST /api/v1/connection/contacts").body(contact),
     Probe::new("GET /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("PUT /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
@@ -57,10 +57,10 @@ pub const PROBES: &[Probe] = &[
         .ids(&["webhooks", "webhook_events"]),
 ];
 
-fn contact() -> Option<Value> {
-    Some(json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"}))
+fn contact() -> Value {
+    json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
 }
 
-fn webhook() -> Option<Value> {
-    Some(json!({"url": "https://example.com/stranger", "events": ["contact.created"]}))
+fn webhook() -> Value {
+    json!({"url": "https://example.com/stranger", "events": ["contact.created"]})
 }
