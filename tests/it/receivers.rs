@@ -100,7 +100,7 @@ async fn an_answer_of_ten_gigabytes_is_cut_off_and_its_status_counts() {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
             stream.write_all(head.as_bytes()).await?;
             while count.load(Ordering::SeqCst) < LENGTH {
-                stream.write_all(&[b'x'; 64 * 1024]).await?;
+                stream.write_all(&vec![b'x'; 64 * 1024]).await?;
                 count.fetch_add(64 * 1024, Ordering::SeqCst);
             }
             Ok(())
