@@ -89,7 +89,7 @@ impl Config {
             "Of these, to one webhook (per worker)",
         );
         let per_tenant: Option<Count> = settings.default(
-            "TENANT_MAX_IN_FLIGHT",
+            "WEBHOOK_TENANT_MAX_IN_FLIGHT",
             "64",
             "Of these, to all webhooks of one tenant (per worker)",
         );

@@ -55,6 +55,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         Engine { db: db.clone(), slots, lease, out, records: records.clone(), stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
+    let stop_signal = stop_signal(stop.clone())?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
     let worker = WorkerBuilder::new(format!("deliveries-{}", id::fresh(db.clock().now())))
         .backend(DeliveryBackend::new(claimed, records, stop.clone()))
@@ -62,7 +63,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    let ended = worker.run_until(stop_signal(stop.clone())).await;
+    let ended = worker.run_until(stop_signal).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming);
@@ -81,17 +82,22 @@ async fn deliver(
     Ok(())
 }
 
-/// Claiming ends with the signal itself: apalis stops taking tasks only a moment later.
-async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
+/// SIGTERM or SIGINT, listened for from the call on. Claiming ends with the signal itself: apalis stops taking tasks
+/// only a moment later.
+fn stop_signal(
+    stop: CancellationToken,
+) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("draining: no new claims, requests under way are finished");
-    stop.cancel();
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("draining: no new claims, requests under way are finished");
+        stop.cancel();
+        Ok(())
+    })
 }
 
 /// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.

@@ -9,14 +9,14 @@
 //! - [`report`]: `target/dev.json` and what is printed.
 
 mod catcher;
-mod database;
+pub(crate) mod database;
 mod lock;
 mod main_job;
-mod product;
+pub(crate) mod product;
 mod program;
 mod report;
-mod say;
-mod settings;
+pub(crate) mod say;
+pub(crate) mod settings;
 mod stage;
 mod supervisor;
 mod tenants;

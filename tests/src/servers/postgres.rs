@@ -103,6 +103,12 @@ impl Postgres {
         &self.bin
     }
 
+    /// The server's log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.log()
+    }
+
     /// The superuser's password, drawn at random. [`url`](Self::url) uses it for every user.
     #[must_use]
     pub fn password(&self) -> &str {

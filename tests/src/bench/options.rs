@@ -1,0 +1,88 @@
+//! What the command line asks for.
+
+use std::time::Duration;
+
+use crate::servers::Result;
+
+/// Every row, in the order in which they run.
+pub const ROWS: [&str; 4] = ["B1", "B2", "B4", "B5"];
+
+pub const USAGE: &str = "bench [--quick] [--even] [--rows B1,B2,B4,B5] [--note TEXT]
+
+  --quick   one short round on little data: a smoke run whose figures mean nothing
+  --even    in B5, events at even distances instead of at random ones (a Poisson process)
+  --rows    only these rows
+  --note    goes into the report: who shared the machine, for instance";
+
+/// How much is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub rows: Vec<&'static str>,
+    pub quick: bool,
+    pub even: bool,
+    pub note: String,
+}
+
+impl Options {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// What is wrong with them, and how they are written.
+    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut options =
+            Self { rows: ROWS.to_vec(), quick: false, even: false, note: String::new() };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value =
+                || arguments.next().ok_or_else(|| format!("{argument} needs a value\n\n{USAGE}"));
+            match argument.as_str() {
+                "--quick" => options.quick = true,
+                "--even" => options.even = true,
+                "--note" => options.note = value()?,
+                "--rows" => options.rows = rows(&value()?)?,
+                _ => return Err(format!("{argument} is not known\n\n{USAGE}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn rounds(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
+    /// Before each measurement.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_secs(if self.quick { 1 } else { 2 })
+    }
+
+    /// Of one rate, in one round.
+    pub fn measurement(&self) -> Duration {
+        Duration::from_secs(if self.quick { 2 } else { 10 })
+    }
+}
+
+fn rows(list: &str) -> Result<Vec<&'static str>> {
+    let wanted: Vec<&str> = list.split(',').map(str::trim).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !ROWS.contains(name)) {
+        return Err(format!("there is no row {unknown}; there are {}", ROWS.join(", ")).into());
+    }
+    Ok(ROWS.into_iter().filter(|name| wanted.contains(name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn rows_run_in_their_own_order_and_unknown_words_are_refused() {
+        assert_eq!(parse("--rows B5,B1 --quick").unwrap().rows, ["B1", "B5"]);
+        assert_eq!(parse("").unwrap().rows, ROWS);
+        for bad in ["--rows B9", "--rows", "quick", "--note"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
