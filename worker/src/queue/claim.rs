@@ -123,3 +123,18 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_always_outlives_the_longest_request() {
+        for seconds in [0, 30, 90, 86_400] {
+            let request = Duration::from_secs(seconds);
+            assert!(
+                lease(request) > TimeDelta::from_std(request).unwrap() + TimeDelta::seconds(29)
+            );
+        }
+    }
+}
