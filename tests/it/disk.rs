@@ -115,7 +115,11 @@ async fn a_full_disk_refuses_changes_with_503_and_loses_none_that_it_took() {
             break;
         }
         let missing = acknowledged.difference(&received).count();
-        assert!(Instant::now() < deadline, "{missing} never arrived\n{}", stage.worker.last_lines());
+        assert!(
+            Instant::now() < deadline,
+            "{missing} never arrived\n{}",
+            stage.worker.last_lines()
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
