@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use shared::db::DbConfig;
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings};
@@ -103,12 +102,7 @@ impl Config {
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
         );
-        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
-            "WEBHOOK_ALLOW_NETWORKS",
-            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
-        );
-        let http =
-            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        let targets = TargetPolicy::read(settings);
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
         Some(Self {
@@ -127,7 +121,7 @@ impl Config {
                 connect: Limits::default().connect.min(total_timeout),
                 ..Limits::default()
             },
-            targets: Arc::new(TargetPolicy::new(http?, networks?.unwrap_or_default())),
+            targets: Arc::new(targets?),
             telemetry: telemetry?,
         })
     }

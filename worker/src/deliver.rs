@@ -204,6 +204,6 @@ fn tell(report: &Report) {
     let error = attempt.error_code.unwrap_or("none");
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
-    let micros = attempt.latency.as_micros();
+    let micros = u64::try_from(attempt.latency.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

@@ -61,7 +61,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
     span.in_scope(|| {
-        let micros = elapsed.as_micros();
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let error = problem.as_ref().map(|problem| problem.chain());
         let status = status.as_u16();
         if status >= 500 {

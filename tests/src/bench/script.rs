@@ -85,12 +85,20 @@ impl Script {
                 value.ok_or_else(|| format!("no value of ${number} was logged for: {sql}"))?;
             filled += before;
             filled += &match value {
-                Some(value) => self.expression(value, markers),
+                Some(value) => self.parameter(value, markers),
                 None => "null".into(),
             };
             rest = &after[digits..];
         }
         Ok(filled + rest)
+    }
+
+    /// A value where a statement has a parameter. What is bound alone takes the type that is wanted there; what is
+    /// joined is text, and only a UUID needs to be told that it is none.
+    fn parameter(&mut self, value: &str, markers: &[Marker<'_>]) -> String {
+        let expression = self.expression(value, markers);
+        let joined = expression.starts_with('(');
+        if joined && Uuid::parse_str(value).is_ok() { expression + "::uuid" } else { expression }
     }
 
     /// A value as pgbench's variables: one that is bound, or several that PostgreSQL joins.
@@ -106,8 +114,7 @@ impl Script {
                 Piece::Variable(name) => format!(":{name}::text"),
             })
             .collect();
-        let joined = format!("({})", pieces.join(" || "));
-        if Uuid::parse_str(value).is_ok() { format!("{joined}::uuid") } else { joined }
+        format!("({})", pieces.join(" || "))
     }
 
     fn variable(&mut self, value: &str) -> String {
@@ -164,6 +171,8 @@ mod tests {
     const TENANT: Marker<'_> = Marker { digits: "100000000999", variable: "t" };
     const NUMBER: Marker<'_> = Marker { digits: "199999999999", variable: "n" };
 
+    const TENANT_ID: &str = "01930000-0000-7000-8000-100000000999";
+
     fn script(sql: &str, values: &[Option<&str>]) -> Result<Script> {
         let parameters = values.iter().map(|value| value.map(str::to_owned)).collect();
         let statement = Statement { sql: sql.into(), parameters };
@@ -184,16 +193,15 @@ mod tests {
 
     #[test]
     fn a_uuid_with_a_marker_stays_a_uuid() {
-        let id = "01930000-0000-7000-8000-199999999999";
-        let script = script("select $1", &[Some(id)]).unwrap();
-        assert_eq!(script.text, "select (:v0::text || :n::text)::uuid;\n");
+        let script = script("select $1", &[Some(TENANT_ID)]).unwrap();
+        assert_eq!(script.text, "select (:v0::text || :t::text)::uuid;\n");
     }
 
     #[test]
     fn statements_of_one_message_share_a_round_trip_and_only_a_varying_setting_is_rewritten() {
         let fixed = script("begin; set local a.b = 'x'", &[]).unwrap();
         assert_eq!(fixed.text, "\\startpipeline\nbegin;\nset local a.b = 'x';\n\\endpipeline\n");
-        let varying = script("begin; set local a.b = 'x-100000000999'", &[]).unwrap().text;
+        let varying = script(&format!("begin; set local a.b = '{TENANT_ID}'"), &[]).unwrap().text;
         let set_config = "select set_config('a.b', (:v0::text || :t::text), true);";
         assert_eq!(varying, format!("\\startpipeline\nbegin;\n{set_config}\n\\endpipeline\n"));
     }

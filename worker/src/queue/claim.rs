@@ -1,8 +1,7 @@
 //! The claim: due deliveries, fairly, under a lease.
 //!
-//! `ring` steps from webhook to webhook through the index of due rows and sees only the first row of each, so that
-//! a webhook with 50,000 rows costs as much as one with one. Each then gives at most its room. The update goes by
-//! `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
+//! `webhooks_pending()` names each webhook with its first due row, however many more it has. Each gives at most its
+//! room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
 
 use std::time::Duration;
 
