@@ -82,8 +82,8 @@ async fn a_claim_keeps_the_caps_of_webhook_tenant_and_worker() {
     held.truncate(16);
     assert_eq!(worker.claim().await.unwrap().len(), 4);
 
-    let small = app.worker_with(|config| config.caps = Caps { total: 5, ..caps });
-    assert_eq!(small.claim().await.unwrap().len(), 5);
+    let small = app.worker_with(|config| config.caps = Caps { total: 3, ..caps });
+    assert_eq!(small.claim().await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_running_worker_never_has_more_requests_under_way_than_it_may() {
     for tenant in [&wide, &narrow] {
         app.announce(tenant, "contact.created", 30).await;
     }
-    let caps = [("WEBHOOK_MAX_IN_FLIGHT", "4"), ("TENANT_MAX_IN_FLIGHT", "6")];
+    let caps = [("WEBHOOK_MAX_IN_FLIGHT", "4"), ("WEBHOOK_TENANT_MAX_IN_FLIGHT", "6")];
     let _worker = Program::worker(&app.database.worker_url(), &caps).await;
     app.wait_until("delivered", 90).await;
 
