@@ -18,8 +18,12 @@ const CONNECTIONS: u32 = 8;
 
 /// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
 /// one moment and long the next, would read whole tables.
-const PLANNER: &[(&str, &str)] =
-    &[("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+const PLANNER: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// Everything a worker needs.
 #[derive(Debug)]
