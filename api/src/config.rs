@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use shared::db::DbConfig;
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings};
@@ -86,12 +85,7 @@ impl Config {
             "SECRET_KEYS",
             "Seals webhook secrets: id:base64,…, the first seals; see `api admin keys`",
         );
-        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
-            "WEBHOOK_ALLOW_NETWORKS",
-            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
-        );
-        let http =
-            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        let targets = TargetPolicy::read(settings);
         let telemetry = TelemetryConfig::read(settings);
         Some(Self {
             listen: listen?,
@@ -106,7 +100,7 @@ impl Config {
             pepper: pepper?,
             tokens: tokens?,
             keyring: keyring?,
-            targets: TargetPolicy::new(http?, networks?.unwrap_or_default()),
+            targets: targets?,
             telemetry: telemetry?,
         })
     }

@@ -9,6 +9,7 @@ pub mod scope;
 pub mod seal;
 pub mod secret;
 pub mod settings;
+pub mod stop;
 pub mod telemetry;
 pub mod webhook;
 

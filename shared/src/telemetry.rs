@@ -1,6 +1,8 @@
 //! Logs, traces and metrics. Logs are JSON lines on standard output; traces leave over OTLP when an endpoint is
 //! configured; metrics are rendered for the admin port.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
@@ -95,7 +97,9 @@ impl Telemetry {
                 .flatten_event(true)
                 .with_span_list(false)
                 .boxed(),
-            LogFormat::Text => tracing_subscriber::fmt::layer().boxed(),
+            LogFormat::Text => {
+                tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed()
+            }
         };
         tracing_subscriber::registry()
             .with(filter)

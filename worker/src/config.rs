@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use shared::db::DbConfig;
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings};
@@ -49,7 +48,14 @@ impl Config {
     /// # Errors
     /// All missing and bad variables at once.
     pub fn from_env() -> Result<Self, Faults> {
-        let mut settings = Settings::from_env();
+        Self::from_settings(Settings::from_env())
+    }
+
+    /// Reads any source of variables.
+    ///
+    /// # Errors
+    /// All missing and bad variables at once.
+    pub fn from_settings(mut settings: Settings<'_>) -> Result<Self, Faults> {
         let config = Self::read(&mut settings);
         settings.finish(config)
     }
@@ -82,7 +88,7 @@ impl Config {
             "Of these, to one webhook (per worker)",
         );
         let per_tenant: Option<Count> = settings.default(
-            "TENANT_MAX_IN_FLIGHT",
+            "WEBHOOK_TENANT_MAX_IN_FLIGHT",
             "64",
             "Of these, to all webhooks of one tenant (per worker)",
         );
@@ -96,12 +102,7 @@ impl Config {
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
         );
-        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
-            "WEBHOOK_ALLOW_NETWORKS",
-            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
-        );
-        let http =
-            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        let targets = TargetPolicy::read(settings);
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
         Some(Self {
@@ -120,7 +121,7 @@ impl Config {
                 connect: Limits::default().connect.min(total_timeout),
                 ..Limits::default()
             },
-            targets: Arc::new(TargetPolicy::new(http?, networks?.unwrap_or_default())),
+            targets: Arc::new(targets?),
             telemetry: telemetry?,
         })
     }

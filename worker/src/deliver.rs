@@ -50,6 +50,7 @@ impl Sender {
         }
         let span = span(&delivery);
         let report = self.attempt(&delivery, &span).instrument(span.clone()).await;
+        span.in_scope(|| tell(&report));
         self.records.report(report, delivery, slot);
     }
 
@@ -77,7 +78,6 @@ impl Sender {
         let next =
             retry::next(verdict(&exchange, ended), attempt_number(delivery), &self.schedule, ended);
         let attempt = record(delivery, &exchange, started);
-        tell(&exchange, next, &attempt);
         Report { next, ended, attempt }
     }
 
@@ -194,15 +194,16 @@ fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
     }
 }
 
-fn tell(exchange: &Exchange, next: Next, attempt: &AttemptRecord) {
-    let outcome = match next {
+fn tell(report: &Report) {
+    let outcome = match report.next {
         Next::Done => "delivered",
         Next::At(_) => "retry",
         Next::GiveUp | Next::Disable => "failed",
     };
+    let attempt = &report.attempt;
     let error = attempt.error_code.unwrap_or("none");
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
-    let micros = exchange.total.as_micros();
+    let micros = u64::try_from(attempt.latency.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

@@ -9,17 +9,8 @@ use crate::queue::Slots;
 pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
     let now = db.clock().now();
     let row = sqlx::query!(
-        r#"with recursive ring as (
-            (select webhook_id, tenant_id, next_retry from webhook_events where status = 'pending'
-             order by webhook_id, next_retry limit 1)
-            union all
-            select n.webhook_id, n.tenant_id, n.next_retry from ring r cross join lateral (
-                select e.webhook_id, e.tenant_id, e.next_retry from webhook_events e
-                where e.status = 'pending' and e.webhook_id > r.webhook_id
-                order by e.webhook_id, e.next_retry limit 1) n
-        )
-        select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event
-        from ring r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
+        r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event
+        from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
     )
     .fetch_one(db.direct())
     .await?;

@@ -8,7 +8,6 @@ use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -51,9 +50,11 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
-    let engine = Engine { db: db.clone(), slots, lease, out, stop: stop.clone() };
+    let engine =
+        Engine { db: db.clone(), slots, lease, out, records: records.clone(), stop: stop.clone() };
     let claiming = tokio::spawn(engine.claim(due));
 
+    let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
     let worker = WorkerBuilder::new(format!("deliveries-{}", id::fresh(db.clock().now())))
         .backend(DeliveryBackend::new(claimed, records, stop.clone()))
@@ -61,7 +62,17 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    let ended = worker.run_until(stop_signal(stop.clone())).await;
+    let drain = {
+        let stop = stop.clone();
+        async move {
+            stopped.await;
+            tracing::info!("draining: no new claims, requests under way are finished");
+            // At once: apalis stops taking tasks only a moment later.
+            stop.cancel();
+            Ok::<(), std::io::Error>(())
+        }
+    };
+    let ended = worker.run_until(drain).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming);
@@ -77,19 +88,6 @@ async fn deliver(
     sender: Data<Arc<Sender>>,
 ) -> Result<(), std::convert::Infallible> {
     sender.deliver(claimed).await;
-    Ok(())
-}
-
-/// Claiming ends with the signal itself: apalis stops taking tasks only a moment later.
-async fn stop_signal(stop: CancellationToken) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("draining: no new claims, requests under way are finished");
-    stop.cancel();
     Ok(())
 }
 

@@ -10,13 +10,14 @@ use super::observe::RequestFacts;
 use super::routes::Access;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
-use crate::error::{Error, Result};
+use crate::error::{Details, Error, Result};
 
 /// What one route asks for.
 #[derive(Clone)]
 pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
+    pub(super) takes_query: bool,
 }
 
 /// Authenticates, then checks the scope; a public route asks for neither.
@@ -30,7 +31,20 @@ pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: N
         };
         request.extensions_mut().insert(caller);
     }
+    if !guard.takes_query
+        && let Some(error) = unknown_parameters(request.uri().query().unwrap_or_default())
+    {
+        return error.into_response();
+    }
     next.run(request).await
+}
+
+/// Every parameter of a route that takes none (requirement F-10); routes that take some read them by themselves.
+fn unknown_parameters(query: &str) -> Option<Error> {
+    let unknown: Details = url::form_urlencoded::parse(query.as_bytes())
+        .map(|(name, _)| (name.into_owned(), "Unknown parameter".to_owned()))
+        .collect();
+    (!unknown.is_empty()).then_some(Error::Invalid(unknown))
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

@@ -49,6 +49,8 @@ pub struct Doc {
     pub outcome: Outcome,
     /// Query parameters.
     pub query: Vec<Parameter>,
+    /// When it answers 409.
+    pub conflict: Option<&'static str>,
 }
 
 impl Doc {
@@ -85,6 +87,12 @@ impl Doc {
         Self { body: Some(SchemaOf::of::<T>()), ..self }
     }
 
+    /// When it answers 409.
+    #[must_use]
+    pub fn conflict(self, when: &'static str) -> Self {
+        Self { conflict: Some(when), ..self }
+    }
+
     /// The same under another name: ids are unique, and a merge answers to two methods.
     #[must_use]
     pub fn named_after(self, verb: &str, other: &str) -> Self {
@@ -92,7 +100,7 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
-        Self { id: id.to_owned(), summary, body: None, outcome, query: Vec::new() }
+        Self { id: id.to_owned(), summary, body: None, outcome, query: Vec::new(), conflict: None }
     }
 }
 

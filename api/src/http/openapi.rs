@@ -32,6 +32,13 @@ const PROBLEMS: [(&str, &str); 6] = [
     ("503", "Temporarily unavailable; try again"),
 ];
 
+/// The answers that any route with a body may give besides.
+const BODY_PROBLEMS: [(&str, &str); 3] = [
+    ("408", "The body did not arrive in time"),
+    ("413", "The body is larger than 1 MiB"),
+    ("415", "The body is not declared as JSON"),
+];
+
 /// The document of these routes.
 #[must_use]
 pub fn document(routes: &[Route]) -> OpenApi {
@@ -95,18 +102,16 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         operation = operation.request_body(Some(body.build()));
     }
     if let Access::Scope(scope) = route.access {
-        operation = operation
-            .description(Some(format!(
-                "Needs the scope `{scope}`. Counted by the `{}` limit.",
-                route.class.as_str()
-            )))
-            .securities(Some(
-                ["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0])),
-            ));
+        operation = operation.description(Some(format!("Needs the scope `{scope}`."))).securities(
+            Some(["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0]))),
+        );
     }
     let (status, answer) = answer(&doc.outcome);
     operation = operation.response(status, answer);
-    for (status, what) in PROBLEMS {
+    let with_body: &[_] = if doc.body.is_some() { &BODY_PROBLEMS } else { &[] };
+    for (status, what) in
+        PROBLEMS.iter().chain(with_body).copied().chain(doc.conflict.map(|what| ("409", what)))
+    {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
         operation = operation.response(
             status,

@@ -1,4 +1,4 @@
-//! The SQL of a list: the only dynamic SQL of the api. Columns come from the resource's own table, values are
+//! The SQL of lists, put together at run time. Columns come from the resource's own table, values are
 //! always bound.
 
 use shared::TenantTx;

@@ -10,7 +10,6 @@ use shared::db::check::{self, Process};
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::CommandResult;
@@ -27,7 +26,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let db = Db::new(&config.db, Clock::system());
     let tenants = bind(config.listen, "API_LISTEN").await?;
     let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
-    let stop_signal = stop_signal()?;
+    let stop_signal = shared::stop::signalled()?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
@@ -54,17 +53,4 @@ async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<Tc
     TcpListener::bind(address)
         .await
         .map_err(|error| format!("{address} ({variable}) cannot be listened on: {error}").into())
-}
-
-/// SIGTERM or SIGINT. Listening begins with the call, not with the first poll: whoever reads in the log that we serve
-/// may stop us at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -49,7 +49,8 @@ pub fn routes() -> Routes {
             "/{id}/events/{eventId}/resend",
             WebhooksWrite,
             resend,
-            Doc::data::<WebhookEvent>("resendWebhookEvent", "Send an event again"),
+            Doc::data::<WebhookEvent>("resendWebhookEvent", "Send an event again")
+                .conflict("The event is still pending"),
         )
 }
 

@@ -23,7 +23,7 @@ use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 
 /// Where a tenant wants to hear of events.
-#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
     /// Its id.
@@ -217,7 +217,8 @@ pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
 /// # Errors
 /// [`Error::NotFound`], or [`Error::Invalid`].
 pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Result<Webhook> {
-    let mut webhook = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
+    let before = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
+    let mut webhook = before.clone();
     if patch.secret.is_some_and(|shown| shown != webhook.secret) {
         return Err(Error::field("secret", "Cannot be changed here"));
     }
@@ -232,8 +233,12 @@ pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Re
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
     }
     patch.description.apply(&mut webhook.description);
-    webhook.updated_at = tx.now().max(webhook.updated_at);
+    if webhook == before {
+        return Ok(before);
+    }
+    webhook.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &webhook).await?;
+    tx.wake();
     Ok(webhook)
 }
 

@@ -20,6 +20,9 @@ pub use tx::{Origin, SystemTx, TenantTx};
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A database that takes longer to answer is not ready.
+const READY: Duration = Duration::from_secs(2);
+
 /// A connection idle for longer is pinged before it is used.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -142,6 +145,12 @@ impl Db {
         let mut listener = sqlx::postgres::PgListener::connect_with(&self.pool).await?;
         listener.listen(crate::outbox::CHANNEL).await?;
         Ok(listener)
+    }
+
+    /// Whether the database answers within two seconds: what `/readyz` asks.
+    pub async fn answers(&self) -> bool {
+        let probe = sqlx::query("select 1").execute(&self.pool);
+        matches!(tokio::time::timeout(READY, probe).await, Ok(Ok(_)))
     }
 
     /// Connections open now, and those of them idle.

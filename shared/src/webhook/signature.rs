@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 use crate::secret::Secret;
 
 const PREFIX: &str = "whsec_";
-const FRESH_BYTES: usize = 36; // 48 characters without padding: a double click copies it whole
+const FRESH_BYTES: usize = 36; // longer than the hash, and 48 characters without padding
 
 /// A webhook's signing secret as its owner sees it.
 #[derive(Clone, Debug)]

@@ -8,16 +8,18 @@ use super::source::{Source, file, files, root};
 const FOLDERS: [&str; 7] =
     ["api/", "worker/", "shared/", "migrations/", "deploy/", "tests/", "docs/"];
 
+/// Paths that a document names because its reader is about to make them.
+const TO_BE_MADE: [(&str, &str); 2] =
+    [("docs/adding-a-resource.md", "companies"), ("migrations/README.md", "/NNNN_")];
+
+fn is_to_be_made(document: &Source, path: &str) -> bool {
+    TO_BE_MADE.iter().any(|(place, part)| document.path == *place && path.contains(part))
+}
+
 fn documents() -> Vec<Source> {
-    let top = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "migrations/README.md",
-        "deploy/README.md",
-    ];
-    let mut all: Vec<_> = top.iter().filter_map(|path| file(path)).collect();
-    all.extend(files(&["docs"], ".md"));
+    let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    let mut all: Vec<_> = top.iter().map(|path| file(path).expect(path)).collect();
+    all.extend(files(&["docs", "migrations", "deploy"], ".md"));
     all
 }
 
@@ -66,8 +68,10 @@ fn every_link_and_path_in_the_documents_leads_somewhere() {
         for link in links(&document.text).filter(|link| !resolves(&document, link)) {
             broken.push(format!("{}: [{link}]", document.path));
         }
-        for path in quoted_paths(&document.text).filter(|path| !root().join(path).exists()) {
-            broken.push(format!("{}: `{path}`", document.path));
+        for path in quoted_paths(&document.text) {
+            if !root().join(path).exists() && !is_to_be_made(&document, path) {
+                broken.push(format!("{}: `{path}`", document.path));
+            }
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
@@ -104,9 +108,6 @@ fn is_document(path: &str) -> bool {
 
 #[test]
 fn every_document_that_the_code_points_to_exists() {
-    if documents().iter().all(|document| !document.path.starts_with("docs/")) {
-        return; // not written yet
-    }
     let mut sources = files(&["api/src", "worker/src", "shared/src", "tests/src"], ".rs");
     sources.extend(files(&["migrations", "deploy"], ".sql"));
     sources.extend([".clippy.toml", "Cargo.toml", "Makefile"].iter().filter_map(|path| file(path)));
@@ -142,7 +143,7 @@ fn every_variable_that_a_process_reads_is_explained_in_the_example_environment()
         read.iter().any(|name| name == "DATABASE_URL"),
         "the reader of variables has changed: {read:?}"
     );
-    let Some(example) = file("deploy/env.example") else { return }; // not written yet
+    let example = file("deploy/env.example").unwrap();
     let named = |name: &String| {
         example.text.lines().any(|line| {
             line.trim_start_matches(['#', ' '])

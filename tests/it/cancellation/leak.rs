@@ -19,7 +19,7 @@ const CONNECTIONS: u32 = 4;
 /// After this many attempts without a leak, there is none.
 const MOST_TRIES: usize = 20_000;
 /// Cancelled transactions that the guard must survive; unguarded, about one in 25 shows its tenant.
-const CANCELLED: usize = 250;
+const CANCELLED: usize = 2_000;
 /// Tasks that cancel side by side.
 const TASKS: usize = 8;
 

@@ -30,7 +30,7 @@ async fn each_change_announces_its_event_with_the_contact_as_it_is_then() {
         [
             ("contact.created", &created),
             ("contact.updated", &with(&updated, "previous", previous)),
-            ("contact.deleted", &updated),
+            ("contact.deleted", &with(&updated, "version", json!(3))),
             ("contact.created", &with(&restored, "restored", json!(true))),
         ]
     );

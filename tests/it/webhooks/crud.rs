@@ -122,6 +122,15 @@ async fn a_webhook_can_be_sent_back_as_it_was_got() {
 }
 
 #[tokio::test]
+async fn a_change_that_changes_nothing_leaves_the_time_of_the_last_one() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let webhook = acme.get(&at(&sample(&acme).await)).await.ok();
+    app.advance(TimeDelta::seconds(1));
+    assert_eq!(acme.put(&at(&webhook), webhook.clone()).await.ok(), webhook);
+}
+
+#[tokio::test]
 async fn a_webhook_that_was_switched_off_forgets_why_when_it_is_switched_on() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

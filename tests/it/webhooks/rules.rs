@@ -56,9 +56,9 @@ async fn every_failing_field_of_a_change_is_named_at_once_and_none_takes_effect(
         "description": "Must be a string",
         "colour": "Unknown field",
     }));
-    acme.put(&at(&before), json!({"active": false, "events": ["contact.exploded"]}))
-        .await
-        .invalid(&json!({"events": no_events()}));
+    let body = json!({"active": false, "url": "ftp://example.com", "events": ["contact.exploded"]});
+    let answer = acme.put(&at(&before), body).await;
+    answer.invalid(&json!({"url": "Must use https or http", "events": no_events()}));
     assert_eq!(acme.get(&at(&before)).await.ok(), before);
 }
 

@@ -3,7 +3,9 @@
 //! - [`Database`] is one test's own, copied from a template that has all migrations.
 //! - [`TestApp`] is the api on it, with a clock that stands still.
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
-//! - [`Receiver`] is where webhooks go.
+//! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
+//! - [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
+//! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -13,10 +15,15 @@
 
 mod answer;
 mod app;
+mod collector;
 mod config;
 mod database;
+mod deliveries;
+mod program;
 pub mod raw;
 mod receiver;
+mod stage;
+mod tcp;
 mod tenant;
 
 /// The path of contacts.
@@ -26,7 +33,12 @@ pub const WEBHOOKS: &str = "/api/v1/webhooks";
 
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
+pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};
+pub use deliveries::Subscriber;
+pub use program::Program;
 pub use receiver::{Call, Receiver, Reply};
+pub use stage::{Caller, Stage};
+pub use tcp::{TcpServer, read_webhook};
 pub use tenant::{Credential, Tenant};

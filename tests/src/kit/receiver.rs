@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ struct Memory {
     calls: Mutex<Vec<Call>>,
     script: Mutex<VecDeque<Reply>>,
     arrived: Notify,
+    under_way: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 /// Records every request and answers 200, unless told otherwise.
@@ -127,6 +130,12 @@ impl Receiver {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.memory.calls).clone()
+    }
+
+    /// The most requests that were under way at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.memory.peak.load(Ordering::SeqCst)
     }
 
     /// The one request that has arrived.
@@ -170,8 +179,10 @@ async fn answer(
 ) -> Response {
     let reply = lock(&memory.script).pop_front().unwrap_or(Reply::status(200));
     lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
+    memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();
     tokio::time::sleep(reply.delay).await;
+    memory.under_way.fetch_sub(1, Ordering::SeqCst);
     let response = Response::builder().status(reply.status);
     let response = reply
         .headers

@@ -65,6 +65,12 @@ impl Tenant {
         Self { credential, ..self.clone() }
     }
 
+    /// The same tenant, called through another api over the same database.
+    #[must_use]
+    pub fn through(&self, base: String) -> Self {
+        Self { base, ..self.clone() }
+    }
+
     /// The same tenant, called with a new key that may do only this.
     pub async fn with_scopes(&self, scopes: &[Scope]) -> Self {
         let now = self.api.db.clock().now();

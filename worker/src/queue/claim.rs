@@ -1,8 +1,7 @@
 //! The claim: due deliveries, fairly, under a lease.
 //!
-//! `ring` steps from webhook to webhook through the index of due rows and sees only the first row of each, so that
-//! a webhook with 50,000 rows costs as much as one with one. Each then gives at most its room. The update goes by
-//! `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
+//! `webhooks_pending()` names each webhook with its first due row, however many more it has. Each gives at most its
+//! room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
 
 use std::time::Duration;
 
@@ -121,6 +120,21 @@ impl Row {
             traceparent: self.traceparent,
             url: self.url,
             secret: self.secret,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_always_outlives_the_longest_request() {
+        for seconds in [0, 30, 90, 86_400] {
+            let request = Duration::from_secs(seconds);
+            assert!(
+                lease(request) > TimeDelta::from_std(request).unwrap() + TimeDelta::seconds(29)
+            );
         }
     }
 }

@@ -3,22 +3,14 @@
 --   $5, $6  most requests per webhook and per tenant          $7      now
 --   $8      free places                                       $9      the webhook served last
 --   $10     the lease                                         $11     when it ends
-with recursive ring as (
-    (select webhook_id, tenant_id, next_retry from webhook_events where status = 'pending'
-     order by webhook_id, next_retry limit 1)
-    union all
-    select n.webhook_id, n.tenant_id, n.next_retry from ring r cross join lateral (
-        select e.webhook_id, e.tenant_id, e.next_retry from webhook_events e
-        where e.status = 'pending' and e.webhook_id > r.webhook_id
-        order by e.webhook_id, e.next_retry limit 1) n
-), busy as (
+with busy as (
     select * from unnest($1::uuid[], $2::int[]) as b (webhook_id, requests)
 ), busy_tenants as (
     select * from unnest($3::uuid[], $4::int[]) as b (tenant_id, requests)
 ), eligible as (
     select r.webhook_id, r.tenant_id, $6 - coalesce(t.requests, 0) as tenant_room,
            least($5 - coalesce(b.requests, 0), $6 - coalesce(t.requests, 0)) as room
-    from ring r
+    from webhooks_pending() r
     join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active and w.deleted_at is null
     left join busy b on b.webhook_id = r.webhook_id
     left join busy_tenants t on t.tenant_id = r.tenant_id

@@ -8,10 +8,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use shared::Db;
 use shared::id::WebhookId;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Slots, claim};
+use crate::record::Records;
 use crate::relay;
 
 /// Looks without being asked: retries fall due by time, and rings can be lost.
@@ -45,6 +47,8 @@ pub struct Engine {
     pub lease: TimeDelta,
     /// Where claimed deliveries go.
     pub out: mpsc::UnboundedSender<Claimed>,
+    /// Where they go back when nobody takes them any more.
+    pub records: Records,
     /// Ends the engine.
     pub stop: CancellationToken,
 }
@@ -83,8 +87,10 @@ impl Engine {
                     let idle = claimed.is_empty();
                     after = claimed.last().map(|last| last.delivery.webhook).or(after);
                     for claimed in claimed {
-                        // A closed channel is a worker that ends: the slot frees, the lease runs out.
-                        let _ = self.out.send(claimed);
+                        // A closed channel is a worker that ends: somebody else may begin at once.
+                        if let Err(SendError(unbegun)) = self.out.send(claimed) {
+                            self.records.hand_back(unbegun);
+                        }
                     }
                     if idle {
                         let either = async {

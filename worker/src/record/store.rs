@@ -20,16 +20,21 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
     let unbegun: Vec<_> =
         batch.iter().filter(|entry| entry.report.is_none()).map(|entry| &entry.delivery).collect();
     let mut tx = db.system().await?;
+    let mut written = Vec::new();
     if !reported.is_empty() {
         let reported = Reported(reported);
         log_attempts(&mut tx, db, &reported).await?;
-        write_outcomes(&mut tx, &reported).await?;
+        written = write_outcomes(&mut tx, &reported).await?;
         disable_gone(&mut tx, &reported).await?;
     }
     if !unbegun.is_empty() {
         hand_back(&mut tx, db, &unbegun).await?;
     }
-    tx.commit_lazily().await
+    tx.commit_lazily().await?;
+    for status in written.into_iter().filter(|status| status != "pending") {
+        metrics::counter!("webhook_deliveries_total", "outcome" => status).increment(1);
+    }
+    Ok(())
 }
 
 /// Deliveries with what their attempts came to, as rows that SQL takes column by column.
@@ -67,16 +72,18 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
     Ok(())
 }
 
-/// `attempts` is counted here and not at the claim: a crash or a deployment never costs one of the five.
-async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()> {
-    let written = sqlx::query!(
+/// The statuses of those whose lease still held. `attempts` is counted here and not at the claim: a crash or a
+/// deployment never costs one of the five.
+async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<String>> {
+    let written = sqlx::query_scalar!(
         r#"update webhook_events e
            set status = o.status, attempts = e.attempts + 1, next_retry = o.next_retry, lease_id = null, claims = 0,
                last_status_code = o.code, last_error = o.error,
                delivered_at = case when o.status = 'delivered' then o.ended end
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[], $7::text[],
                        $8::timestamptz[]) as o (tenant_id, id, lease_id, status, next_retry, code, error, ended)
-           where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id"#,
+           where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id
+           returning o.status as "status!""#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),
@@ -86,18 +93,14 @@ async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<
         &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
         &rows.column(|_, report| report.ended),
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    let fenced = (rows.0.len() as u64).saturating_sub(written.rows_affected());
+    let fenced = (rows.0.len() - written.len()) as u64;
     if fenced > 0 {
         metrics::counter!("webhook_outcomes_fenced_total").increment(fenced);
         tracing::warn!(fenced, "outcomes came after their lease had ended");
     }
-    for (_, report) in rows.0.iter().filter(|(_, report)| due(report.next).is_none()) {
-        metrics::counter!("webhook_deliveries_total", "outcome" => status(report.next))
-            .increment(1);
-    }
-    Ok(())
+    Ok(written)
 }
 
 fn status(next: Next) -> &'static str {

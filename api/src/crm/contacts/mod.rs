@@ -197,8 +197,9 @@ pub async fn update(tx: &mut TenantTx, id: ContactId, patch: ContactPatch) -> Re
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn remove(tx: &mut TenantTx, id: ContactId) -> Result<()> {
-    let contact = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
+    let mut contact = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
     store::delete(tx, id).await?;
+    contact.version += 1;
     tx.emit(EventType::ContactDeleted, &contact)?;
     Ok(())
 }

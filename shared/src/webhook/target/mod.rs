@@ -15,6 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 use url::{Host, Url};
 
+use crate::settings::Settings;
+
 /// Longest URL, in characters as given and in bytes as stored.
 pub const MAX_URL: usize = 2048;
 
@@ -71,6 +73,17 @@ pub enum TargetError {
 }
 
 impl TargetPolicy {
+    /// Reads `WEBHOOK_ALLOW_HTTP` and `WEBHOOK_ALLOW_NETWORKS`.
+    pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let networks: Option<Option<Vec<IpNet>>> = settings.optional(
+            "WEBHOOK_ALLOW_NETWORKS",
+            "Networks exempt from the guard against inward webhooks, such as 10.1.0.0/16",
+        );
+        let http =
+            settings.default("WEBHOOK_ALLOW_HTTP", "false", "Whether webhooks may use plain http");
+        Some(Self::new(http?, networks?.unwrap_or_default()))
+    }
+
     /// `allow_http` accepts plain http beside https; addresses in `allow_networks` are exempt from
     /// the refusal of private and reserved ones. IPv4-mapped networks mean the IPv4 ones.
     #[must_use]

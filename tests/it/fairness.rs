@@ -1,0 +1,152 @@
+//! A receiver that hangs or a tenant with deep queues costs the others nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shared::id::WebhookId;
+use tests::kit::{CONTACTS, Program, Reply, Subscriber, TcpServer, TestApp};
+use worker::queue::{Caps, Claimed, Slots, claim};
+
+/// How many of these go to each webhook.
+fn shares(claimed: &[Claimed]) -> BTreeMap<WebhookId, usize> {
+    claimed.iter().fold(BTreeMap::new(), |mut shares, one| {
+        *shares.entry(one.delivery.webhook).or_default() += 1;
+        shares
+    })
+}
+
+fn id(subscriber: &Subscriber) -> WebhookId {
+    WebhookId(subscriber.id)
+}
+
+#[tokio::test]
+async fn a_thousand_deliveries_to_a_hanging_receiver_do_not_keep_another_tenant_waiting() {
+    let app = TestApp::start().await;
+    let (busy, calm) = (app.tenant("busy").await, app.tenant("calm").await);
+    let tarpit = TcpServer::silent().await;
+    busy.webhook(&tarpit.url(), &["*"]).await;
+    let subscriber = calm.subscribe(&["*"]).await;
+    app.announce(&busy, "contact.created", 1000).await;
+    calm.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker_with(|config| config.limits.total = Duration::from_secs(2));
+    worker.relay().await.unwrap();
+
+    let first = worker.claim().await.unwrap();
+    assert_eq!(first.len(), 33, "one webhook's cap, and the other tenant's one");
+    assert_eq!(shares(&first)[&id(&subscriber)], 1);
+
+    // The hanging one holds all it may have: the next claim is the other tenant's alone.
+    calm.post(CONTACTS, json!({"name": "Bob"})).await.created();
+    worker.relay().await.unwrap();
+    let second = worker.claim().await.unwrap();
+    assert_eq!(shares(&second), BTreeMap::from([(id(&subscriber), 1)]));
+    assert!(worker.claim().await.unwrap().is_empty());
+
+    let claimed = first.into_iter().chain(second).collect();
+    let (delivered, calls) = tokio::join!(worker.deliver(claimed), subscriber.receiver.wait_for(2));
+    delivered.unwrap();
+    assert_eq!(calls.len(), 2);
+    assert_eq!((app.count("delivered").await, app.count("pending").await), (2, 1000));
+    assert_eq!(tarpit.connections(), 32);
+}
+
+#[tokio::test]
+async fn a_claim_keeps_the_caps_of_webhook_tenant_and_worker() {
+    let app = TestApp::start().await;
+    let (wide, narrow) = (app.tenant("wide").await, app.tenant("narrow").await);
+    for tenant in [&wide, &wide, &wide, &narrow] {
+        tenant.webhook("http://127.0.0.1:9/", &["*"]).await;
+    }
+    for tenant in [&wide, &narrow] {
+        app.announce(tenant, "contact.created", 50).await;
+    }
+    let caps = Caps { total: 30, per_webhook: 8, per_tenant: 12 };
+    let worker = app.worker_with(|config| config.caps = caps);
+    worker.relay().await.unwrap();
+
+    let mut held = Vec::new();
+    loop {
+        let claimed = worker.claim().await.unwrap();
+        if claimed.is_empty() {
+            break;
+        }
+        held.extend(claimed);
+    }
+    let of = |tenant| held.iter().filter(|one| one.delivery.tenant == tenant).count();
+    assert_eq!((of(wide.id), of(narrow.id)), (12, 8));
+    assert!(shares(&held).values().all(|share| *share <= 8), "{:?}", shares(&held));
+
+    // Places that become free are given out again, no more.
+    held.truncate(16);
+    assert_eq!(worker.claim().await.unwrap().len(), 4);
+
+    let small = app.worker_with(|config| config.caps = Caps { total: 3, ..caps });
+    assert_eq!(small.claim().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn every_webhook_with_a_deep_queue_has_its_share_in_every_claim() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut deep = Vec::new();
+    for _ in 0..3 {
+        deep.push(acme.subscribe(&["*"]).await);
+    }
+    app.announce(&acme, "contact.created", 40).await;
+    let worker = app.worker_with(|config| config.caps.total = 12);
+    worker.relay().await.unwrap();
+
+    for _ in 0..10 {
+        let claimed = worker.claim().await.unwrap();
+        let expected: BTreeMap<_, _> = deep.iter().map(|subscriber| (id(subscriber), 4)).collect();
+        assert_eq!(shares(&claimed), expected);
+    }
+}
+
+#[tokio::test]
+async fn with_fewer_places_than_webhooks_they_take_turns() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for _ in 0..5 {
+        acme.webhook("http://127.0.0.1:9/", &["*"]).await;
+    }
+    app.announce(&acme, "contact.created", 10).await;
+    app.worker().relay().await.unwrap();
+
+    let (db, slots) =
+        (app.worker_db(), Slots::new(Caps { total: 2, per_webhook: 2, per_tenant: 2 }));
+    let mut served: BTreeMap<WebhookId, usize> = BTreeMap::new();
+    let mut after = None;
+    for _ in 0..5 {
+        let claimed = claim(&db, &slots, TimeDelta::minutes(1), after).await.unwrap();
+        assert_eq!(claimed.len(), 2);
+        after = claimed.last().map(|one| one.delivery.webhook);
+        for (webhook, share) in shares(&claimed) {
+            *served.entry(webhook).or_default() += share;
+        }
+    }
+    assert_eq!(served.len(), 5);
+    assert!(served.values().all(|share| *share == 2), "{served:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_worker_never_has_more_requests_under_way_than_it_may() {
+    let app = TestApp::start().await;
+    let (wide, narrow) = (app.tenant("wide").await, app.tenant("narrow").await);
+    let (of_tenant, of_webhook) = (wide.subscribe(&["*"]).await, narrow.subscribe(&["*"]).await);
+    wide.webhook(&of_tenant.receiver.url(), &["*"]).await;
+    for receiver in [&of_tenant.receiver, &of_webhook.receiver] {
+        receiver.script(vec![Reply::status(200).after(Duration::from_millis(200)); 60]);
+    }
+    for tenant in [&wide, &narrow] {
+        app.announce(tenant, "contact.created", 30).await;
+    }
+    let caps = [("WEBHOOK_MAX_IN_FLIGHT", "4"), ("WEBHOOK_TENANT_MAX_IN_FLIGHT", "6")];
+    let _worker = Program::worker(&app.database.worker_url(), &caps).await;
+    app.wait_until("delivered", 90).await;
+
+    assert!(of_webhook.receiver.peak() <= 4, "{}", of_webhook.receiver.peak());
+    assert!(of_tenant.receiver.peak() <= 6, "{}", of_tenant.receiver.peak());
+}

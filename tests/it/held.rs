@@ -1,0 +1,86 @@
+//! Webhooks that are switched off or deleted: nothing is sent, nothing is lost silently.
+
+use serde_json::json;
+use tests::kit::{CONTACTS, TestApp};
+
+#[tokio::test]
+async fn a_webhook_that_is_off_gets_no_new_events() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    subscriber.switch(false).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    worker.drain().await.unwrap();
+
+    subscriber.switch(true).await;
+    worker.drain().await.unwrap();
+    assert!(subscriber.deliveries().await.is_empty());
+    assert!(subscriber.receiver.calls().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_pending_when_a_webhook_is_switched_off_is_held_and_goes_out_when_it_is_on_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+
+    subscriber.switch(false).await;
+    assert_eq!(worker.drain().await.unwrap(), 0);
+    let held = subscriber.only_delivery().await;
+    assert_eq!(
+        (&held["status"], &held["heldReason"]),
+        (&json!("pending"), &json!("webhook_inactive"))
+    );
+    assert_eq!((&held["attempts"], &held["nextRetry"]), (&json!(0), &json!(null)));
+
+    subscriber.switch(true).await;
+    assert_eq!(worker.drain().await.unwrap(), 1);
+    subscriber.receiver.only_call().assert_signed(&subscriber.secret);
+    let sent = subscriber.only_delivery().await;
+    assert_eq!((&sent["status"], &sent["heldReason"]), (&json!("delivered"), &json!(null)));
+}
+
+#[tokio::test]
+async fn what_is_pending_when_a_webhook_is_deleted_fails_and_says_why() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (deleted, kept) = (acme.subscribe(&["*"]).await, acme.subscribe(&["*"]).await);
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+
+    acme.delete(&deleted.path()).await.no_content();
+    assert_eq!(worker.drain().await.unwrap(), 1);
+    assert!(deleted.receiver.calls().is_empty());
+    assert_eq!(kept.receiver.calls().len(), 1);
+    let (status, error): (String, String) =
+        sqlx::query_as("select status, last_error from webhook_events where webhook_id = $1 and next_retry is null")
+            .bind(deleted.id)
+            .fetch_one(app.database.admin())
+            .await
+            .unwrap();
+    assert_eq!((status.as_str(), error.as_str()), ("failed", "webhook_deleted"));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_deleted_during_an_attempt_gets_no_further_one() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    subscriber.receiver.script([500]);
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+    let claimed = worker.claim().await.unwrap();
+    acme.delete(&subscriber.path()).await.no_content();
+    worker.deliver(claimed).await.unwrap();
+
+    app.advance(chrono::TimeDelta::minutes(2));
+    assert_eq!(worker.drain().await.unwrap(), 0);
+    assert_eq!(subscriber.receiver.calls().len(), 1);
+    assert_eq!(app.count("failed").await, 1);
+}

@@ -1,0 +1,160 @@
+//! Both signature families, checked by other code than the product's own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use shared::Clock;
+use shared::settings::Value as _;
+use standardwebhooks::Webhook;
+use tests::kit::{CONTACTS, Call, Receiver, TestApp, WEBHOOKS, hex};
+
+/// HMAC-SHA256 as RFC 2104 spells it.
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut block = [0; 64];
+    if key.len() > block.len() {
+        block[..32].copy_from_slice(&Sha256::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let padded = |pad: u8| block.map(|byte| byte ^ pad);
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+/// `id.timestamp.body`, as Standard Webhooks signs it.
+fn signed_content(call: &Call) -> Vec<u8> {
+    let head = format!("{}.{}.", call.header("webhook-id"), call.header("webhook-timestamp"));
+    [head.as_bytes(), &call.body].concat()
+}
+
+#[tokio::test]
+async fn the_reference_library_of_standard_webhooks_verifies_a_request_as_it_arrives() {
+    let app = TestApp::start().await;
+    app.advance(Clock::system().now() - app.clock.now());
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let call = subscriber.receiver.only_call();
+    let library = Webhook::new(&subscriber.secret).unwrap();
+    library.verify(&call.body, &call.headers).unwrap();
+    let mut altered = call.body.to_vec();
+    *altered.last_mut().unwrap() = b' ';
+    assert!(library.verify(&altered, &call.headers).is_err());
+}
+
+#[tokio::test]
+async fn both_signatures_are_what_an_independent_hmac_makes_of_the_bytes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let call = subscriber.receiver.only_call();
+    let key = STANDARD.decode(subscriber.secret.strip_prefix("whsec_").unwrap()).unwrap();
+    assert_eq!(key.len(), 36);
+    let standard = STANDARD.encode(hmac(&key, &signed_content(&call)));
+    assert_eq!(call.header("webhook-signature"), format!("v1,{standard}"));
+    let document = hex(&hmac(subscriber.secret.as_bytes(), &call.body));
+    assert_eq!(call.header("x-webhook-signature"), format!("sha256={document}"));
+}
+
+#[tokio::test]
+async fn a_secret_of_the_tenants_own_keys_both_signatures_with_its_text() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let receiver = Receiver::start().await;
+    let secret = "correct-horse-battery-staple";
+    acme.post(WEBHOOKS, json!({"url": receiver.url(), "events": ["*"], "secret": secret}))
+        .await
+        .created();
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let call = receiver.only_call();
+    let standard = STANDARD.encode(hmac(secret.as_bytes(), &signed_content(&call)));
+    assert_eq!(call.header("webhook-signature"), format!("v1,{standard}"));
+    let document = hex(&hmac(secret.as_bytes(), &call.body));
+    assert_eq!(call.header("x-webhook-signature"), format!("sha256={document}"));
+}
+
+#[tokio::test]
+async fn every_attempt_is_signed_anew_at_its_own_time_over_the_same_bytes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    subscriber.receiver.script([500, 500]);
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    let mut times = Vec::new();
+    for minutes in [2, 4, 8] {
+        worker.drain().await.unwrap();
+        times.push(app.clock.now().timestamp().to_string());
+        app.advance(TimeDelta::minutes(minutes));
+    }
+
+    let calls = subscriber.receiver.calls();
+    let sent: Vec<&str> = calls.iter().map(|call| call.header("webhook-timestamp")).collect();
+    assert_eq!(sent, times);
+    for call in &calls {
+        call.assert_signed(&subscriber.secret);
+        assert_eq!(call.body, calls[0].body);
+        assert_eq!(call.header("webhook-id"), calls[0].header("webhook-id"));
+        assert_eq!(call.header("x-webhook-signature"), calls[0].header("x-webhook-signature"));
+    }
+    assert_ne!(calls[0].header("webhook-signature"), calls[1].header("webhook-signature"));
+    assert_ne!(calls[1].header("webhook-signature"), calls[2].header("webhook-signature"));
+}
+
+#[tokio::test]
+async fn a_payload_keeps_its_bytes_whatever_is_in_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let payload = r#"{ "b":1, "a":12345678901234567890.123456789012345678901234567890,"a":1E400,
+        "text":"é\u00e9 \ud83d\ude00 😀 \/ \" \\ "#
+        .to_owned()
+        + "\u{2028}\u{202e}\", \"empty\" : {}, \"deep\":[[[]]] }";
+    sqlx::query(
+        "insert into outbox (tenant_id, event_id, event, payload, occurred_at)
+         values ($1, gen_random_uuid(), 'contact.created', $2::json, $3)",
+    )
+    .bind(acme.id.0)
+    .bind(&payload)
+    .bind(app.clock.now())
+    .execute(app.database.admin())
+    .await
+    .unwrap();
+    app.worker().drain().await.unwrap();
+
+    let call = subscriber.receiver.only_call();
+    let text = std::str::from_utf8(&call.body).unwrap();
+    assert!(text.contains(&format!(r#","data":{payload},"occurrenceId""#)), "{text}");
+    call.assert_signed(&subscriber.secret);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_opened_fails_the_delivery_without_a_request() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let rotated_away = "2:YGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn8=";
+    let mut worker = app.worker_with(|config| {
+        config.keyring = shared::seal::Keyring::parse(rotated_away).unwrap();
+    });
+    worker.drain().await.unwrap();
+
+    assert!(subscriber.receiver.calls().is_empty());
+    let delivery = subscriber.only_delivery().await;
+    assert_eq!(
+        (&delivery["status"], &delivery["lastError"]),
+        (&json!("failed"), &json!("secret_unreadable"))
+    );
+    let log = delivery["attemptLog"].as_array().unwrap();
+    assert_eq!((log.len(), &log[0]["errorCode"]), (1, &json!("secret_unreadable")));
+}

@@ -1,0 +1,71 @@
+//! Receivers that no HTTP server would be.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A TCP server that does the same with every connection.
+pub struct TcpServer {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl TcpServer {
+    /// Starts it on a free port of this machine.
+    pub async fn start<F>(behave: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::<AtomicUsize>::default();
+        let count = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(behave(stream));
+            }
+        });
+        Self { address, connections }
+    }
+
+    /// A server that accepts connections and never says a word.
+    pub async fn silent() -> Self {
+        Self::start(|stream| async move {
+            let _held = stream;
+            std::future::pending().await
+        })
+        .await
+    }
+
+    /// Where webhooks are to be sent.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// How many connections were made.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// Reads one webhook whole: its body is JSON that ends in `"}`.
+///
+/// # Errors
+/// The connection's.
+pub async fn read_webhook(stream: &mut TcpStream) -> io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\"}") {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
