@@ -7,17 +7,23 @@ use crate::servers::Result;
 /// Every row, in the order in which they run.
 pub const ROWS: [&str; 4] = ["B1", "B2", "B4", "B5"];
 
-pub const USAGE: &str = "bench [--quick] [--even] [--rows B1,B2,B4,B5] [--note TEXT]
+/// Events per second in B5.
+const RATES: [u32; 4] = [10, 50, 200, 1_000];
+
+pub const USAGE: &str =
+    "bench [--quick] [--rows B1,B2,B4,B5] [--rates 10,50,200,1000] [--even] [--note TEXT]
 
   --quick   one short round on little data: a smoke run whose figures mean nothing
-  --even    in B5, events at even distances instead of at random ones (a Poisson process)
   --rows    only these rows
+  --rates   only these rates of events in B5
+  --even    in B5, events at even distances instead of at random ones (a Poisson process)
   --note    goes into the report: who shared the machine, for instance";
 
 /// How much is measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub rows: Vec<&'static str>,
+    pub rates: Vec<u32>,
     pub quick: bool,
     pub even: bool,
     pub note: String,
@@ -29,8 +35,13 @@ impl Options {
     /// # Errors
     /// What is wrong with them, and how they are written.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut options =
-            Self { rows: ROWS.to_vec(), quick: false, even: false, note: String::new() };
+        let mut options = Self {
+            rows: ROWS.to_vec(),
+            rates: RATES.to_vec(),
+            quick: false,
+            even: false,
+            note: String::new(),
+        };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value =
@@ -40,6 +51,7 @@ impl Options {
                 "--even" => options.even = true,
                 "--note" => options.note = value()?,
                 "--rows" => options.rows = rows(&value()?)?,
+                "--rates" => options.rates = rates(&value()?)?,
                 _ => return Err(format!("{argument} is not known\n\n{USAGE}").into()),
             }
         }
@@ -69,6 +81,11 @@ fn rows(list: &str) -> Result<Vec<&'static str>> {
     Ok(ROWS.into_iter().filter(|name| wanted.contains(name)).collect())
 }
 
+fn rates(list: &str) -> Result<Vec<u32>> {
+    let rates: std::result::Result<Vec<u32>, _> = list.split(',').map(str::parse).collect();
+    rates.ok().filter(|rates| !rates.contains(&0)).ok_or_else(|| format!("no rates: {list}").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +98,8 @@ mod tests {
     fn rows_run_in_their_own_order_and_unknown_words_are_refused() {
         assert_eq!(parse("--rows B5,B1 --quick").unwrap().rows, ["B1", "B5"]);
         assert_eq!(parse("").unwrap().rows, ROWS);
-        for bad in ["--rows B9", "--rows", "quick", "--note"] {
+        assert_eq!(parse("--rates 50,7").unwrap().rates, [50, 7]);
+        for bad in ["--rates x", "--rates 0", "--rows B9", "--rows", "quick", "--note"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

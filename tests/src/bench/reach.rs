@@ -61,14 +61,13 @@ pub async fn run(
     numbers: &Numbers,
     subscribers: &Subscribers,
 ) -> Result<Row> {
-    let rates: &[u32] = if options.quick { &[50, 200] } else { &[10, 50, 200, 1_000] };
     let bench = Bench { stage, options, numbers, subscribers };
     let mut session = stage.superuser().await?;
     let api = stage.api().await?;
-    let mut trials: Vec<Vec<Trial>> = rates.iter().map(|_| Vec::new()).collect();
+    let mut trials: Vec<Vec<Trial>> = options.rates.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.rounds() {
         let mut beside = Vec::new();
-        for rate in rates {
+        for rate in &options.rates {
             beside.push((bench.answers(*rate, &api).await?, bench.bare(*rate).await?));
         }
         let empty = [
@@ -78,7 +77,7 @@ pub async fn run(
         ];
         execute(&mut session, empty).await?;
         let worker = stage.worker().await?;
-        for ((rate, trials), (answers, bare)) in rates.iter().zip(&mut trials).zip(beside) {
+        for ((rate, trials), (answers, bare)) in options.rates.iter().zip(&mut trials).zip(beside) {
             trials.push(bench.trial(*rate, &[&api, &worker], &answers, bare).await?);
         }
         worker.stop().await?;
