@@ -71,23 +71,30 @@ select protect_tenant_table('api_keys');
 grant select, insert, update on api_keys to crm_app;
 
 -- Who calls is looked up before the tenant is known: two functions, owned by a role that can do nothing else.
+-- In plpgsql, because it keeps the plan: a SQL function that cannot be inlined is planned anew at each call.
 create policy auth_lookup on api_keys for select to crm_auth using (true);
 create policy auth_lookup on users for select to crm_auth using (true);
 grant select on api_keys, users to crm_auth;
 
 create function find_api_key(wanted_prefix text)
 returns table (tenant_id uuid, id uuid, hash bytea, scopes text[], expires_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    select k.tenant_id, k.id, k.hash, k.scopes, k.expires_at
-    from public.api_keys k
-    where k.prefix = wanted_prefix and k.active and k.revoked_at is null
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    return query
+        select k.tenant_id, k.id, k.hash, k.scopes, k.expires_at
+        from public.api_keys k
+        where k.prefix = wanted_prefix and k.active and k.revoked_at is null;
+end
 $$;
 
 create function find_user(wanted_tenant uuid, wanted_user uuid)
 returns table (role text)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    select u.role from public.users u
-    where u.tenant_id = wanted_tenant and u.id = wanted_user and u.active
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    return query
+        select u.role from public.users u
+        where u.tenant_id = wanted_tenant and u.id = wanted_user and u.active;
+end
 $$;
 
 -- Rights first: once handed over, the functions are no longer the owner's to grant.
