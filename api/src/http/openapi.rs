@@ -125,6 +125,7 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
     let (status, what, data) = match outcome {
         Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
         Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
+        Outcome::Accepted(schema) => ("202", "Begun", Some(reference(*schema))),
         Outcome::Page(schema) => (
             "200",
             "A page of records",
@@ -187,7 +188,10 @@ fn metadata_schema() -> RefOr<Schema> {
 
 fn record(outcome: &Outcome) -> Option<SchemaOf> {
     match outcome {
-        Outcome::Data(schema) | Outcome::Created(schema) | Outcome::Page(schema) => Some(*schema),
+        Outcome::Data(schema)
+        | Outcome::Created(schema)
+        | Outcome::Accepted(schema)
+        | Outcome::Page(schema) => Some(*schema),
         Outcome::NoContent => None,
     }
 }
