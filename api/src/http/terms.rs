@@ -111,8 +111,9 @@ impl Fields {
         let Said::Data(reply) = said else { return };
         let Some(data) = &reply.data else { return };
         let pruned = if data.starts_with('[') {
-            serde_json::from_str::<Vec<Record>>(data)
-                .and_then(|list| serde_json::to_string(&list.into_iter().map(|r| self.rest(r)).collect::<Vec<_>>()))
+            serde_json::from_str::<Vec<Record>>(data).and_then(|list| {
+                serde_json::to_string(&list.into_iter().map(|r| self.rest(r)).collect::<Vec<_>>())
+            })
         } else {
             serde_json::from_str(data).and_then(|record| serde_json::to_string(&self.rest(record)))
         };

@@ -178,7 +178,8 @@ impl TenantTx {
     }
 
     async fn append(&mut self) -> sqlx::Result<()> {
-        let (events, entries) = (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
+        let (events, entries) =
+            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
         if events.is_empty() && entries.is_empty() {
             return Ok(());
         }

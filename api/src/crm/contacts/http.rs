@@ -99,11 +99,7 @@ async fn remove(
     app.commit(&caller, tx, removed.map(|()| NoContent)).await
 }
 
-async fn restore(
-    caller: Caller,
-    State(app): State<App>,
-    Id(id): Id<ContactId>,
-) -> Result<Reply> {
+async fn restore(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::restore(&mut tx, id).await;
     app.commit(&caller, tx, contact.map(Data)).await
