@@ -1,6 +1,8 @@
 //! Reads the members of a JSON object by name and rule, and reports every failing one at once: serde alone would
 //! stop at the first. A member that nobody asked for is an error, because a typo must not lose data silently.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 use shared::webhook::target::TargetPolicy;
 
@@ -41,6 +43,80 @@ impl<T> Change<T> {
 /// A rule of one field: the value, or what is wrong with it.
 pub type Checked<T> = std::result::Result<T, String>;
 
+/// What is wrong with a value and inside it, by the path from it: ``, `.name`, `[0].name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(Details);
+
+impl From<String> for Faults {
+    fn from(fault: String) -> Self {
+        Self(Details::from([(String::new(), fault)]))
+    }
+}
+
+impl Faults {
+    /// Adds one; the first at a path is the one to tell.
+    pub fn add(&mut self, path: impl Into<String>, fault: impl Into<String>) {
+        self.0.entry(path.into()).or_insert_with(|| fault.into());
+    }
+
+    /// Adds all those of a value inside this one.
+    pub fn inside(&mut self, path: &str, faults: Self) {
+        for (rest, fault) in faults.0 {
+            self.add(format!("{path}{rest}"), fault);
+        }
+    }
+
+    /// The value, when nothing is wrong with it.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn or<T>(self, value: T) -> std::result::Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+
+    /// The same as the details of an answer, the value being the field `name`.
+    #[must_use]
+    pub fn of(self, name: &str) -> Details {
+        self.0.into_iter().map(|(path, fault)| (format!("{name}{path}"), fault)).collect()
+    }
+}
+
+/// A list of this many values, each by the same rule.
+pub fn list<T, F: Into<Faults>>(
+    length: RangeInclusive<usize>,
+    rule: impl Fn(Value) -> std::result::Result<T, F>,
+) -> impl FnOnce(Value) -> std::result::Result<Vec<T>, Faults> {
+    move |value| {
+        let wrong = || format!("Must be a list of {} to {}", length.start(), length.end());
+        let Value::Array(values) = value else { return Err(wrong().into()) };
+        if !length.contains(&values.len()) {
+            return Err(wrong().into());
+        }
+        let (mut read, mut faults) = (Vec::with_capacity(values.len()), Faults::default());
+        for (place, value) in values.into_iter().enumerate() {
+            match rule(value) {
+                Ok(value) => read.push(value),
+                Err(fault) => faults.inside(&format!("[{place}]"), fault.into()),
+            }
+        }
+        faults.or(read)
+    }
+}
+
+/// An object inside the body, read like the body itself.
+pub fn object<T: Input>(
+    targets: &TargetPolicy,
+) -> impl Fn(Value) -> std::result::Result<T, Faults> {
+    move |value| {
+        let Value::Object(members) = value else {
+            return Err("Must be an object".to_owned().into());
+        };
+        Fields::new(members, targets).finish().map_err(|details| {
+            Faults(details.into_iter().map(|(name, fault)| (format!(".{name}"), fault)).collect())
+        })
+    }
+}
+
 /// The members of a body that nobody has read yet, and the faults of those that were.
 pub struct Fields<'a> {
     members: Map<String, Value>,
@@ -65,7 +141,11 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every failing and every unknown field.
-    pub fn read<T: Input>(mut self) -> Result<T> {
+    pub fn read<T: Input>(self) -> Result<T> {
+        self.finish().map_err(Error::Invalid)
+    }
+
+    fn finish<T: Input>(mut self) -> std::result::Result<T, Details> {
         let read = T::read(&mut self);
         for name in READ_ONLY {
             self.members.remove(name);
@@ -75,23 +155,27 @@ impl<'a> Fields<'a> {
         }
         match read {
             Some(value) if self.faults.is_empty() => Ok(value),
-            _ => Err(Error::Invalid(self.faults)),
+            _ => Err(self.faults),
         }
     }
 
     /// A field that must be there.
-    pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+    pub fn required<T, F: Into<Faults>>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
+    ) -> Option<T> {
         match self.members.remove(name) {
-            None | Some(Value::Null) => self.fault(name, "Is required"),
+            None | Some(Value::Null) => self.refuse(name, "Is required"),
             Some(value) => self.check(name, value, rule),
         }
     }
 
     /// A field that may be absent or `null`. The outer `None` is a fault.
-    pub fn optional<T>(
+    pub fn optional<T, F: Into<Faults>>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
+        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
     ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Some(None),
@@ -100,23 +184,23 @@ impl<'a> Fields<'a> {
     }
 
     /// A required field in a merge: absent keeps it, `null` is a fault.
-    pub fn replaced<T>(
+    pub fn replaced<T, F: Into<Faults>>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
+        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
     ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None => Some(None),
-            Some(Value::Null) => self.fault(name, "Must not be null"),
+            Some(Value::Null) => self.refuse(name, "Must not be null"),
             Some(value) => self.check(name, value, rule).map(Some),
         }
     }
 
     /// An optional field in a merge.
-    pub fn changed<T>(
+    pub fn changed<T, F: Into<Faults>>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
+        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
     ) -> Option<Change<T>> {
         match self.members.remove(name) {
             None => Some(Change::Keep),
@@ -132,20 +216,24 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn check<T>(
+    fn check<T, F: Into<Faults>>(
         &mut self,
         name: &str,
         value: Value,
-        rule: impl FnOnce(Value) -> Checked<T>,
+        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
     ) -> Option<T> {
         match rule(value) {
             Ok(value) => Some(value),
-            Err(fault) => self.fault(name, fault),
+            Err(fault) => {
+                self.faults.extend(fault.into().of(name));
+                None
+            }
         }
     }
 
-    fn fault<T>(&mut self, name: &str, fault: impl Into<String>) -> Option<T> {
-        self.faults.insert(name.to_owned(), fault.into());
+    /// Refuses a field for what other fields say.
+    pub fn refuse<T>(&mut self, name: &str, fault: &str) -> Option<T> {
+        self.faults.insert(name.to_owned(), fault.to_owned());
         None
     }
 }

@@ -1,5 +1,9 @@
 //! Rules that several resources' fields share. Each takes the JSON value and gives the clean one or says what is wrong.
 
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::Value;
 use validator::ValidateEmail as _;
 
@@ -30,6 +34,33 @@ pub fn line(most: usize) -> impl FnOnce(Value) -> Checked<String> {
             Ok(text.to_owned())
         }
     }
+}
+
+/// Text of several lines, 1 to `most` characters without the white space around it.
+pub fn text(most: usize) -> impl FnOnce(Value) -> Checked<String> {
+    move |value| {
+        let text = string(value)?;
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > most {
+            Err(format!("Must be 1 to {most} characters"))
+        } else if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
+            Err("Must not contain control characters other than line breaks and tabs".into())
+        } else {
+            Ok(text.to_owned())
+        }
+    }
+}
+
+/// A time by RFC 3339, kept in whole milliseconds, which is what answers show.
+///
+/// # Errors
+/// Anything else, and times whose year in UTC has no four digits.
+pub fn time(value: Value) -> Checked<DateTime<Utc>> {
+    let fault = || "Must be a time such as 2026-01-02T03:04:05Z".to_owned();
+    let time = DateTime::parse_from_rfc3339(string(value)?.trim()).map_err(|_| fault())?;
+    DateTime::from_timestamp_millis(time.timestamp_millis())
+        .filter(|time| (0..=9999).contains(&time.year()))
+        .ok_or_else(fault)
 }
 
 /// An address by the HTML5 rule, at most 254 characters (requirement C-8).
@@ -71,6 +102,36 @@ pub fn e164(phone: &str) -> Option<String> {
     Some(std::iter::once('+').chain(rest.chars().filter(char::is_ascii_digit)).collect())
 }
 
+/// One of these words, as it is written there.
+pub fn one_of(words: &'static [&'static str]) -> impl FnOnce(Value) -> Checked<String> {
+    move |value| {
+        let text = string(value)?;
+        if words.contains(&&*text) {
+            Ok(text)
+        } else {
+            Err(format!("Must be one of {}", words.join(", ")))
+        }
+    }
+}
+
+/// A whole number in this range; `3.0` is one, `"3"` is not (requirement CO-9).
+pub fn whole(range: RangeInclusive<i32>) -> impl FnOnce(Value) -> Checked<i32> {
+    move |value| {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0);
+        // Every i32 is exactly one f64, and what lies beyond is out of the range anyway.
+        #[expect(clippy::cast_possible_truncation, reason = "a float's cast stops at the ends")]
+        number
+            .map(|number| number as i32)
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| format!("Must be a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// The id of a record that is looked for later; what is no id names no record either.
+pub fn id<T: FromStr>(none: &'static str) -> impl FnOnce(Value) -> Checked<T> {
+    move |value| string(value)?.trim().parse().map_err(|_| none.into())
+}
+
 /// `true` or `false`.
 ///
 /// # Errors
@@ -86,6 +147,8 @@ pub fn boolean(value: Value) -> Checked<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use super::text as lines;
 
     fn text(text: &str) -> Value {
         Value::String(text.to_owned())
@@ -124,6 +187,27 @@ mod tests {
         }
         assert_eq!(e164("+44 20 7946-0958").as_deref(), Some("+442079460958"));
         assert_eq!(e164("030 1234567"), None);
+    }
+
+    #[test]
+    fn text_may_have_lines_and_a_time_four_digits_of_year() {
+        assert_eq!(lines(20)(text(" a\r\n\tb ")), Ok("a\r\n\tb".to_owned()));
+        for bad in ["", " \n ", "a\u{1b}b", "a\0b", &"é".repeat(21)] {
+            assert!(lines(20)(text(bad)).is_err(), "{bad:?}");
+        }
+        for (good, kept) in [
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),
+            ("2026-01-02T03:04:05.6789+01:00", "2026-01-02T02:04:05.678Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(time(text(good)).map(shared::clock::rfc3339), Ok(kept.into()));
+        }
+        for bad in [
+            "", "2026-01-02", "tomorrow", "2026-13-01T00:00:00Z",
+            "0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
+        ] {
+            assert!(time(text(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]
