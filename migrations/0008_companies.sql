@@ -12,6 +12,7 @@ create table companies (
     deleted_at  timestamptz,
     name_key    text collate "C" not null generated always as (lower(name)) stored,
     website_key text collate "C" generated always as (lower(website)) stored,
+    employees_key integer not null generated always as (coalesce(employees, -1)) stored, -- to sort by: unknown is least
     search      text not null generated always as (lower(name || ' ' || coalesce(website, ''))) stored,
     primary key (tenant_id, id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
@@ -21,6 +22,7 @@ create index companies_name on companies (tenant_id, name_key, id) where deleted
 create index companies_industry on companies (tenant_id, industry, id) where deleted_at is null;
 create index companies_website on companies (tenant_id, website_key, id) where deleted_at is null;
 create index companies_employees on companies (tenant_id, employees, id) where deleted_at is null;
+create index companies_employees_sorted on companies (tenant_id, employees_key, id) where deleted_at is null;
 create index companies_search on companies using gin (tenant_id, search gin_trgm_ops) where deleted_at is null;
 select protect_tenant_table('companies');
 grant select, insert, update on companies to crm_app;

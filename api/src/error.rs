@@ -51,6 +51,9 @@ pub enum Error {
         "Stages that would be removed hold {0} leads; name the stage that they move to in moveLeadsTo"
     )]
     PipelineNotEmpty(i64),
+    /// Another record has what only one may have; the details name it (requirement C-8).
+    #[error("{0}")]
+    Taken(&'static str, Details),
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -111,8 +114,8 @@ impl Error {
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::PipelineNotEmpty(_) => (StatusCode::CONFLICT, "PIPELINE_NOT_EMPTY"),
+            Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
@@ -132,7 +135,7 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         match self {
-            Self::Invalid(details) => Some(details.clone()),
+            Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }

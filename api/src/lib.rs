@@ -69,7 +69,7 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()]
+    [crm::companies::routes(), crm::contacts::routes(), webhooks::routes()]
         .into_iter()
         .flat_map(http::routes::Routes::into_list)
         .collect()

@@ -57,6 +57,8 @@ id! {
     StageId: "A stage of a pipeline.",
     LeadId: "A lead: a deal that may come.",
     ActivityId: "An activity: what happened around a record.",
+    CompanyId: "A company.",
+    EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",
     DeliveryId: "One event on its way to one webhook (`webhook-id`).",

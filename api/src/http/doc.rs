@@ -65,6 +65,8 @@ pub struct Doc {
     pub conflict: Option<&'static str>,
     /// Whether its body is read piece by piece, because it may be large.
     pub streams: bool,
+    /// Whether it heeds `If-Match`.
+    pub conditional: bool,
 }
 
 impl Doc {
@@ -114,6 +116,12 @@ impl Doc {
         self
     }
 
+    /// It heeds `If-Match` and may answer 412.
+    #[must_use]
+    pub fn conditional(self) -> Self {
+        Self { conditional: true, ..self }
+    }
+
     /// When it answers 409.
     #[must_use]
     pub fn conflict(self, when: &'static str) -> Self {
@@ -127,8 +135,16 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
-        let id = id.to_owned();
-        Self { id, summary, body: None, outcome, query: Vec::new(), conflict: None, streams: false }
+        Self {
+            id: id.to_owned(),
+            summary,
+            body: None,
+            outcome,
+            query: Vec::new(),
+            conflict: None,
+            streams: false,
+            conditional: false,
+        }
     }
 }
 
