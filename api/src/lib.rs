@@ -69,8 +69,15 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::companies::routes(), crm::contacts::routes(), webhooks::routes()]
-        .into_iter()
-        .flat_map(http::routes::Routes::into_list)
-        .collect()
+    [
+        crm::activities::routes(),
+        crm::companies::routes(),
+        crm::contacts::routes(),
+        crm::leads::routes(),
+        crm::pipelines::routes(),
+        webhooks::routes(),
+    ]
+    .into_iter()
+    .flat_map(http::routes::Routes::into_list)
+    .collect()
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::list::List;
@@ -146,6 +147,24 @@ impl Doc {
             conditional: false,
         }
     }
+}
+
+/// The schema of a field that holds one of these words.
+#[must_use]
+pub fn words(words: &[&'static str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.iter().copied()))
+        .build()
+}
+
+/// The schema of a field that holds one of these words, or nothing.
+#[must_use]
+pub fn words_or_null(words: &[&'static str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words.iter().copied().map(Some).chain([None])))
+        .build()
 }
 
 fn list_parameters(list: &List) -> Vec<Parameter> {

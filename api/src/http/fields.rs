@@ -18,7 +18,7 @@ pub trait Input: Sized {
 }
 
 /// What a merge does to one field: `PUT` leaves absent fields alone and clears those sent as `null`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
     /// Absent.
     #[default]

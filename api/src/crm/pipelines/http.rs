@@ -8,6 +8,7 @@ use utoipa::openapi::Type;
 use super::{LIST, NewPipeline, Pipeline, PipelinePatch};
 use crate::App;
 use crate::auth::Caller;
+use crate::crm::leads::NO_STAGE;
 use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
@@ -63,7 +64,7 @@ fn move_to(query: Option<&str>) -> Result<Option<StageId>> {
     let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     match pairs.find(|(name, _)| name == MOVE_TO) {
         Some((_, value)) => {
-            value.trim().parse().map(Some).map_err(|_| Error::field(MOVE_TO, super::NO_STAGE))
+            value.trim().parse().map(Some).map_err(|_| Error::field(MOVE_TO, NO_STAGE))
         }
         None => Ok(None),
     }

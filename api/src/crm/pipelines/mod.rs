@@ -14,7 +14,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::leads;
+use super::leads::{self, NO_STAGE};
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
 use crate::http::fields::{Fields, Input};
@@ -23,9 +23,6 @@ use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 pub use stages::{Stage, WantedStage};
 use stages::Changed;
-
-/// What is said of an id that is no stage's, wherever it came from.
-pub(super) const NO_STAGE: &str = "No such stage";
 
 /// The way that leads go.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]

@@ -10,7 +10,7 @@ use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::NO_STAGE;
+use crate::crm::leads::NO_STAGE;
 use crate::error::{Error, Result};
 use crate::http::fields::{Faults, Fields, Input, list, object};
 use crate::http::rules;
@@ -80,7 +80,7 @@ fn repeated(stages: &Value) -> Faults {
         for member in ["id", "name", "displayOrder"] {
             let text = match &stage[member] {
                 Value::String(text) => folded(text.trim()),
-                Value::Number(number) => number.to_string(),
+                Value::Number(number) => format!("{:?}", number.as_f64()), // 1.0 is 1
                 _ => continue,
             };
             if !seen.insert((member, text)) {
