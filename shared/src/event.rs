@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_webhook_may_name_events_families_and_everything_but_nothing_unknown() {
-        for good in ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "activity.*", "*"] {
+        for good in
+            ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "activity.*", "*"]
+        {
             assert!(is_pattern(good), "{good}");
         }
         for bad in [

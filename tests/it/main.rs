@@ -1,6 +1,7 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
+mod activities;
 mod architecture;
 mod auth;
 mod boot;
@@ -14,8 +15,10 @@ mod envelope;
 mod fairness;
 mod held;
 mod isolation;
+mod leads;
 mod lists;
 mod migrations;
+mod pipelines;
 mod receivers;
 mod requests;
 mod resend;

@@ -152,10 +152,7 @@ impl Doc {
 /// The schema of a field that holds one of these words.
 #[must_use]
 pub fn words(words: &[&'static str]) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(words.iter().copied()))
-        .build()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
 }
 
 /// The schema of a field that holds one of these words, or nothing.

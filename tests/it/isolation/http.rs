@@ -110,13 +110,22 @@ async fn call(
     query: Option<String>,
 ) -> Answer {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    caller
-        .call(
-            route.method.clone(),
-            &format!("{}{query}", path(route, ids)),
-            probe.body.map(|body| body()),
-        )
-        .await
+    let path = format!("{}{query}", path(route, ids));
+    let body = match probe.body {
+        Some(body) => Some(filled(caller, body()).await),
+        None => None,
+    };
+    caller.call(route.method.clone(), &path, body).await
+}
+
+/// The body with ids of the caller's own.
+async fn filled(caller: &Tenant, mut body: Value) -> Value {
+    for value in body.as_object_mut().unwrap().values_mut() {
+        if let Some(table) = value.as_str().and_then(|text| text.strip_prefix("any of ")) {
+            *value = caller.any(table).await.to_string().into();
+        }
+    }
+    body
 }
 
 /// Routes that ask for no credential, each for a reason.

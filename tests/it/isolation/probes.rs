@@ -13,7 +13,7 @@ pub struct Probe {
     pub route: &'static str,
     /// The tables that the ids of the path belong to, outermost first.
     pub ids: &'static [&'static str],
-    /// A valid body, or none.
+    /// A valid body, or none; `any of leads` in it stands for the id of a lead of the caller's.
     pub body: Option<fn() -> Value>,
     /// A query that finds the records of whoever is named.
     pub query: Option<fn(canary: &str) -> String>,
@@ -46,6 +46,30 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
+    Probe::new("GET /api/v1/connection/pipelines").query(|canary| format!("name={canary}")),
+    Probe::new("POST /api/v1/connection/pipelines").body(pipeline),
+    Probe::new("GET /api/v1/connection/pipelines/{id}").ids(&["pipelines"]),
+    Probe::new("PUT /api/v1/connection/pipelines/{id}").ids(&["pipelines"]).body(pipeline),
+    Probe::new("PATCH /api/v1/connection/pipelines/{id}").ids(&["pipelines"]).body(pipeline),
+    Probe::new("DELETE /api/v1/connection/pipelines/{id}").ids(&["pipelines"]),
+    Probe::new("GET /api/v1/connection/leads").query(|canary| format!("q={canary}")),
+    Probe::new("POST /api/v1/connection/leads").body(lead),
+    Probe::new("GET /api/v1/connection/leads/{id}").ids(&["leads"]),
+    Probe::new("PUT /api/v1/connection/leads/{id}").ids(&["leads"]).body(lead),
+    Probe::new("PATCH /api/v1/connection/leads/{id}").ids(&["leads"]).body(lead),
+    Probe::new("DELETE /api/v1/connection/leads/{id}").ids(&["leads"]),
+    Probe::new("POST /api/v1/connection/leads/{id}/restore").ids(&["leads"]),
+    Probe::new("POST /api/v1/connection/leads/{id}/move")
+        .ids(&["leads"])
+        .body(|| json!({"stageId": "any of stages"})),
+    Probe::new("POST /api/v1/connection/leads/{id}/convert").ids(&["leads"]).body(|| json!({})),
+    Probe::new("GET /api/v1/connection/leads/{id}/history").ids(&["leads"]),
+    Probe::new("GET /api/v1/connection/leads/{id}/timeline").ids(&["leads"]),
+    Probe::new("GET /api/v1/connection/contacts/{id}/timeline").ids(&["contacts"]),
+    Probe::new("GET /api/v1/connection/companies/{id}/timeline").ids(&["companies"]),
+    Probe::new("GET /api/v1/connection/activities"),
+    Probe::new("POST /api/v1/connection/activities").body(activity),
+    Probe::new("GET /api/v1/connection/activities/{id}").ids(&["activities"]),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
@@ -59,6 +83,18 @@ pub const PROBES: &[Probe] = &[
 
 fn contact() -> Value {
     json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
+}
+
+fn pipeline() -> Value {
+    json!({"name": "Strange ways", "stages": [{"name": "Strange", "displayOrder": 0}]})
+}
+
+fn lead() -> Value {
+    json!({"title": "Strange deal", "status": "qualified", "value": 12.5, "currency": "EUR"})
+}
+
+fn activity() -> Value {
+    json!({"type": "note", "subject": "Strange news", "leadId": "any of leads"})
 }
 
 fn webhook() -> Value {

@@ -117,6 +117,16 @@ impl Tenant {
         user
     }
 
+    /// The id of any of the tenant's rows in a table.
+    pub async fn any(&self, table: &str) -> uuid::Uuid {
+        let sql = format!("select id from {table} where tenant_id = $1 limit 1");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(self.id.0)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
     /// An access token for a user, from now on by the real time, which is the one that tokens are held to.
     #[must_use]
     pub fn token(&self, user: UserId, role: Role, ttl: Duration) -> String {

@@ -222,11 +222,7 @@ pub async fn of_company(
 ///
 /// # Errors
 /// [`Error::NotFound`] without such a lead.
-pub async fn of_lead(
-    tx: &mut TenantTx,
-    id: LeadId,
-    query: &ListQuery,
-) -> Result<Listed<Activity>> {
+pub async fn of_lead(tx: &mut TenantTx, id: LeadId, query: &ListQuery) -> Result<Listed<Activity>> {
     leads::show(tx, id).await?;
     Ok(query.fetch(tx, &store::about("lead_id", id.0)).await?)
 }

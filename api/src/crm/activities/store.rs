@@ -11,7 +11,8 @@ use crate::list::Source;
 
 /// What lists of activities select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, type, subject, body, occurred_at, due_at, contact_id, company_id, lead_id,
+    columns:
+        "id, tenant_id, type, subject, body, occurred_at, due_at, contact_id, company_id, lead_id,
         json_build_object('type', actor_type, 'id', actor_id) as actor, created_at",
     table: "activities",
     condition: "true",

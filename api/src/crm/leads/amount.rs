@@ -33,7 +33,8 @@ pub fn amount(value: Value) -> Checked<Amount> {
         Decimal::from_str_exact(text)
     };
     let amount = exact.map_err(|_| fault())?.normalize();
-    if amount.scale() <= DECIMALS && (Decimal::ZERO..=Decimal::new(MOST, DECIMALS)).contains(&amount)
+    if amount.scale() <= DECIMALS
+        && (Decimal::ZERO..=Decimal::new(MOST, DECIMALS)).contains(&amount)
     {
         Ok(Amount(amount))
     } else {
@@ -80,9 +81,22 @@ mod tests {
     #[test]
     fn what_is_no_amount_is_refused() {
         for bad in [
-            "-0.01", "-1", "0.001", "1.005", "10000000000000000", "9999999999999999.991", "1e16",
-            "1e400", "1e-400", "1e999999999999", "0.00000000000000000000000000000000001",
-            "123456789012345678901234567890123456789", "\"1\"", "true", "[]", "{}",
+            "-0.01",
+            "-1",
+            "0.001",
+            "1.005",
+            "10000000000000000",
+            "9999999999999999.991",
+            "1e16",
+            "1e400",
+            "1e-400",
+            "1e999999999999",
+            "0.00000000000000000000000000000000001",
+            "123456789012345678901234567890123456789",
+            "\"1\"",
+            "true",
+            "[]",
+            "{}",
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }

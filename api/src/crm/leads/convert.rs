@@ -76,7 +76,8 @@ pub async fn convert(
     after.company_id = conversion.company_id.or(before.company_id);
     after.contact_id = conversion.contact_id.or(before.contact_id);
     check(tx, &after, Some(&before), Details::new()).await?;
-    let own = References { contact: after.contact_id, company: after.company_id, ..Default::default() };
+    let own =
+        References { contact: after.contact_id, company: after.company_id, ..Default::default() };
     let mut gone = Details::new();
     own.check(tx, &mut gone).await?;
     if gone.contains_key("contactId") {
@@ -113,7 +114,10 @@ fn permitted(caller: &Caller, scope: Scope) -> Result<()> {
 fn within(member: &'static str) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::Invalid(details) => Error::Invalid(
-            details.into_iter().map(|(field, fault)| (format!("{member}.{field}"), fault)).collect(),
+            details
+                .into_iter()
+                .map(|(field, fault)| (format!("{member}.{field}"), fault))
+                .collect(),
         ),
         other => other,
     }

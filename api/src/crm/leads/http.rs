@@ -74,7 +74,11 @@ async fn list(
     tx.finish(page).await
 }
 
-async fn create(caller: Caller, State(app): State<App>, Valid(new): Valid<NewLead>) -> Result<Reply> {
+async fn create(
+    caller: Caller,
+    State(app): State<App>,
+    Valid(new): Valid<NewLead>,
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let lead = super::create(&mut tx, new).await;
     let created = lead.map(|data| Created { location: format!("{PATH}/{}", data.id), data });

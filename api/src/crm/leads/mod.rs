@@ -28,7 +28,6 @@ pub use convert::{Conversion, convert};
 pub use http::routes;
 pub use input::{LeadPatch, Move, NewLead};
 pub use moves::{HISTORY, StageMove, count_in, history, move_all};
-use place::Destination;
 pub use place::{NO_STAGE, Place};
 
 /// How long a deleted lead can be restored.
@@ -181,11 +180,8 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Lead>> 
 /// [`Error::Invalid`] with every reference to a record that is not there.
 pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
     let (now, mut faults) = (tx.now(), Details::new());
-    let set = |id| Change::Set(id);
-    let (pipeline, stage) = (
-        new.pipeline_id.map_or(Change::Keep, set),
-        new.stage_id.map_or(Change::Keep, Change::Set),
-    );
+    let pipeline = new.pipeline_id.map_or(Change::Keep, Change::Set);
+    let stage = new.stage_id.map_or(Change::Keep, Change::Set);
     let destination = place::resolve(tx, pipeline, stage, &mut faults).await?;
     let (pipeline_id, stage_id) = destination.from(None, None);
     let currency = match new.currency {

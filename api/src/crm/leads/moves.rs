@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::event::EventType;
-use shared::id::{LeadId, PipelineId, StageId};
+use shared::id::{LeadId, StageId};
 use shared::{TenantTx, clock, id};
 use sqlx::types::Json;
 use utoipa::ToSchema;

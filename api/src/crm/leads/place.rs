@@ -87,9 +87,7 @@ pub async fn resolve(
         (Change::Keep | Change::Clear, Change::Clear) | (Change::Clear, Change::Keep) => {
             Ok(Destination::Nowhere)
         }
-        (Change::Clear, Change::Set(_)) => {
-            refuse("stageId", "Must be null when pipelineId is")
-        }
+        (Change::Clear, Change::Set(_)) => refuse("stageId", "Must be null when pipelineId is"),
         (Change::Keep, Change::Set(stage)) => match stage_of(tx, stage).await? {
             Some(place) => Ok(Destination::Stage(place)),
             None => refuse("stageId", NO_STAGE),

@@ -104,9 +104,13 @@ pub(super) async fn update(tx: &mut TenantTx, lead: &Lead) -> sqlx::Result<()> {
 
 pub(super) async fn delete(tx: &mut TenantTx, id: LeadId) -> sqlx::Result<()> {
     let now = tx.now();
-    sqlx::query!("update leads set deleted_at = $2, version = version + 1 where id = $1", id.0, now)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "update leads set deleted_at = $2, version = version + 1 where id = $1",
+        id.0,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

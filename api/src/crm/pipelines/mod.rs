@@ -21,8 +21,8 @@ use crate::http::fields::{Fields, Input};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
-pub use stages::{Stage, WantedStage};
 use stages::Changed;
+pub use stages::{Stage, WantedStage};
 
 /// The way that leads go.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]

@@ -8,7 +8,6 @@ use serde_json::Value;
 use shared::id::StageId;
 use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::crm::leads::NO_STAGE;
 use crate::error::{Error, Result};
@@ -200,6 +199,8 @@ fn sorted(mut stages: Vec<Stage>) -> Vec<Stage> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn id(number: u128) -> StageId {
@@ -218,8 +219,8 @@ mod tests {
     fn a_stage_is_known_by_its_id_else_by_its_name_and_each_difference_is_told_once() {
         let before = [stage(1, "New", 0), stage(2, "Won", 1), stage(3, "Lost", 2)];
         let wanted = vec![
-            want(None, "LOST", 1),           // another spelling is another name
-            want(Some(id(2)), "Won", 5),     // only moved
+            want(None, "LOST", 1),       // another spelling is another name
+            want(Some(id(2)), "Won", 5), // only moved
             want(None, "Qualified", 0),
         ];
         let after = merged(&before, wanted, || id(9)).unwrap();

@@ -98,9 +98,12 @@ async fn put_stages(tx: &mut TenantTx, pipeline: &Pipeline) -> sqlx::Result<()> 
 
 /// Lets no lead into these stages any more, and waits for those that are just coming.
 pub(super) async fn close(tx: &mut TenantTx, stages: &[StageId]) -> sqlx::Result<()> {
-    sqlx::query!("select 1 as one from stages where id = any ($1) order by id for update", &ids(stages))
-        .fetch_all(tx.conn())
-        .await?;
+    sqlx::query!(
+        "select 1 as one from stages where id = any ($1) order by id for update",
+        &ids(stages)
+    )
+    .fetch_all(tx.conn())
+    .await?;
     Ok(())
 }
 
