@@ -8,7 +8,7 @@ pub mod config;
 pub mod crm;
 pub mod error;
 pub mod http;
-mod list;
+pub mod list;
 mod serve;
 pub mod tenants;
 pub mod webhooks;

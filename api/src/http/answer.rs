@@ -34,22 +34,32 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Where the page stands.
     pub pagination: Pagination,
+    /// Where other pages are: the `Link` header (RFC 8288).
+    pub link: Option<HeaderValue>,
 }
 
-/// Where a page stands in its list.
+/// Where a page stands in its list. A page that was reached by a cursor has no number, and its list is not counted.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
-    /// Records in the whole list.
-    pub total: i64,
-    /// This page, from 1.
-    pub page: i64,
+    /// Records in the whole list; `null` with `cursor`.
+    #[schema(required)]
+    pub total: Option<i64>,
+    /// This page, from 1; `null` with `cursor`.
+    #[schema(required)]
+    pub page: Option<i64>,
     /// Records per page.
     pub page_size: i64,
-    /// Pages in the whole list.
-    pub pages: i64,
+    /// Pages in the whole list; `null` with `cursor`.
+    #[schema(required)]
+    pub pages: Option<i64>,
     /// The list is longer than 10,000 and was not counted to its end: `total` is a lower bound.
     pub total_is_estimate: bool,
+    /// Whether there are records behind this page.
+    pub has_more: bool,
+    /// What `cursor` goes on with; `null` at the end.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
 }
 
 /// What a response says, on its way to [`seal`].
@@ -83,7 +93,11 @@ impl IntoResponse for NoContent {
 
 impl<T: Serialize> IntoResponse for Listed<T> {
     fn into_response(self) -> Response {
-        say(StatusCode::OK, &self.items, Some(self.pagination))
+        let mut response = say(StatusCode::OK, &self.items, Some(self.pagination));
+        if let Some(link) = self.link {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
     }
 }
 

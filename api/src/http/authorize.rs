@@ -39,9 +39,11 @@ pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: N
     next.run(request).await
 }
 
-/// Every parameter of a route that takes none (requirement F-10); routes that take some read them by themselves.
+/// Every parameter of a route that takes none (requirement F-10) besides `fields`; routes that take some read them by
+/// themselves.
 fn unknown_parameters(query: &str) -> Option<Error> {
     let unknown: Details = url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name != "fields")
         .map(|(name, _)| (name.into_owned(), "Unknown parameter".to_owned()))
         .collect();
     (!unknown.is_empty()).then_some(Error::Invalid(unknown))

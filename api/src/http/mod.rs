@@ -5,9 +5,11 @@ mod authorize;
 mod body;
 mod detach;
 pub mod doc;
+pub mod expand;
 pub mod fields;
 mod observe;
 pub mod openapi;
+pub mod params;
 pub mod path;
 pub mod routes;
 pub mod rules;
@@ -17,6 +19,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use answer::{Created, Data, Listed, NoContent};
 pub use body::{MAX_BODY, Valid};
+pub use params::Params;
 pub use path::{Id, Ids, Resource};
 
 use crate::App;
