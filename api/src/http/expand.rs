@@ -74,7 +74,7 @@ impl Expand {
             };
             match read {
                 Ok(read) => expand = read,
-                Err(fault) => drop(params.faults.insert(name.clone(), fault)),
+                Err(fault) => _ = params.faults.entry(name.clone()).or_insert(fault),
             }
         }
         if params.faults.is_empty() {

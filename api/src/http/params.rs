@@ -39,8 +39,8 @@ type Pairs = Vec<(String, String)>;
 
 fn read(query: &str) -> Result<(Pairs, Details)> {
     let (mut pairs, mut faults) = (Pairs::new(), Details::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if pairs.len() + faults.len() == MAX_PARAMETERS {
+    for (count, (name, value)) in form_urlencoded::parse(query.as_bytes()).enumerate() {
+        if count == MAX_PARAMETERS {
             return Err(Error::BadRequest("Too many query parameters".into()));
         }
         let value = value.trim();
@@ -67,7 +67,6 @@ mod tests {
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(faults.into_keys().collect::<Vec<_>>(), ["a", "c"]);
         assert!(read(&"a=1&".repeat(50)).is_ok());
-        let many: Vec<_> = (0..51).map(|n| format!("p{n}=1")).collect();
-        assert!(matches!(read(&many.join("&")), Err(Error::BadRequest(_))));
+        assert!(matches!(read(&"a=1&".repeat(51)), Err(Error::BadRequest(_))));
     }
 }

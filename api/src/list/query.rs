@@ -56,7 +56,7 @@ impl ListQuery {
         let mut faults = params.faults.clone();
         for (name, value) in &params.pairs {
             if let Err(fault) = asked.read(list, name, value) {
-                faults.insert(name.clone(), fault);
+                faults.entry(name.clone()).or_insert(fault);
             }
         }
         asked.agree(&mut faults);
@@ -67,7 +67,7 @@ impl ListQuery {
         };
         let digest = digest(&params.pairs, &NOT_FILTERS);
         let start = asked.start(list, &signer, &digest);
-        let start = start.map_err(|fault| faults.insert("cursor".into(), fault));
+        let start = start.map_err(|fault| _ = faults.entry("cursor".into()).or_insert(fault));
         let default = Sort::read(list, list.default_sort);
         let default = default.map_err(|fault| Error::Internal(fault.into()))?;
         match start {

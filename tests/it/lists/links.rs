@@ -92,6 +92,9 @@ async fn where_pages_end_the_next_link_is_a_cursor_and_an_estimate_has_no_last_p
 async fn a_header_that_proxies_might_refuse_is_left_out() {
     let app = TestApp::start().await;
     let acme = three(&app).await;
-    let ids = vec![uuid::Uuid::nil().to_string(); 100].join(",");
-    assert_eq!(links(&acme, &format!("{CONTACTS}?ids={ids}")).await, []);
+    let page = acme.get(CONTACTS).await.page();
+    let ids = vec![page.each("id").join(","); 33].join(",");
+    let path = format!("{CONTACTS}?ids={ids}&pageSize=1");
+    assert_eq!(acme.get(&path).await.page().pagination["total"], 3);
+    assert_eq!(links(&acme, &path).await, []);
 }

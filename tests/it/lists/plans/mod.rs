@@ -12,7 +12,7 @@ use tests::kit::{Tenant, TestApp};
 use url::form_urlencoded::Serializer;
 
 use crate::isolation::generator::World;
-use crate::isolation::probes::PROBES;
+use crate::isolation::probes::{PROBES, Probe};
 use explained::{Explained, Statement};
 
 /// More than a count ever reads, in the table of each list.
@@ -96,7 +96,8 @@ impl Subject {
 
 fn faults(statement: &Statement, plain: bool) -> Vec<String> {
     let mut faults = Vec::new();
-    let counts = statement.text.starts_with("select count(");
+    // The page itself, not what is looked up beside it.
+    let plain = plain && statement.text.contains(" as cursor_value");
     for node in &statement.nodes {
         if node.kind.ends_with("Seq Scan") && crowd::is_large(&node.table) {
             faults.push(format!("a sequential scan of {}", node.table));
@@ -104,7 +105,7 @@ fn faults(statement: &Statement, plain: bool) -> Vec<String> {
         if node.read > MOST_READ {
             faults.push(format!("{} of {} reads {} rows", node.kind, node.table, node.read));
         }
-        if plain && !counts && (node.kind.contains("Sort") || node.read > 3.0) {
+        if plain && (node.kind.contains("Sort") || node.read > 3.0) {
             faults.push(format!("{} of {} rows for a page of 2", node.kind, node.read));
         }
     }
@@ -133,12 +134,21 @@ fn value(column: &Column, operator: Operator, middle: &Value) -> String {
     if operator == Operator::In { format!("{one},{one}") } else { one }
 }
 
+/// The tables whose records have a list inside them: all of it in the same one.
+fn parents() -> Vec<&'static str> {
+    let lists = api::routes().into_iter().filter(|route| route.doc.list.is_some());
+    lists.flat_map(|route| probe(&route).ids.iter().copied()).collect()
+}
+
+fn probe(route: &Route) -> &'static Probe {
+    let name = format!("{} {}", route.method, route.path);
+    PROBES.iter().find(|probe| probe.route == name).expect("every route has a probe")
+}
+
 /// The route's path with the ids of the tenant's own records.
 fn path(route: &Route, world: &World) -> String {
-    let name = format!("{} {}", route.method, route.path);
-    let probe = PROBES.iter().find(|probe| probe.route == name).expect("every route has a probe");
     let mut path = route.path.clone();
-    for table in probe.ids {
+    for table in probe(route).ids {
         let (from, to) = (path.find('{').unwrap(), path.find('}').unwrap());
         path.replace_range(from..=to, world[*table]["id"].as_str().unwrap());
     }
@@ -151,7 +161,7 @@ async fn no_list_ever_scans_a_table_or_sorts_more_than_it_shows_without_a_filter
     let app = TestApp::start().await;
     Explained::switch_on(&app.database).await;
     let tenant = app.tenant("acme").await;
-    let world = crowd::fill(&app.database, tenant.id, ROWS).await;
+    let world = crowd::fill(&app.database, tenant.id, ROWS, &parents()).await;
 
     let mut faults = Vec::new();
     let mut lists = 0;
