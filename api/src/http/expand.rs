@@ -37,7 +37,7 @@ pub struct Expansion {
 ///
 /// # Errors
 /// A record that does not serialise.
-pub fn records<T: Serialize>(found: Vec<T>, id: fn(&T) -> Uuid) -> Result<Records> {
+pub fn records<T: Serialize>(found: &[T], id: fn(&T) -> Uuid) -> Result<Records> {
     let json = |record| serde_json::value::to_raw_value(record);
     found
         .iter()
@@ -64,8 +64,9 @@ impl Expand {
     ///
     /// # Errors
     /// [`Error::Invalid`] for unknown parameters and names, [`Error::InsufficientScope`].
-    pub fn parse(known: &'static [Expansion], mut params: Params) -> Result<Self> {
+    pub fn parse(known: &'static [Expansion], params: &Params) -> Result<Self> {
         let mut expand = Self::default();
+        let mut faults = params.faults.clone();
         for (name, value) in &params.pairs {
             let read = match name.as_str() {
                 "fields" => continue,
@@ -74,14 +75,10 @@ impl Expand {
             };
             match read {
                 Ok(read) => expand = read,
-                Err(fault) => _ = params.faults.entry(name.clone()).or_insert(fault),
+                Err(fault) => _ = faults.entry(name.clone()).or_insert(fault),
             }
         }
-        if params.faults.is_empty() {
-            expand.permitted(&params)
-        } else {
-            Err(Error::Invalid(params.faults))
-        }
+        if faults.is_empty() { expand.permitted(params) } else { Err(Error::Invalid(faults)) }
     }
 
     /// Names divided by commas.

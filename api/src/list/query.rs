@@ -51,7 +51,7 @@ impl ListQuery {
     /// # Errors
     /// [`Error::Invalid`] naming every parameter that is unknown, repeated or wrong, a cursor that is not of this
     /// list, sort and filters, and a page beyond record 100,000; [`Error::InsufficientScope`] for an expansion.
-    pub fn parse(list: &'static List, params: Params) -> Result<Self> {
+    pub fn parse(list: &'static List, params: &Params) -> Result<Self> {
         let mut asked = Asked { size: DEFAULT_SIZE, ..Asked::default() };
         let mut faults = params.faults.clone();
         for (name, value) in &params.pairs {
@@ -81,7 +81,7 @@ impl ListQuery {
                 digest,
                 signer,
                 links: Links::new(&params.path, &params.pairs),
-                expand: asked.expand.permitted(&params)?,
+                expand: asked.expand.permitted(params)?,
             }),
             _ => Err(Error::Invalid(faults)),
         }

@@ -56,7 +56,7 @@ pub fn routes() -> Routes {
 }
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Webhook>> {
-    let query = ListQuery::parse(&LIST, params)?;
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
@@ -111,7 +111,7 @@ async fn events(
     Id(id): Id<WebhookId>,
     params: Params,
 ) -> Result<Listed<Expanded<WebhookEvent>>> {
-    let query = ListQuery::parse(&deliveries::LIST, params)?;
+    let query = ListQuery::parse(&deliveries::LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = deliveries::list(&mut tx, id, &query).await;
     let page = query.expand(&mut tx, page).await;

@@ -217,7 +217,7 @@ pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
 
 /// The webhooks that other records refer to.
 async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
-    records(store::find_all(tx, ids).await?, |webhook| webhook.id.0)
+    records(&store::find_all(tx, ids).await?, |webhook| webhook.id.0)
 }
 
 /// Merges a change into a webhook. Switched on again, it forgets why it was switched off, and held deliveries go out.

@@ -45,7 +45,7 @@ fn load<'t>(tx: &'t mut TenantTx, ids: &'t [Uuid]) -> Loading<'t> {
     Box::pin(async move {
         let sql = "select id, name from contacts where id = any ($1) and name <> 'Bob'";
         let found: Vec<(Uuid, String)> = sqlx::query_as(sql).bind(ids).fetch_all(tx.conn()).await?;
-        records(found, |(id, _)| *id)
+        records(&found, |(id, _)| *id)
     })
 }
 
@@ -54,7 +54,7 @@ async fn list(
     State(app): State<App>,
     params: Params,
 ) -> Result<Listed<Expanded<Contact>>> {
-    let query = ListQuery::parse(&LIST, params)?;
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = contacts::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
@@ -67,7 +67,7 @@ async fn show(
     Id(id): Id<ContactId>,
     params: Params,
 ) -> Result<Data<Expanded<Contact>>> {
-    let expand = Expand::parse(&EXPANSIONS, params)?;
+    let expand = Expand::parse(&EXPANSIONS, &params)?;
     let mut tx = app.begin(&caller).await?;
     let contact = contacts::show(&mut tx, id).await;
     let contact = expand.record(&mut tx, contact).await;

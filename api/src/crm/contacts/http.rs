@@ -45,7 +45,7 @@ pub fn routes() -> Routes {
 }
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Contact>> {
-    let query = ListQuery::parse(&LIST, params)?;
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

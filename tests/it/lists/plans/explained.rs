@@ -57,6 +57,8 @@ impl Explained {
     }
 
     pub fn forget(&self) {
+        // A thread without a listener may have been the first to get a notice, and tracing remembers that nobody cared.
+        tracing::callsite::rebuild_interest_cache();
         self.0.lock().unwrap().clear();
     }
 
