@@ -6,12 +6,14 @@ pub mod token;
 
 use std::fmt;
 
+use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use shared::scope::{Role, Scope};
 
 use crate::App;
 use crate::error::{Error, Result};
+use crate::http::Terms;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -30,6 +32,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The request, to be remembered by the events it causes.
     pub origin: Origin,
+    /// How it wants this request done.
+    pub terms: Terms,
     rights: Rights,
 }
 
@@ -56,6 +60,17 @@ impl fmt::Display for Principal {
     }
 }
 
+impl Principal {
+    /// Who the audit log says it was.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::ApiKey(id) => Actor::ApiKey(id),
+            Self::User { id, .. } => Actor::User(id),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Rights {
     Scopes(Vec<Scope>),
@@ -63,6 +78,11 @@ enum Rights {
 }
 
 impl Caller {
+    fn new(tenant: TenantId, principal: Principal, origin: Origin, rights: Rights) -> Self {
+        let origin = Origin { actor: principal.actor(), ..origin };
+        Self { tenant, principal, origin, terms: Terms::default(), rights }
+    }
+
     /// Whether the caller may do this.
     #[must_use]
     pub fn holds(&self, scope: Scope) -> bool {
@@ -99,22 +119,14 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     }
     // A scope that this version does not know grants nothing.
     let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-    Ok(Caller {
-        tenant: TenantId(found.tenant_id),
-        principal: Principal::ApiKey(ApiKeyId(found.id)),
-        origin,
-        rights: Rights::Scopes(scopes),
-    })
+    let principal = Principal::ApiKey(ApiKeyId(found.id));
+    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, Rights::Scopes(scopes)))
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let claims = app.config.tokens.verify(text)?;
     // The token says who; what they may do is asked anew, so that a removal works before the token expires.
     let role = store::find_role(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
-    Ok(Caller {
-        tenant: claims.tid,
-        principal: Principal::User { id: claims.sub, session: claims.sid },
-        origin,
-        rights: Rights::Role(role),
-    })
+    let principal = Principal::User { id: claims.sub, session: claims.sid };
+    Ok(Caller::new(claims.tid, principal, origin, Rights::Role(role)))
 }

@@ -10,7 +10,7 @@ use shared::TenantTx;
 use shared::scope::Scope;
 use uuid::Uuid;
 
-use super::answer::Listed;
+use super::answer::{Listed, Representation};
 use super::params::Params;
 use crate::error::{Error, Result};
 
@@ -57,6 +57,12 @@ pub struct Expanded<T> {
     record: T,
     #[serde(flatten)]
     referred: BTreeMap<String, Option<Box<RawValue>>>,
+}
+
+impl<T: Representation> Representation for Expanded<T> {
+    fn version(&self) -> Option<i32> {
+        self.record.version()
+    }
 }
 
 impl Expand {

@@ -1,16 +1,17 @@
 //! The outermost layer: gives a request its id, span and metrics, seals the answer into the envelope,
 //! and writes the one log line.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use shared::{db::Origin, id, telemetry};
 use tracing::{Instrument as _, Span, field};
 
-use super::answer;
+use super::envelope::{self, Form};
 use crate::App;
 
 /// Longer request ids from outside are replaced.
@@ -23,6 +24,8 @@ pub struct RequestFacts {
     pub id: String,
     /// The request's span.
     pub span: Span,
+    /// Where it comes from: the peer, or the client that a trusted proxy names.
+    pub address: IpAddr,
 }
 
 impl RequestFacts {
@@ -32,6 +35,8 @@ impl RequestFacts {
         Origin {
             request_id: Some(self.id.clone()),
             traceparent: telemetry::traceparent(&self.span),
+            address: Some(self.address),
+            ..Origin::default()
         }
     }
 }
@@ -46,15 +51,24 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
     let span = span(&request_id, &method, &route, request.headers());
-    request.extensions_mut().insert(RequestFacts { id: request_id.clone(), span: span.clone() });
+    let problem_json = accepts_problem(request.headers());
+    let known = known_tag(&method, request.headers());
+    let facts = RequestFacts {
+        id: request_id.clone(),
+        span: span.clone(),
+        address: app.config.proxies.client(peer(&request), request.headers()),
+    };
+    request.extensions_mut().insert(facts);
 
     let response = next.run(request).instrument(span.clone()).await;
 
-    let (response, problem) = answer::seal(response, &request_id, clock.now());
+    let (request_id, known) = (&*request_id, known.as_deref());
+    let form = Form { request_id, now: clock.now(), problem_json, known };
+    let (response, problem) = envelope::seal(response, &form);
     let status = response.status();
     let elapsed = started.elapsed();
     let labels = [
-        ("method", known(&method).to_owned()),
+        ("method", label(&method).to_owned()),
         ("route", route),
         ("status", status.as_str().to_owned()),
     ];
@@ -71,6 +85,12 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         }
     });
     response
+}
+
+/// What the listener says; without one every request is taken for the same client's.
+fn peer(request: &Request) -> IpAddr {
+    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip())
 }
 
 fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> Span {
@@ -95,7 +115,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
 }
 
 /// A method as a metric's label: any word can be one, and a caller must not be able to make a series of each.
-fn known(method: &Method) -> &str {
+fn label(method: &Method) -> &str {
     let usual = [
         Method::GET,
         Method::HEAD,
@@ -106,6 +126,19 @@ fn known(method: &Method) -> &str {
         Method::OPTIONS,
     ];
     if usual.contains(method) { method.as_str() } else { "other" }
+}
+
+/// Whether errors are asked for in the form of RFC 9457.
+fn accepts_problem(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/problem+json"))
+}
+
+/// What a request that reads says it has already.
+fn known_tag(method: &Method, headers: &HeaderMap) -> Option<String> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let value = headers.get(header::IF_NONE_MATCH).filter(|_| reads)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 /// An id from outside is kept when it is short and printable, so that a caller can find its own requests.

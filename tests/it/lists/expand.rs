@@ -125,9 +125,8 @@ async fn an_unknown_expansion_is_refused_with_the_known_ones_named() {
         acme.get(&format!("{THINGS}?expand={bad}")).await.invalid(&known);
         acme.get(&format!("{THINGS}/{}?expand={bad}", Uuid::nil())).await.invalid(&known);
     }
-    acme.get(&format!("{THINGS}/{}?expand=x&page=1&expand=y", Uuid::nil())).await.invalid(&json!({
-        "expand": "Is given twice", "page": "Unknown parameter",
-    }));
+    let twice = format!("{THINGS}/{}?expand=x&expand=self", Uuid::nil());
+    acme.get(&twice).await.invalid(&json!({"expand": "Is given twice"}));
     acme.get(&format!("{CONTACTS}?expand=owner"))
         .await
         .invalid(&json!({"expand": "Unknown parameter"}));

@@ -68,16 +68,3 @@ async fn times_at_the_ends_of_the_calendar_are_times() {
         refused(&acme, &[("createdAt[gte]", bad)], fault.clone()).await;
     }
 }
-
-#[tokio::test]
-async fn fields_can_be_named_in_lists_and_records() {
-    let app = TestApp::start().await;
-    let acme = three(&app).await;
-    let page = list(&acme, &[("fields", "id,name")]).await.page();
-    assert_eq!(page.names(), ["Cy", "ada", "Bob"]);
-    let path = format!("{}?fields=id,name", crate::contacts::at(&page.items[0]));
-    assert_eq!(acme.get(&path).await.ok()["name"], "Cy");
-    acme.get(&format!("{path}&expand=owner"))
-        .await
-        .invalid(&json!({"expand": "Unknown parameter"}));
-}
