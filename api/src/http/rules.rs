@@ -93,10 +93,9 @@ pub fn whole(range: RangeInclusive<i32>) -> impl FnOnce(Value) -> Checked<i32> {
         let number = value.as_f64().filter(|number| number.fract() == 0.0);
         // Every i32 is exactly one f64, and what lies beyond is out of the range anyway.
         #[expect(clippy::cast_possible_truncation, reason = "a float's cast stops at the ends")]
-        number
-            .map(|number| number as i32)
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| format!("Must be a whole number from {} to {}", range.start(), range.end()))
+        number.map(|number| number as i32).filter(|number| range.contains(number)).ok_or_else(
+            || format!("Must be a whole number from {} to {}", range.start(), range.end()),
+        )
     }
 }
 
@@ -115,15 +114,22 @@ pub fn website(value: Value) -> Checked<String> {
     let text = text.trim();
     let is_website = |text: &str| {
         Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())
+            matches!(url.scheme(), "http" | "https")
+                && url.host_str().is_some_and(|host| !host.is_empty())
         })
     };
-    let shaped = text.chars().count() <= MOST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    let shaped =
+        text.chars().count() <= MOST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
     let slashes = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     let written = slashes.starts_with("http://") || slashes.starts_with("https://");
     if shaped && written && is_website(text) {
         Ok(text.to_owned())
-    } else if shaped && !written && !text.contains(':') && text.contains('.') && is_website(&format!("https://{text}")) {
+    } else if shaped
+        && !written
+        && !text.contains(':')
+        && text.contains('.')
+        && is_website(&format!("https://{text}"))
+    {
         Err(format!("Must start with http:// or https://, such as https://{text}"))
     } else {
         Err(format!("Must be an http or https address of at most {MOST} characters"))
@@ -209,20 +215,38 @@ mod tests {
 
     #[test]
     fn a_website_is_http_with_a_host_and_a_bare_name_gets_a_hint() {
-        for good in ["https://example.com", "http://example.com/a?b#c", "HTTPS://[2001:db8::1]:8080", "https://münchen.example"] {
+        for good in [
+            "https://example.com",
+            "http://example.com/a?b#c",
+            "HTTPS://[2001:db8::1]:8080",
+            "https://münchen.example",
+        ] {
             assert_eq!(website(text(good)), Ok(good.to_owned()), "{good}");
         }
         for bare in ["example.com", "www.example.com/path"] {
             let fault = website(text(bare)).unwrap_err();
-            assert_eq!(fault, format!("Must start with http:// or https://, such as https://{bare}"));
+            assert_eq!(
+                fault,
+                format!("Must start with http:// or https://, such as https://{bare}")
+            );
         }
-        for bad in
-            ["", "javascript:alert(1)", "mailto:a@example.com", "ftp://example.com", "https://", "https:example.com", "http:///x",
-             "https://exa mple.com", "https://a\nb.com", "localhost", "//example.com"]
-        {
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "mailto:a@example.com",
+            "ftp://example.com",
+            "https://",
+            "https:example.com",
+            "http:///x",
+            "https://exa mple.com",
+            "https://a\nb.com",
+            "localhost",
+            "//example.com",
+        ] {
             assert!(website(text(bad)).is_err(), "{bad}");
         }
-        let long = |length: usize| text(&format!("https://example.com/{}", "a".repeat(length - 20)));
+        let long =
+            |length: usize| text(&format!("https://example.com/{}", "a".repeat(length - 20)));
         assert!(website(long(2048)).is_ok());
         assert!(website(long(2049)).is_err());
     }

@@ -19,7 +19,12 @@ const PATH: &str = "/api/v1/connection/companies";
 pub fn routes() -> Routes {
     use Scope::{CompaniesRead, CompaniesWrite};
     Routes::under(PATH, "Companies")
-        .get("", CompaniesRead, list, Doc::page::<Company>("listCompanies", "List companies", &LIST))
+        .get(
+            "",
+            CompaniesRead,
+            list,
+            Doc::page::<Company>("listCompanies", "List companies", &LIST),
+        )
         .post(
             "",
             CompaniesWrite,

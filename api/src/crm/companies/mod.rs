@@ -126,12 +126,7 @@ impl Input for NewCompany {
         let industry = fields.optional("industry", rules::one_of(INDUSTRIES));
         let website = fields.optional("website", rules::website);
         let employees = fields.optional("employees", rules::whole(0..=MAX_EMPLOYEES));
-        Some(Self {
-            name: name?,
-            industry: industry?,
-            website: website?,
-            employees: employees?,
-        })
+        Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }
 
@@ -141,12 +136,7 @@ impl Input for CompanyPatch {
         let industry = fields.changed("industry", rules::one_of(INDUSTRIES));
         let website = fields.changed("website", rules::website);
         let employees = fields.changed("employees", rules::whole(0..=MAX_EMPLOYEES));
-        Some(Self {
-            name: name?,
-            industry: industry?,
-            website: website?,
-            employees: employees?,
-        })
+        Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }
 
@@ -159,11 +149,7 @@ pub static LIST: List = List {
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
     ],
-    sorts: &[
-        ("createdAt", "created_at"),
-        ("updatedAt", "updated_at"),
-        ("name", "name_key"),
-    ],
+    sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
     search: Some("search_companies"),
 };

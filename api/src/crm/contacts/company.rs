@@ -46,7 +46,8 @@ pub(super) fn join(known: &Known, before: Option<&Contact>, after: &mut Contact)
         return if moved { Err(Error::field("companyId", NONE)) } else { Ok(()) };
     };
     let followed = before.is_some_and(|before| {
-        before.company == after.company && before.company.as_ref() == before.company_id.and_then(name)
+        before.company == after.company
+            && before.company.as_ref() == before.company_id.and_then(name)
     });
     if after.company.is_none() || followed {
         after.company = Some(current.clone());
