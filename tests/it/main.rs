@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod architecture;
+mod audit;
 mod auth;
 mod boot;
 mod cancellation;
 mod catalog;
+mod companies;
 mod contacts;
 mod crash;
 mod delivery;
@@ -15,12 +17,15 @@ mod fairness;
 mod held;
 mod isolation;
 mod lists;
+mod meta;
 mod migrations;
 mod receivers;
 mod requests;
 mod resend;
 mod schedule;
+mod settings;
 mod signing;
 mod telemetry;
+mod users;
 mod webhooks;
 mod workers;

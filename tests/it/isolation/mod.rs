@@ -6,3 +6,4 @@ mod generator;
 mod http;
 mod probes;
 mod tables;
+mod trace;
