@@ -37,7 +37,7 @@ async fn a_contact_with_only_an_id_reads_the_companys_name_and_is_found_by_both(
     assert_eq!(nobody["companyId"], Value::Null);
 
     let id = company["id"].as_str().unwrap();
-    let found = |query: String| async {
+    let found = async |query: String| {
         acme.get(&format!("{CONTACTS}?sort=name&{query}")).await.page().items
     };
     assert_eq!(found("company=globex".to_owned()).await, [ada.clone(), nobody.clone()]);
@@ -165,9 +165,9 @@ async fn nobody_joins_a_company_that_is_being_deleted() {
         app.database.waiting(3).await;
         hold.release().await;
     };
-    let path = contact_at(&contact);
+    let (path, of_company) = (contact_at(&contact), at(&company));
     let (gone, created, updated, ()) = tokio::join!(
-        acme.delete(&at(&company)),
+        acme.delete(&of_company),
         join(1, Method::POST, CONTACTS),
         join(1, Method::PUT, &path),
         release,
