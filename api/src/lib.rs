@@ -11,7 +11,7 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
 pub mod me;
 pub mod meta;
 mod serve;

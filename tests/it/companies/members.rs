@@ -37,9 +37,8 @@ async fn a_contact_with_only_an_id_reads_the_companys_name_and_is_found_by_both(
     assert_eq!(nobody["companyId"], Value::Null);
 
     let id = company["id"].as_str().unwrap();
-    let found = async |query: String| {
-        acme.get(&format!("{CONTACTS}?sort=name&{query}")).await.page().items
-    };
+    let found =
+        async |query: String| acme.get(&format!("{CONTACTS}?sort=name&{query}")).await.page().items;
     assert_eq!(found("company=globex".to_owned()).await, [ada.clone(), nobody.clone()]);
     assert_eq!(found(format!("companyId={id}")).await, [ada, bob.clone()]);
     assert_eq!(found("q=berlin".to_owned()).await, [bob]);
