@@ -8,7 +8,7 @@ mod query;
 mod sql;
 
 pub use column::{Column, Kind, Operator};
-pub use query::ListQuery;
+pub use query::{DEFAULT_SIZE, ListQuery, MAX_SIZE};
 pub use sql::Source;
 
 use crate::http::expand::Expansion;

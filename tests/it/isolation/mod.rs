@@ -6,3 +6,4 @@ pub mod generator;
 mod http;
 pub mod probes;
 mod tables;
+mod trace;

@@ -70,6 +70,22 @@ pub const PROBES: &[Probe] = &[
     Probe::new("GET /api/v1/connection/activities"),
     Probe::new("POST /api/v1/connection/activities").body(activity),
     Probe::new("GET /api/v1/connection/activities/{id}").ids(&["activities"]),
+    Probe::new("GET /api/v1/connection/companies").query(|canary| format!("q={canary}")),
+    Probe::new("POST /api/v1/connection/companies").body(company),
+    Probe::new("GET /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("PUT /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("PATCH /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("DELETE /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("POST /api/v1/connection/companies/{id}/restore").ids(&["companies"]),
+    Probe::new("GET /api/v1/users"),
+    Probe::new("GET /api/v1/users/{id}").ids(&["users"]),
+    Probe::new("GET /api/v1/me"),
+    Probe::new("GET /api/v1/tenant/settings"),
+    Probe::new("PUT /api/v1/tenant/settings").body(settings),
+    Probe::new("PATCH /api/v1/tenant/settings").body(settings),
+    Probe::new("GET /api/v1/audit-log"),
+    Probe::new("GET /api/v1/audit-log/{id}").ids(&["audit_log"]),
+    Probe::new("GET /api/v1/meta/enums"),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
@@ -95,6 +111,15 @@ fn lead() -> Value {
 
 fn activity() -> Value {
     json!({"type": "note", "subject": "Strange news", "leadId": "any of leads"})
+}
+
+fn company() -> Value {
+    json!({"name": "Strangers", "website": "https://strangers.example", "employees": 7})
+}
+
+/// The name is new each time, so that each is a change.
+fn settings() -> Value {
+    json!({"name": format!("Stranger {:032x}", rand::random::<u128>())})
 }
 
 fn webhook() -> Value {

@@ -18,6 +18,7 @@ use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::expand::{self, Records};
 use crate::http::fields::{Change, Fields, Input};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
@@ -146,12 +147,19 @@ pub static LIST: List = List {
         Column { name: "name", sql: "name_key", kind: Kind::Folded },
         Column { name: "industry", sql: "industry", kind: Kind::OneOf(INDUSTRIES) },
         Column { name: "website", sql: "website_key", kind: Kind::Folded },
+        Column { name: "employees", sql: "employees", kind: Kind::Integer },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
     ],
-    sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
+    sorts: &[
+        ("createdAt", "created_at"),
+        ("updatedAt", "updated_at"),
+        ("name", "name_key"),
+        ("employees", "employees_key"),
+    ],
     default_sort: "-createdAt",
     search: Some("search_companies"),
+    expansions: &[],
 };
 
 /// One page of the tenant's companies.
@@ -190,6 +198,14 @@ pub async fn create(tx: &mut TenantTx, new: NewCompany) -> Result<Company> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: CompanyId) -> Result<Company> {
     store::find(tx, id).await?.ok_or_else(CompanyId::not_found)
+}
+
+/// Those of the companies that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |company| company.id.0)
 }
 
 /// The names of those of the companies that exist, each kept as it is until the transaction ends, for records

@@ -47,6 +47,18 @@ pub(super) async fn find(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Optio
     .await
 }
 
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Company>> {
+    sqlx::query_as!(
+        Company,
+        r#"select id as "id: CompanyId", tenant_id as "tenant_id: TenantId", name, industry, website, employees,
+                  version, created_at, updated_at
+           from companies where id = any ($1) and deleted_at is null"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
 /// Finds a company and keeps other writers off it until the transaction ends.
 pub(super) async fn lock(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Option<Company>> {
     sqlx::query_as!(
