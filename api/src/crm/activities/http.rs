@@ -1,6 +1,6 @@
 //! Activities over HTTP, and the timelines that are made of them.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::{ActivityId, CompanyId, ContactId, LeadId};
 use shared::scope::Scope;
 
@@ -9,8 +9,9 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::expand::{Expand, Expanded};
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, Listed, Reply, Valid};
+use crate::http::{Created, Data, Id, Listed, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/activities";
@@ -36,7 +37,7 @@ pub fn routes() -> Routes {
             "/activities/{id}",
             ActivitiesRead,
             show,
-            Doc::data::<Activity>("getActivity", "Get an activity"),
+            Doc::data::<Activity>("getActivity", "Get an activity").expands(LIST.expansions),
         )
         .get(
             "/contacts/{id}/timeline",
@@ -61,11 +62,12 @@ pub fn routes() -> Routes {
 async fn list(
     caller: Caller,
     State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Activity>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Activity>>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -84,9 +86,12 @@ async fn show(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ActivityId>,
-) -> Result<Data<Activity>> {
+    params: Params,
+) -> Result<Data<Expanded<Activity>>> {
+    let expand = Expand::parse(LIST.expansions, &params)?;
     let mut tx = app.begin(&caller).await?;
     let activity = super::show(&mut tx, id).await;
+    let activity = expand.record(&mut tx, activity).await;
     tx.finish(activity).await.map(Data)
 }
 
@@ -94,11 +99,12 @@ async fn of_contact(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ContactId>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Activity>> {
-    let query = ListQuery::parse(&TIMELINE, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Activity>>> {
+    let query = ListQuery::parse(&TIMELINE, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::of_contact(&mut tx, id, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -106,11 +112,12 @@ async fn of_company(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<CompanyId>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Activity>> {
-    let query = ListQuery::parse(&TIMELINE, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Activity>>> {
+    let query = ListQuery::parse(&TIMELINE, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::of_company(&mut tx, id, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -118,10 +125,11 @@ async fn of_lead(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<LeadId>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Activity>> {
-    let query = ListQuery::parse(&TIMELINE, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Activity>>> {
+    let query = ListQuery::parse(&TIMELINE, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::of_lead(&mut tx, id, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::event::EventType;
 use shared::id::{ActivityId, CompanyId, ContactId, LeadId, TenantId};
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -19,6 +20,7 @@ use super::references::{NO_COMPANY, NO_CONTACT, NO_LEAD, References};
 use super::{companies, contacts};
 use crate::changes::{self, Tracked};
 use crate::error::{Details, Error, Result};
+use crate::http::expand::Expansion;
 use crate::http::fields::{Fields, Input};
 use crate::http::{Listed, Representation, Resource, doc, rules};
 use crate::list::{Column, Kind, List, ListQuery};
@@ -160,17 +162,42 @@ impl Input for NewActivity {
     }
 }
 
+const EXPANSIONS: &[Expansion] = &[
+    Expansion {
+        name: "contact",
+        member: "contactId",
+        scope: Scope::ContactsRead,
+        load: |tx, ids| Box::pin(contacts::referred(tx, ids)),
+    },
+    Expansion {
+        name: "company",
+        member: "companyId",
+        scope: Scope::CompaniesRead,
+        load: |tx, ids| Box::pin(companies::referred(tx, ids)),
+    },
+    Expansion {
+        name: "lead",
+        member: "leadId",
+        scope: Scope::LeadsRead,
+        load: |tx, ids| Box::pin(leads::referred(tx, ids)),
+    },
+];
+
 /// What lists of activities can be asked.
 pub static LIST: List = List {
     columns: &[
         Column { name: "type", sql: "type", kind: Kind::OneOf(TYPES) },
         Column { name: "occurredAt", sql: "occurred_at", kind: Kind::Time },
+        Column { name: "contactId", sql: "contact_id", kind: Kind::Id },
+        Column { name: "companyId", sql: "company_id", kind: Kind::Id },
+        Column { name: "leadId", sql: "lead_id", kind: Kind::Id },
         Column { name: "dueAt", sql: "due_at", kind: Kind::Time },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
     sorts: &[("occurredAt", "occurred_at"), ("createdAt", "created_at")],
     default_sort: "-occurredAt",
     search: None,
+    expansions: EXPANSIONS,
 };
 
 /// What timelines can be asked.
@@ -182,6 +209,7 @@ pub static TIMELINE: List = List {
     sorts: &[("occurredAt", "occurred_at")],
     default_sort: "-occurredAt",
     search: None,
+    expansions: EXPANSIONS,
 };
 
 /// One page of the tenant's activities.

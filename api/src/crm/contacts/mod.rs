@@ -22,7 +22,7 @@ use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::expand::Expansion;
+use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use company::{leave_company, rename_company};
@@ -155,6 +155,14 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     store::find(tx, id).await?.ok_or_else(ContactId::not_found)
+}
+
+/// Those of the contacts that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |contact| contact.id.0)
 }
 
 /// Merges a change into a contact and announces `contact.updated`, unless nothing changed.

@@ -1,6 +1,6 @@
 //! Leads over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::LeadId;
 use shared::scope::Scope;
 
@@ -9,9 +9,10 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::expand::{Expand, Expanded};
 use crate::http::fields::Change;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/leads";
@@ -27,14 +28,19 @@ pub fn routes() -> Routes {
             create,
             Doc::created::<Lead>("createLead", "Create a lead").body::<NewLead>(),
         )
-        .get("/{id}", LeadsRead, show, Doc::data::<Lead>("getLead", "Get a lead"))
+        .get(
+            "/{id}",
+            LeadsRead,
+            show,
+            Doc::data::<Lead>("getLead", "Get a lead").expands(LIST.expansions),
+        )
         .merge(
             "/{id}",
             LeadsWrite,
             update,
-            Doc::data::<Lead>("updateLead", "Change a lead").body::<LeadPatch>(),
+            Doc::data::<Lead>("updateLead", "Change a lead").body::<LeadPatch>().conditional(),
         )
-        .delete("/{id}", LeadsWrite, remove, Doc::done("deleteLead", "Delete a lead"))
+        .delete("/{id}", LeadsWrite, remove, Doc::done("deleteLead", "Delete a lead").conditional())
         .post(
             "/{id}/restore",
             LeadsWrite,
@@ -45,7 +51,7 @@ pub fn routes() -> Routes {
             "/{id}/move",
             LeadsWrite,
             shift,
-            Doc::data::<Lead>("moveLead", "Move a lead to a stage").body::<Move>(),
+            Doc::data::<Lead>("moveLead", "Move a lead to a stage").body::<Move>().conditional(),
         )
         .post(
             "/{id}/convert",
@@ -53,6 +59,7 @@ pub fn routes() -> Routes {
             convert,
             Doc::data::<Lead>("convertLead", "Make a contact and a company of a lead")
                 .body::<Conversion>()
+                .conditional()
                 .conflict("The lead is converted already"),
         )
         .get(
@@ -66,11 +73,12 @@ pub fn routes() -> Routes {
 async fn list(
     caller: Caller,
     State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Lead>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Lead>>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -85,9 +93,16 @@ async fn create(
     app.commit(&caller, tx, created).await
 }
 
-async fn show(caller: Caller, State(app): State<App>, Id(id): Id<LeadId>) -> Result<Data<Lead>> {
+async fn show(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<LeadId>,
+    params: Params,
+) -> Result<Data<Expanded<Lead>>> {
+    let expand = Expand::parse(LIST.expansions, &params)?;
     let mut tx = app.begin(&caller).await?;
     let lead = super::show(&mut tx, id).await;
+    let lead = expand.record(&mut tx, lead).await;
     tx.finish(lead).await.map(Data)
 }
 
@@ -150,9 +165,9 @@ async fn history(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<LeadId>,
-    RawQuery(query): RawQuery,
+    params: Params,
 ) -> Result<Listed<StageMove>> {
-    let query = ListQuery::parse(&HISTORY, query.as_deref().unwrap_or_default())?;
+    let query = ListQuery::parse(&HISTORY, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::history(&mut tx, id, &query).await;
     tx.finish(page).await

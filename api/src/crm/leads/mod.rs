@@ -12,17 +12,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::event::EventType;
 use shared::id::{CompanyId, ContactId, LeadId, PipelineId, StageId, TenantId, UserId};
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::currency;
 use super::references::References;
+use super::{companies, contacts, currency, pipelines};
 use crate::changes::{self, Events, Tracked};
 use crate::error::{Details, Error, Result};
+use crate::http::expand::{self, Expansion, Records};
 use crate::http::fields::Change;
 use crate::http::{IfMatch, Listed, Representation, Resource, doc};
 use crate::list::{Column, Kind, List, ListQuery};
+use crate::users;
 pub use amount::Amount;
 pub use convert::{Conversion, convert};
 pub use http::routes;
@@ -153,6 +156,12 @@ pub static LIST: List = List {
         Column { name: "status", sql: "status", kind: Kind::OneOf(STATUSES) },
         Column { name: "title", sql: "title_key", kind: Kind::Folded },
         Column { name: "currency", sql: "currency", kind: Kind::OneOf(currency::CURRENCIES) },
+        Column { name: "value", sql: "value_cents", kind: Kind::Number(2) },
+        Column { name: "owner", sql: "owner_id", kind: Kind::Id },
+        Column { name: "contactId", sql: "contact_id", kind: Kind::Id },
+        Column { name: "companyId", sql: "company_id", kind: Kind::Id },
+        Column { name: "pipelineId", sql: "pipeline_id", kind: Kind::Id },
+        Column { name: "stageId", sql: "stage_id", kind: Kind::Id },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
     ],
@@ -164,6 +173,38 @@ pub static LIST: List = List {
     ],
     default_sort: "-createdAt",
     search: Some("search_leads"),
+    expansions: &[
+        Expansion {
+            name: "owner",
+            member: "owner",
+            scope: Scope::UsersRead,
+            load: |tx, ids| Box::pin(users::referred(tx, ids)),
+        },
+        Expansion {
+            name: "contact",
+            member: "contactId",
+            scope: Scope::ContactsRead,
+            load: |tx, ids| Box::pin(contacts::referred(tx, ids)),
+        },
+        Expansion {
+            name: "company",
+            member: "companyId",
+            scope: Scope::CompaniesRead,
+            load: |tx, ids| Box::pin(companies::referred(tx, ids)),
+        },
+        Expansion {
+            name: "pipeline",
+            member: "pipelineId",
+            scope: Scope::PipelinesRead,
+            load: |tx, ids| Box::pin(pipelines::referred(tx, ids)),
+        },
+        Expansion {
+            name: "stage",
+            member: "stageId",
+            scope: Scope::PipelinesRead,
+            load: |tx, ids| Box::pin(pipelines::referred_stages(tx, ids)),
+        },
+    ],
 };
 
 /// One page of the tenant's leads.
@@ -221,6 +262,14 @@ pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: LeadId) -> Result<Lead> {
     store::find(tx, id).await?.ok_or_else(LeadId::not_found)
+}
+
+/// Those of the leads that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |lead| lead.id.0)
 }
 
 /// Merges a change into a lead and announces `lead.updated`, unless nothing changed, and `lead.moved_to_stage` when

@@ -55,6 +55,7 @@ pub static HISTORY: List = List {
     sorts: &[("at", "moved_at")],
     default_sort: "-at",
     search: None,
+    expansions: &[],
 };
 
 const COLUMNS: &str = "id, lead_id, moved_at as at, json_build_object('type', actor_type, 'id', actor_id) as by,

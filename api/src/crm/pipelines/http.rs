@@ -1,6 +1,6 @@
 //! Pipelines over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::{PipelineId, StageId};
 use shared::scope::Scope;
 use utoipa::openapi::Type;
@@ -12,7 +12,7 @@ use crate::crm::leads::NO_STAGE;
 use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/pipelines";
@@ -47,6 +47,7 @@ pub fn routes() -> Routes {
             Doc::data::<Pipeline>("updatePipeline", "Change a pipeline")
                 .body::<PipelinePatch>()
                 .parameter(MOVE_TO, MOVE_TO_WHAT, Type::String)
+                .conditional()
                 .conflict(NOT_EMPTY),
         )
         .delete(
@@ -55,27 +56,26 @@ pub fn routes() -> Routes {
             remove,
             Doc::done("deletePipeline", "Delete a pipeline")
                 .parameter(MOVE_TO, MOVE_TO_WHAT, Type::String)
+                .conditional()
                 .conflict(NOT_EMPTY),
         )
 }
 
 /// The stage that leads are to move to; the route's entry has refused other parameters.
-fn move_to(query: Option<&str>) -> Result<Option<StageId>> {
-    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    match pairs.find(|(name, _)| name == MOVE_TO) {
-        Some((_, value)) => {
-            value.trim().parse().map(Some).map_err(|_| Error::field(MOVE_TO, NO_STAGE))
+fn move_to(params: Params) -> Result<Option<StageId>> {
+    let mut faults = params.faults;
+    let mut to = None;
+    if let Some((_, value)) = params.pairs.iter().find(|(name, _)| name == MOVE_TO) {
+        match value.parse() {
+            Ok(stage) => to = Some(stage),
+            Err(_) => drop(faults.insert(MOVE_TO.to_owned(), NO_STAGE.to_owned())),
         }
-        None => Ok(None),
     }
+    if faults.is_empty() { Ok(to) } else { Err(Error::Invalid(faults)) }
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Pipeline>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Pipeline>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
@@ -107,10 +107,10 @@ async fn update(
     State(app): State<App>,
     Id(id): Id<PipelineId>,
     seen: IfMatch,
-    RawQuery(query): RawQuery,
+    params: Params,
     Valid(patch): Valid<PipelinePatch>,
 ) -> Result<Reply> {
-    let to = move_to(query.as_deref())?;
+    let to = move_to(params)?;
     let mut tx = app.begin(&caller).await?;
     let pipeline = super::update(&mut tx, id, &seen, patch, to).await;
     app.commit(&caller, tx, pipeline.map(Data)).await
@@ -121,9 +121,9 @@ async fn remove(
     State(app): State<App>,
     Id(id): Id<PipelineId>,
     seen: IfMatch,
-    RawQuery(query): RawQuery,
+    params: Params,
 ) -> Result<Reply> {
-    let to = move_to(query.as_deref())?;
+    let to = move_to(params)?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen, to).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::leads::{self, NO_STAGE};
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::expand::{self, Records};
 use crate::http::fields::{Fields, Input};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
@@ -132,6 +133,7 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's pipelines.
@@ -169,6 +171,22 @@ pub async fn create(tx: &mut TenantTx, new: NewPipeline) -> Result<Pipeline> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: PipelineId) -> Result<Pipeline> {
     store::find(tx, id).await?.ok_or_else(PipelineId::not_found)
+}
+
+/// Those of the pipelines that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |pipeline| pipeline.id.0)
+}
+
+/// Those of the stages that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred_stages(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_stages(tx, ids).await?, |stage| stage.id.0)
 }
 
 /// Merges a change into a pipeline and announces each stage that is no longer what it was. Leads in stages that go

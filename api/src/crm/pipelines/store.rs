@@ -34,17 +34,33 @@ pub(super) async fn insert(tx: &mut TenantTx, pipeline: &Pipeline) -> sqlx::Resu
     put_stages(tx, pipeline).await
 }
 
-pub(super) async fn find(tx: &mut TenantTx, id: PipelineId) -> sqlx::Result<Option<Pipeline>> {
+/// Those of the pipelines that are there.
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Pipeline>> {
     sqlx::query_as!(
         Pipeline,
         r#"select id as "id: PipelineId", tenant_id as "tenant_id: TenantId", name, version, created_at, updated_at,
                   (select json_agg(json_build_object('id', s.id, 'name', s.name, 'displayOrder', s.display_order)
                                    order by s.display_order)
                    from stages s where s.tenant_id = p.tenant_id and s.pipeline_id = p.id) as "stages!: Json<Vec<Stage>>"
-           from pipelines p where id = $1"#,
-        id.0,
+           from pipelines p where id = any ($1)"#,
+        ids,
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
+    .await
+}
+
+pub(super) async fn find(tx: &mut TenantTx, id: PipelineId) -> sqlx::Result<Option<Pipeline>> {
+    Ok(find_all(tx, &[id.0]).await?.pop())
+}
+
+/// Those of the stages that are there.
+pub(super) async fn find_stages(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Stage>> {
+    sqlx::query_as!(
+        Stage,
+        r#"select id as "id: StageId", name, display_order from stages where id = any ($1)"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 
