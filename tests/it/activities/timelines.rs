@@ -52,6 +52,12 @@ async fn each_record_has_its_timeline_the_latest_first_and_it_outlives_nothing_b
     let since = "occurredAt[gt]=2026-01-03T00:00:00Z";
     assert_eq!(subjects(&acme, &format!("{of_john}?{since}")).await, ["call"]);
     assert_eq!(subjects(&acme, ACTIVITIES).await, ["call", "visit", "mail", "task", "offer"]);
+    let about_it = format!("{ACTIVITIES}?leadId={}&companyId=null", lead["id"].as_str().unwrap());
+    assert_eq!(subjects(&acme, &about_it).await, ["task", "offer"]);
+    let shown =
+        acme.get(&format!("{of_it}?type=note&expand=lead,contact,company")).await.page().items;
+    assert_eq!((&shown[0]["leadRecord"], &shown[0]["contactRecord"]), (&lead, &contact));
+    assert_eq!(shown[0]["companyRecord"], Value::Null);
 
     acme.delete(&path(CONTACTS, &contact)).await.no_content();
     acme.delete(&path(COMPANIES, &company)).await.no_content();

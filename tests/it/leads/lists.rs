@@ -34,12 +34,29 @@ async fn four(app: &TestApp) -> (Tenant, Value, Value) {
 #[tokio::test]
 async fn leads_are_found_by_what_they_are_and_sorted_by_it() {
     let app = TestApp::start().await;
-    let (acme, ..) = four(&app).await;
+    let (acme, contact, sales) = four(&app).await;
+    let text = |id: &Value| id.as_str().unwrap().to_owned();
+    let (won, new) = (text(&stage(&sales, "Won")), text(&stage(&sales, "New")));
+    for (query, found) in [
+        (format!("owner={}", acme.owner), &["Cat"][..]),
+        ("owner=null".to_owned(), &["Dog", "bee", "Ant"]),
+        (format!("contactId={}", text(&contact["id"])), &["Cat"]),
+        ("companyId=null&pageSize=2".to_owned(), &["Dog", "Cat"]),
+        (format!("pipelineId={}", text(&sales["id"])), &["Cat"]),
+        (format!("stageId[in]={won},{new}"), &["Cat"]),
+        (format!("stageId={new}"), &[]),
+    ] {
+        assert_eq!(titles(&acme, &query).await, found, "{query}");
+    }
     for (query, found) in [
         ("", &["Dog", "Cat", "bee", "Ant"][..]),
         ("sort=title", &["Ant", "bee", "Cat", "Dog"]),
         ("sort=value", &["bee", "Ant", "Dog", "Cat"]),
         ("sort=-value", &["Cat", "Dog", "Ant", "bee"]),
+        ("value=1.5", &["Ant"]),
+        ("value[lt]=100", &["Dog", "Ant"]), // none is not 0
+        ("value[gte]=20&sort=value", &["Dog", "Cat"]),
+        ("value[in]=100,20.00,7", &["Dog", "Cat"]),
         ("status=new", &["Cat", "Ant"]),
         ("status[in]=lost,qualified", &["Dog", "bee"]),
         ("title=BEE", &["bee"]),
@@ -49,10 +66,44 @@ async fn leads_are_found_by_what_they_are_and_sorted_by_it() {
     ] {
         assert_eq!(titles(&acme, query).await, found, "{query}");
     }
-    let answer = acme.get(&format!("{LEADS}?status=won&sort=owner&colour=red")).await;
+    let answer =
+        acme.get(&format!("{LEADS}?status=won&sort=owner&colour=red&value[gt]=1.005")).await;
     answer.invalid(&json!({
+        "value[gt]": "Must be a number with at most 2 digits behind the point",
         "status": "Must be one of new, contacted, qualified, converted, lost",
         "sort": "Must be one of createdAt, updatedAt, title, value, with or without a leading -",
         "colour": "Unknown parameter",
     }));
+}
+
+#[tokio::test]
+async fn a_list_by_value_goes_on_behind_leads_without_one() {
+    let app = TestApp::start().await;
+    let (acme, ..) = four(&app).await;
+    let mut seen = Vec::new();
+    let mut next = "sort=-value&pageSize=1".to_owned();
+    loop {
+        let page = acme.get(&format!("{LEADS}?{next}")).await.page();
+        seen.extend(page.each("title").into_iter().map(ToOwned::to_owned));
+        let Some(cursor) = page.pagination["nextCursor"].as_str() else { break };
+        next = format!("cursor={cursor}&pageSize=1");
+    }
+    assert_eq!(seen, ["Cat", "Dog", "Ant", "bee"]);
+}
+
+#[tokio::test]
+async fn what_a_lead_refers_to_can_be_seen_beside_it() {
+    let app = TestApp::start().await;
+    let (acme, contact, sales) = four(&app).await;
+    let all = "expand=owner,contact,company,pipeline,stage";
+    let cat = acme.get(&format!("{LEADS}?title=cat&{all}")).await.page().items.remove(0);
+    assert_eq!(cat["ownerRecord"]["id"], json!(acme.owner));
+    assert_eq!(cat["contactRecord"], contact);
+    assert_eq!(cat["companyRecord"], Value::Null);
+    assert_eq!(cat["pipelineRecord"], sales);
+    assert_eq!(cat["stageRecord"], sales["stages"][1]);
+    assert_eq!(acme.get(&format!("{}?{all}", super::at(&cat))).await.ok(), cat);
+    acme.delete(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await.no_content();
+    let cat = acme.get(&format!("{}?{all}", super::at(&cat))).await.ok();
+    assert_eq!((&cat["contactId"], &cat["contactRecord"]), (&contact["id"], &Value::Null));
 }

@@ -60,7 +60,7 @@ async fn deleted_leads_keep_no_pipeline_and_come_back_without_one() {
 }
 
 #[tokio::test]
-async fn ten_thousand_leads_move_together_and_each_is_told_of_in_the_same_commit() {
+async fn thousands_of_leads_move_together_and_each_is_told_of_in_the_same_commit() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let sales = pipeline(&acme, "Sales", &["New", "Won"]).await;
@@ -68,7 +68,7 @@ async fn ten_thousand_leads_move_together_and_each_is_told_of_in_the_same_commit
     sqlx::query(
         "insert into leads (tenant_id, id, title, status, currency, pipeline_id, stage_id, created_at, updated_at)
          select $1, gen_random_uuid(), 'Deal ' || n, 'new', 'EUR', $2::text::uuid, $3::text::uuid, $4, $4
-         from generate_series(1, 10000) n",
+         from generate_series(1, 2500) n",
     )
     .bind(acme.id.0)
     .bind(sales["id"].as_str())
@@ -94,9 +94,9 @@ async fn ten_thousand_leads_move_together_and_each_is_told_of_in_the_same_commit
     assert_eq!(
         counts,
         [
-            ("activity.created", 10_000, 1),
-            ("lead.moved_to_stage", 10_000, 1),
-            ("lead.updated", 10_000, 1),
+            ("activity.created", 2_500, 1),
+            ("lead.moved_to_stage", 2_500, 1),
+            ("lead.updated", 2_500, 1),
             ("pipeline.stage.updated", 1, 1),
         ]
     );
@@ -108,7 +108,7 @@ async fn ten_thousand_leads_move_together_and_each_is_told_of_in_the_same_commit
     .fetch_one(app.database.admin())
     .await
     .unwrap();
-    assert_eq!(moved, 10_000);
+    assert_eq!(moved, 2_500);
 }
 
 #[tokio::test]
