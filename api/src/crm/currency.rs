@@ -35,6 +35,7 @@ pub fn currency(value: Value) -> Checked<String> {
 }
 
 /// The schema of a code.
+#[must_use]
 pub fn schema() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)

@@ -93,13 +93,13 @@ impl Routes {
         T: 'static,
     {
         let access = access.into();
-        let patch = doc.clone().named_after("update", "patch");
+        let alias = doc.clone().named_after("update", "patch");
         self.add(Method::PUT, path, access, handler.clone(), doc).add(
             Method::PATCH,
             path,
             access,
             handler,
-            patch,
+            alias,
         )
     }
 
