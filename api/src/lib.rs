@@ -21,6 +21,7 @@ use shared::{Db, TenantTx};
 use auth::Caller;
 use config::Config;
 use http::routes::Route;
+use limit::Limits;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -29,9 +30,18 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
+    /// How often callers may do what.
+    pub limits: Limits,
 }
 
 impl App {
+    /// Puts the parts together, within a runtime.
+    #[must_use]
+    pub fn new(db: Db, config: Config) -> Self {
+        let limits = Limits::new(config.limits.clone(), db.clock().clone());
+        Self { db, config: Arc::new(config), limits }
+    }
+
     /// Begins a transaction that sees the caller's tenant only.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use shared::scope::{Role, Scope};
 
 use crate::App;
 use crate::error::{Error, Result};
+use crate::limit::Overrides;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -30,6 +31,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The request, to be remembered by the events it causes.
     pub origin: Origin,
+    /// How often it may do what, where that is not as configured.
+    pub limits: Overrides,
     rights: Rights,
 }
 
@@ -103,6 +106,7 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
         tenant: TenantId(found.tenant_id),
         principal: Principal::ApiKey(ApiKeyId(found.id)),
         origin,
+        limits: Overrides::stored(found.rate_limits),
         rights: Rights::Scopes(scopes),
     })
 }
@@ -110,11 +114,13 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let claims = app.config.tokens.verify(text)?;
     // The token says who; what they may do is asked anew, so that a removal works before the token expires.
-    let role = store::find_role(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
+    let user = store::find_user(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
+    let role = user.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
     Ok(Caller {
         tenant: claims.tid,
         principal: Principal::User { id: claims.sub, session: claims.sid },
         origin,
+        limits: Overrides::stored(user.rate_limits),
         rights: Rights::Role(role),
     })
 }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::id::{TenantId, UserId};
-use shared::scope::Role;
 use uuid::Uuid;
 
 pub(super) struct KeyRow {
@@ -12,13 +11,15 @@ pub(super) struct KeyRow {
     pub hash: Vec<u8>,
     pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub rate_limits: serde_json::Value,
 }
 
 /// The live keys with this prefix: one, or none.
 pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
     sqlx::query_as!(
         KeyRow,
-        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at
+        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
+                  rate_limits as "rate_limits!"
            from find_api_key($1)"#,
         prefix,
     )
@@ -26,15 +27,23 @@ pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyR
     .await
 }
 
-/// The role of an active user.
-pub(super) async fn find_role(
+pub(super) struct UserRow {
+    pub role: String,
+    pub rate_limits: serde_json::Value,
+}
+
+/// An active user.
+pub(super) async fn find_user(
     db: &Db,
     tenant: TenantId,
     user: UserId,
-) -> sqlx::Result<Option<Role>> {
-    let role =
-        sqlx::query_scalar!(r#"select role as "role!" from find_user($1, $2)"#, tenant.0, user.0)
-            .fetch_optional(db.direct())
-            .await?;
-    Ok(role.and_then(|role| role.parse().ok()))
+) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"select role as "role!", rate_limits as "rate_limits!" from find_user($1, $2)"#,
+        tenant.0,
+        user.0,
+    )
+    .fetch_optional(db.direct())
+    .await
 }

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
+use super::limits;
 use super::observe::RequestFacts;
-use super::routes::Access;
+use super::routes::{Access, Class};
 use crate::App;
 use crate::auth::{self, Caller, Credential};
 use crate::error::{Details, Error, Result};
@@ -17,19 +18,32 @@ use crate::error::{Details, Error, Result};
 pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
+    pub(super) class: Class,
     pub(super) takes_query: bool,
 }
 
-/// Authenticates, then checks the scope; a public route asks for neither.
+/// Authenticates, counts, then checks the scope; a public route is counted only.
 pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    if let Access::Scope(scope) = guard.access {
-        let facts = request.extensions().get::<RequestFacts>().cloned();
-        let caller = match identify(&guard.app, request.headers(), facts).await {
-            Ok(caller) if caller.holds(scope) => caller,
-            Ok(_) => return Error::InsufficientScope(scope).into_response(),
-            Err(error) => return error.into_response(),
-        };
-        request.extensions_mut().insert(caller);
+    let caller = match guard.access {
+        Access::Public => Ok(None),
+        Access::Scope(_) => {
+            let facts = request.extensions().get::<RequestFacts>().cloned();
+            identify(&guard.app, request.headers(), facts).await.map(Some)
+        }
+    };
+    let known = caller.as_ref().ok().and_then(Option::as_ref);
+    if let Err(error) = limits::enforce(&guard.app, guard.class, known, &mut request).await {
+        return error.into_response();
+    }
+    match (guard.access, caller) {
+        (_, Err(error)) => return error.into_response(),
+        (Access::Scope(scope), Ok(Some(caller))) if !caller.holds(scope) => {
+            return Error::InsufficientScope(scope).into_response();
+        }
+        (_, Ok(Some(caller))) => {
+            request.extensions_mut().insert(caller);
+        }
+        (_, Ok(None)) => {}
     }
     if !guard.takes_query
         && let Some(error) = unknown_parameters(request.uri().query().unwrap_or_default())

@@ -7,6 +7,8 @@ mod body;
 mod detach;
 pub mod doc;
 pub mod fields;
+mod flood;
+mod limits;
 mod observe;
 pub mod openapi;
 pub mod path;
@@ -30,10 +32,11 @@ pub fn app(app: App) -> Router {
 
 /// Puts around some routes the layers that every request passes, answers for unknown ones included.
 pub fn layered(routes: Router<App>, app: App) -> Router {
-    routes
+    let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(app.clone(), detach::detach))
+        .layer(from_fn_with_state(app.clone(), detach::detach));
+    flood::guarded(routes, &app)
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }

@@ -165,7 +165,8 @@ impl Routes {
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let takes_query = !route.doc.query.is_empty();
-        let guard = authorize::Guard { app: app.clone(), access: route.access, takes_query };
+        let (access, class) = (route.access, route.class);
+        let guard = authorize::Guard { app: app.clone(), access, class, takes_query };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),

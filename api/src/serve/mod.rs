@@ -3,7 +3,6 @@
 mod admin;
 mod listener;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::db::check::{self, Process};
@@ -30,7 +29,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
-    let app = App { db: db.clone(), config: Arc::new(config) };
+    let app = App::new(db.clone(), config);
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }

@@ -1,7 +1,6 @@
 //! The api in this process, on a port of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use api::config::Config;
 use axum::Router;
@@ -71,7 +70,7 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let api = api::App { db, config: Arc::new(config) };
+        let api = api::App::new(db, config);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();
