@@ -81,13 +81,12 @@ impl Routes {
         T: 'static,
     {
         let access = Access::Scope(scope);
-        let patch = doc.clone().named_after("update", "patch");
-        self.add(Method::PUT, path, access, handler.clone(), doc).add(
+        self.add(Method::PUT, path, access, handler.clone(), doc.clone()).add(
             Method::PATCH,
             path,
             access,
             handler,
-            patch,
+            doc.named_after("update", "patch"),
         )
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::http::openapi::document;
 use api::http::routes::Class;
 use reqwest::Method;
 use serde_json::json;
@@ -98,6 +99,20 @@ async fn reads_are_counted_as_reads_and_changes_as_writes() {
             || route.path.starts_with("/api/v1/webhooks")
         {
             assert_eq!(route.class, expected, "{} {}", route.method, route.path);
+        }
+    }
+}
+
+#[test]
+fn the_document_promises_the_refusal_and_its_headers_of_every_operation() {
+    let document = serde_json::to_value(document(&api::routes())).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let headers = operation["responses"]["429"]["headers"].as_object();
+            let headers = headers.unwrap_or_else(|| panic!("{method} {path} has no 429"));
+            let named = |name: &&str| headers.keys().any(|key| key.eq_ignore_ascii_case(name));
+            assert!(FAMILIES.iter().all(named), "{method} {path}: {headers:?}");
+            assert!(named(&"retry-after"), "{method} {path}");
         }
     }
 }
