@@ -48,6 +48,15 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// The record is no longer as `If-Match` says; it has this version.
+    #[error("The record has changed: it has version {0}")]
+    PreconditionFailed(i32),
+    /// Another request with the same `Idempotency-Key` is under way.
+    #[error("A request with this Idempotency-Key is under way")]
+    KeyInUse,
+    /// The `Idempotency-Key` belongs to another request.
+    #[error("The Idempotency-Key was used for another request")]
+    KeyReused,
     /// The body is larger than the limit, in bytes.
     #[error("The body is larger than {0} bytes")]
     PayloadTooLarge(usize),
@@ -103,6 +112,9 @@ impl Error {
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+            Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
@@ -125,6 +137,9 @@ impl Error {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }
             Self::RateLimited(decision) => Some(decision.details()),
+            Self::PreconditionFailed(version) => {
+                Some(Details::from([("version".into(), version.to_string())]))
+            }
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ mod limits;
 mod lists;
 mod migrations;
 mod receivers;
+mod requests;
 mod resend;
 mod schedule;
 mod signing;

@@ -6,12 +6,14 @@ pub mod token;
 
 use std::fmt;
 
+use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use shared::scope::{Role, Scope};
 
 use crate::App;
 use crate::error::{Error, Result};
+use crate::http::Terms;
 use crate::limit::Overrides;
 
 /// What a request brought along.
@@ -33,6 +35,8 @@ pub struct Caller {
     pub origin: Origin,
     /// How often it may do what, where that is not as configured.
     pub limits: Overrides,
+    /// How it wants this request done.
+    pub terms: Terms,
     rights: Rights,
 }
 
@@ -59,6 +63,17 @@ impl fmt::Display for Principal {
     }
 }
 
+impl Principal {
+    /// Who the audit log says it was.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::ApiKey(id) => Actor::ApiKey(id),
+            Self::User { id, .. } => Actor::User(id),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Rights {
     Scopes(Vec<Scope>),
@@ -66,6 +81,17 @@ enum Rights {
 }
 
 impl Caller {
+    fn new(
+        tenant: TenantId,
+        principal: Principal,
+        origin: Origin,
+        limits: Overrides,
+        rights: Rights,
+    ) -> Self {
+        let origin = Origin { actor: principal.actor(), ..origin };
+        Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
+    }
+
     /// Whether the caller may do this.
     #[must_use]
     pub fn holds(&self, scope: Scope) -> bool {
@@ -102,13 +128,9 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     }
     // A scope that this version does not know grants nothing.
     let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-    Ok(Caller {
-        tenant: TenantId(found.tenant_id),
-        principal: Principal::ApiKey(ApiKeyId(found.id)),
-        origin,
-        limits: Overrides::stored(found.rate_limits),
-        rights: Rights::Scopes(scopes),
-    })
+    let principal = Principal::ApiKey(ApiKeyId(found.id));
+    let limits = Overrides::stored(found.rate_limits);
+    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, limits, Rights::Scopes(scopes)))
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
@@ -116,11 +138,7 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     // The token says who; what they may do is asked anew, so that a removal works before the token expires.
     let user = store::find_user(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
     let role = user.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
-    Ok(Caller {
-        tenant: claims.tid,
-        principal: Principal::User { id: claims.sub, session: claims.sid },
-        origin,
-        limits: Overrides::stored(user.rate_limits),
-        rights: Rights::Role(role),
-    })
+    let principal = Principal::User { id: claims.sub, session: claims.sid };
+    let limits = Overrides::stored(user.rate_limits);
+    Ok(Caller::new(claims.tid, principal, origin, limits, Rights::Role(role)))
 }

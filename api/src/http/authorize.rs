@@ -4,14 +4,19 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
+use std::sync::Arc;
 
+use super::deprecation::Deprecation;
+use super::envelope::Said;
 use super::limits;
 use super::observe::RequestFacts;
+use super::once::Once;
 use super::routes::{Access, Class};
+use super::terms::Contract;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
-use crate::error::{Details, Error, Result};
+use crate::error::{Error, Result};
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -19,46 +24,70 @@ pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
     pub(super) class: Class,
-    pub(super) takes_query: bool,
+    pub(super) contract: Arc<Contract>,
+    pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, counts, then checks the scope; a public route is counted only.
-pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let caller = match guard.access {
+/// Authenticates, counts, then checks the scope; a public route is counted only. Then reads how the caller wants it
+/// done.
+pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let mut response = admit(&guard, request, next).await.into_response();
+    if let Some(deprecation) = guard.deprecation {
+        deprecation.tell(response.headers_mut());
+    }
+    response
+}
+
+async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
+    let found = match guard.access {
         Access::Public => Ok(None),
         Access::Scope(_) => {
             let facts = request.extensions().get::<RequestFacts>().cloned();
             identify(&guard.app, request.headers(), facts).await.map(Some)
         }
     };
-    let known = caller.as_ref().ok().and_then(Option::as_ref);
-    if let Err(error) = limits::enforce(&guard.app, guard.class, known, &mut request).await {
-        return error.into_response();
-    }
-    match (guard.access, caller) {
-        (_, Err(error)) => return error.into_response(),
-        (Access::Scope(scope), Ok(Some(caller))) if !caller.holds(scope) => {
-            return Error::InsufficientScope(scope).into_response();
-        }
-        (_, Ok(Some(caller))) => {
-            request.extensions_mut().insert(caller);
-        }
-        (_, Ok(None)) => {}
-    }
-    if !guard.takes_query
-        && let Some(error) = unknown_parameters(request.uri().query().unwrap_or_default())
+    let known = found.as_ref().ok().and_then(Option::as_ref);
+    limits::enforce(&guard.app, guard.class, known, &mut request).await?;
+    let caller = found?;
+    if let (Access::Scope(scope), Some(caller)) = (guard.access, &caller)
+        && !caller.holds(scope)
     {
-        return error.into_response();
+        return Err(Error::InsufficientScope(scope));
     }
-    next.run(request).await
+    let (dry_run, fields) = guard.contract.read(request.uri())?;
+    let mut response = match caller {
+        None => next.run(request).await,
+        Some(mut caller) => {
+            caller.terms.dry_run = dry_run;
+            if *request.method() == Method::POST && !dry_run {
+                (caller.terms.once, request) = Once::read(request, guard.contract.whole()).await?;
+            }
+            once(&guard.app, caller, request, next).await?
+        }
+    };
+    if let (Some(fields), Some(said)) = (fields, response.extensions_mut().get_mut::<Said>()) {
+        fields.prune(said);
+    }
+    Ok(response)
 }
 
-/// Every parameter of a route that takes none (requirement F-10); routes that take some read them by themselves.
-fn unknown_parameters(query: &str) -> Option<Error> {
-    let unknown: Details = url::form_urlencoded::parse(query.as_bytes())
-        .map(|(name, _)| (name.into_owned(), "Unknown parameter".to_owned()))
-        .collect();
-    (!unknown.is_empty()).then_some(Error::Invalid(unknown))
+/// Runs the handler, unless the request repeats one that was answered.
+async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Result<Response> {
+    let Some(once) = caller.terms.once.clone() else {
+        request.extensions_mut().insert(caller);
+        return Ok(next.run(request).await);
+    };
+    if let Some(earlier) = once.earlier(app, &caller).await? {
+        return Ok(earlier.into_response());
+    }
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    // The same request was under way and was quicker: its answer is the answer.
+    let overtaken = matches!(response.extensions().get(), Some(Said::Problem(error)) if matches!(**error, Error::KeyInUse));
+    if overtaken && let Some(earlier) = once.earlier(app, &caller).await? {
+        return Ok(earlier.into_response());
+    }
+    Ok(response)
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

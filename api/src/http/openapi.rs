@@ -15,8 +15,8 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
-    Schema, Type,
+    ComponentsBuilder, Deprecated, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, Schema, Type,
 };
 
 use super::answer::Pagination;
@@ -100,7 +100,8 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     let mut operation = OperationBuilder::new()
         .operation_id(Some(doc.id.clone()))
         .summary(Some(doc.summary))
-        .tag(route.tag);
+        .tag(route.tag)
+        .deprecated(route.deprecation.map(|_| Deprecated::True));
     for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let parameter = ParameterBuilder::new()
             .name(name)
@@ -152,6 +153,7 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
     let (status, what, data) = match outcome {
         Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
         Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
+        Outcome::Accepted(schema) => ("202", "Begun", Some(reference(*schema))),
         Outcome::Page(schema) => (
             "200",
             "A page of records",
@@ -214,7 +216,10 @@ fn metadata_schema() -> RefOr<Schema> {
 
 fn record(outcome: &Outcome) -> Option<SchemaOf> {
     match outcome {
-        Outcome::Data(schema) | Outcome::Created(schema) | Outcome::Page(schema) => Some(*schema),
+        Outcome::Data(schema)
+        | Outcome::Created(schema)
+        | Outcome::Accepted(schema)
+        | Outcome::Page(schema) => Some(*schema),
         Outcome::NoContent => None,
     }
 }

@@ -9,7 +9,9 @@ use http::Method;
 use shared::scope::Scope;
 
 use super::authorize;
+use super::deprecation::Deprecation;
 use super::doc::Doc;
+use super::terms::Contract;
 use crate::App;
 pub use crate::limit::Class;
 
@@ -36,6 +38,8 @@ pub struct Route {
     pub doc: Doc,
     /// The group it belongs to in the documentation.
     pub tag: &'static str,
+    /// Whether, and until when, it still answers.
+    pub deprecation: Option<Deprecation>,
     handler: MethodRouter<App>,
 }
 
@@ -129,6 +133,15 @@ impl Routes {
         self
     }
 
+    /// Says of the route added last that it is going away.
+    #[must_use]
+    pub fn deprecated(mut self, deprecation: Deprecation) -> Self {
+        if let Some(route) = self.list.last_mut() {
+            route.deprecation = Some(deprecation);
+        }
+        self
+    }
+
     /// The table itself.
     #[must_use]
     pub fn into_list(self) -> Vec<Route> {
@@ -154,6 +167,7 @@ impl Routes {
             class,
             doc,
             tag: self.tag,
+            deprecation: None,
             handler: on(filter, handler),
         });
         self
@@ -163,9 +177,9 @@ impl Routes {
 /// The router of a table; each route asks for its scope before its handler sees anything of the request.
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let takes_query = !route.doc.query.is_empty();
-        let (access, class) = (route.access, route.class);
-        let guard = authorize::Guard { app: app.clone(), access, class, takes_query };
+        let contract = Contract::of(&route.method, &route.doc).into();
+        let (access, class, deprecation) = (route.access, route.class, route.deprecation);
+        let guard = authorize::Guard { app: app.clone(), access, class, contract, deprecation };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),
