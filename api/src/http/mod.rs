@@ -23,7 +23,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
-pub use body::{MAX_BODY, Valid};
+pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use etag::IfMatch;
 pub use path::{Id, Ids, Resource};
 
