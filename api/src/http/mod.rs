@@ -12,6 +12,8 @@ mod etag;
 pub mod fields;
 mod flood;
 mod limits;
+pub mod json;
+pub mod number;
 mod observe;
 mod once;
 pub mod openapi;
@@ -24,7 +26,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
-pub use body::{MAX_BODY, Valid};
+pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use etag::IfMatch;
 pub use path::{Id, Ids, Resource};
 
