@@ -1,6 +1,7 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
+mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
@@ -16,6 +17,7 @@ mod envelope;
 mod fairness;
 mod held;
 mod isolation;
+mod limits;
 mod lists;
 mod meta;
 mod migrations;

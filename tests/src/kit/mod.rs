@@ -30,6 +30,8 @@ mod tenant;
 pub const CONTACTS: &str = "/api/v1/connection/contacts";
 /// The path of companies.
 pub const COMPANIES: &str = "/api/v1/connection/companies";
+/// The path of API keys.
+pub const API_KEYS: &str = "/api/v1/api-keys";
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
 
