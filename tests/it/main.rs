@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod activities;
+mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
@@ -18,6 +19,7 @@ mod fairness;
 mod held;
 mod isolation;
 mod leads;
+mod limits;
 mod lists;
 mod meta;
 mod migrations;

@@ -1,6 +1,7 @@
 //! A tenant's settings, and the rule about contacts that one of them makes.
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::scope::Role;
@@ -174,10 +175,9 @@ async fn of_many_contacts_with_one_address_at_once_one_is_created() {
         app.database.waiting(5).await;
         hold.release().await;
     };
-    let (a, b, c, d, e, ()) =
-        tokio::join!(create(), create(), create(), create(), create(), release);
+    let (answers, ()) = tokio::join!(join_all((0..5).map(|_| create())), release);
     let (won, lost): (Vec<_>, Vec<_>) =
-        [a, b, c, d, e].into_iter().partition(|answer| answer.status == 201);
+        answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 4));
     let winner = &won[0].body["data"]["id"];
     for answer in lost {
@@ -218,7 +218,7 @@ async fn an_external_id_belongs_to_one_contact_and_says_to_whom() {
     assert_eq!(first["externalId"], "crm-7");
     assert_eq!(
         acme.get(&format!("{CONTACTS}?externalId=crm-7")).await.page().items,
-        [first.clone()]
+        std::slice::from_ref(&first)
     );
     globex.post(CONTACTS, ada.clone()).await.created();
     let other = acme.post(CONTACTS, json!({"name": "B", "externalId": "CRM-7"})).await.created();

@@ -19,7 +19,7 @@ async fn users_are_shown_and_never_written_over_http() {
         "id": acme.owner, "tenantId": acme.id, "email": "owner@acme.example", "name": "owner@acme.example",
         "role": "owner", "active": true, "createdAt": tests::kit::START, "updatedAt": tests::kit::START,
     });
-    assert_eq!(users, [owner.clone()]);
+    assert_eq!(users, std::slice::from_ref(&owner));
     assert_eq!(acme.get(&path).await.ok(), owner);
     acme.get(&format!("{USERS}/{}", uuid::Uuid::nil())).await.not_found("User not found");
     acme.post(USERS, json!({})).await.problem(405, "METHOD_NOT_ALLOWED");

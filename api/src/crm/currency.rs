@@ -1,9 +1,9 @@
 //! Currencies: the codes of ISO 4217 that are money in use.
 
-use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 use crate::http::fields::Checked;
+use crate::http::json::Value;
 use crate::http::rules;
 
 /// Every code there is: what is accepted, documented and listed by `/api/v1/meta/enums`.
@@ -35,6 +35,7 @@ pub fn currency(value: Value) -> Checked<String> {
 }
 
 /// The schema of a code.
+#[must_use]
 pub fn schema() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -54,7 +55,7 @@ mod tests {
             code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
         }));
         for bad in ["usd", "US", "XXX", "BTC", ""] {
-            assert!(currency(Value::from(bad)).is_err(), "{bad}");
+            assert!(currency(Value::String(bad.to_owned())).is_err(), "{bad}");
         }
     }
 }

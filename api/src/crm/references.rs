@@ -6,15 +6,6 @@ use shared::id::{CompanyId, ContactId, LeadId, UserId};
 
 use crate::error::Details;
 
-/// What is said of ids that are no such record's.
-pub const NO_USER: &str = "No such active user";
-/// See [`NO_USER`].
-pub const NO_CONTACT: &str = "No such contact";
-/// See [`NO_USER`].
-pub const NO_COMPANY: &str = "No such company";
-/// See [`NO_USER`].
-pub const NO_LEAD: &str = "No such lead";
-
 /// The records that are referred to anew.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct References {
@@ -52,10 +43,10 @@ impl References {
         .fetch_one(tx.conn())
         .await?;
         for (field, id, known, fault) in [
-            ("owner", owner, known.owner, NO_USER),
-            ("contactId", contact, known.contact, NO_CONTACT),
-            ("companyId", company, known.company, NO_COMPANY),
-            ("leadId", lead, known.lead, NO_LEAD),
+            ("owner", owner, known.owner, "No such active user"),
+            ("contactId", contact, known.contact, "No such contact"),
+            ("companyId", company, known.company, "No such company"),
+            ("leadId", lead, known.lead, "No such lead"),
         ] {
             if id.is_some() && !known {
                 faults.insert(field.to_owned(), fault.to_owned());

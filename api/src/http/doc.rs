@@ -59,6 +59,8 @@ pub struct Doc {
     pub summary: &'static str,
     /// The body it reads.
     pub body: Option<SchemaOf>,
+    /// Whether the body may be missing.
+    pub body_optional: bool,
     /// The answer.
     pub outcome: Outcome,
     /// Query parameters.
@@ -108,6 +110,12 @@ impl Doc {
         Self::new(id, summary, Outcome::NoContent)
     }
 
+    /// The body it reads, if there is one.
+    #[must_use]
+    pub fn optional_body<T: ToSchema>(self) -> Self {
+        Self { body_optional: true, ..self.body::<T>() }
+    }
+
     /// The body it reads.
     #[must_use]
     pub fn body<T: ToSchema>(self) -> Self {
@@ -147,10 +155,12 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
+        let id = id.to_owned();
         Self {
-            id: id.to_owned(),
+            id,
             summary,
             body: None,
+            body_optional: false,
             outcome,
             query: Vec::new(),
             list: None,

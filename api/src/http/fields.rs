@@ -1,11 +1,11 @@
 //! Reads the members of a JSON object by name and rule, and reports every failing one at once: serde alone would
 //! stop at the first. A member that nobody asked for is an error, because a typo must not lose data silently.
 
-use std::ops::RangeInclusive;
+use std::fmt;
 
-use serde_json::{Map, Value};
 use shared::webhook::target::TargetPolicy;
 
+use super::json::{Members, Value};
 use crate::error::{Details, Error, Result};
 
 /// Known members that a caller may send back but not change (requirement F-10).
@@ -41,85 +41,41 @@ impl<T> Change<T> {
 }
 
 /// A rule of one field: the value, or what is wrong with it.
-pub type Checked<T> = std::result::Result<T, String>;
+pub type Checked<T> = std::result::Result<T, Fault>;
 
-/// What is wrong with a value and inside it, by the path from it: ``, `.name`, `[0].name`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Details);
+/// What is wrong with a field: one sentence, or one for each place inside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(Vec<(String, String)>);
 
-impl From<String> for Faults {
-    fn from(fault: String) -> Self {
-        Self(Details::from([(String::new(), fault)]))
+impl<T: Into<String>> From<T> for Fault {
+    fn from(sentence: T) -> Self {
+        Self(vec![(String::new(), sentence.into())])
     }
 }
 
-impl Faults {
-    /// Adds one; the first at a path is the one to tell.
-    pub fn add(&mut self, path: impl Into<String>, fault: impl Into<String>) {
-        self.0.entry(path.into()).or_insert_with(|| fault.into());
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentences: Vec<_> = self.0.iter().map(|(_, sentence)| sentence.as_str()).collect();
+        f.write_str(&sentences.join("; "))
     }
+}
 
-    /// Adds all those of a value inside this one.
-    pub fn inside(&mut self, path: &str, faults: Self) {
-        for (rest, fault) in faults.0 {
-            self.add(format!("{path}{rest}"), fault);
-        }
-    }
-
-    /// The value, when nothing is wrong with it.
-    ///
-    /// # Errors
-    /// All that is wrong.
-    pub fn or<T>(self, value: T) -> std::result::Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
-    }
-
-    /// The same as the details of an answer, the value being the field `name`.
+impl Fault {
+    /// The faults of the places inside a field, by their paths from it (`[0].name`).
     #[must_use]
-    pub fn of(self, name: &str) -> Details {
-        self.0.into_iter().map(|(path, fault)| (format!("{name}{path}"), fault)).collect()
+    pub fn inside(places: Details) -> Self {
+        Self(places.into_iter().collect())
     }
-}
 
-/// A list of this many values, each by the same rule.
-pub fn list<T, F: Into<Faults>>(
-    length: RangeInclusive<usize>,
-    rule: impl Fn(Value) -> std::result::Result<T, F>,
-) -> impl FnOnce(Value) -> std::result::Result<Vec<T>, Faults> {
-    move |value| {
-        let wrong = || format!("Must be a list of {} to {}", length.start(), length.end());
-        let Value::Array(values) = value else { return Err(wrong().into()) };
-        if !length.contains(&values.len()) {
-            return Err(wrong().into());
-        }
-        let (mut read, mut faults) = (Vec::with_capacity(values.len()), Faults::default());
-        for (place, value) in values.into_iter().enumerate() {
-            match rule(value) {
-                Ok(value) => read.push(value),
-                Err(fault) => faults.inside(&format!("[{place}]"), fault.into()),
-            }
-        }
-        faults.or(read)
-    }
-}
-
-/// An object inside the body, read like the body itself.
-pub fn object<T: Input>(
-    targets: &TargetPolicy,
-) -> impl Fn(Value) -> std::result::Result<T, Faults> {
-    move |value| {
-        let Value::Object(members) = value else {
-            return Err("Must be an object".to_owned().into());
-        };
-        Fields::new(members, targets).finish().map_err(|details| {
-            Faults(details.into_iter().map(|(name, fault)| (format!(".{name}"), fault)).collect())
-        })
+    /// What is wrong, by the paths of a field with this name.
+    pub fn at(self, name: &str) -> impl Iterator<Item = (String, String)> {
+        self.0.into_iter().map(move |(place, sentence)| (format!("{name}{place}"), sentence))
     }
 }
 
 /// The members of a body that nobody has read yet, and the faults of those that were.
 pub struct Fields<'a> {
-    members: Map<String, Value>,
+    members: Members,
     faults: Details,
     targets: &'a TargetPolicy,
 }
@@ -127,7 +83,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Starts reading.
     #[must_use]
-    pub fn new(members: Map<String, Value>, targets: &'a TargetPolicy) -> Self {
+    pub fn new(members: Members, targets: &'a TargetPolicy) -> Self {
         Self { members, faults: Details::new(), targets }
     }
 
@@ -141,11 +97,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every failing and every unknown field.
-    pub fn read<T: Input>(self) -> Result<T> {
-        self.finish().map_err(Error::Invalid)
-    }
-
-    fn finish<T: Input>(mut self) -> std::result::Result<T, Details> {
+    pub fn read<T: Input>(mut self) -> Result<T> {
         let read = T::read(&mut self);
         for name in READ_ONLY {
             self.members.remove(name);
@@ -155,27 +107,23 @@ impl<'a> Fields<'a> {
         }
         match read {
             Some(value) if self.faults.is_empty() => Ok(value),
-            _ => Err(self.faults),
+            _ => Err(Error::Invalid(self.faults)),
         }
     }
 
     /// A field that must be there.
-    pub fn required<T, F: Into<Faults>>(
-        &mut self,
-        name: &str,
-        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
-    ) -> Option<T> {
+    pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
         match self.members.remove(name) {
-            None | Some(Value::Null) => self.refuse(name, "Is required"),
+            None | Some(Value::Null) => self.fault(name, "Is required"),
             Some(value) => self.check(name, value, rule),
         }
     }
 
     /// A field that may be absent or `null`. The outer `None` is a fault.
-    pub fn optional<T, F: Into<Faults>>(
+    pub fn optional<T>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
+        rule: impl FnOnce(Value) -> Checked<T>,
     ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Some(None),
@@ -184,23 +132,23 @@ impl<'a> Fields<'a> {
     }
 
     /// A required field in a merge: absent keeps it, `null` is a fault.
-    pub fn replaced<T, F: Into<Faults>>(
+    pub fn replaced<T>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
+        rule: impl FnOnce(Value) -> Checked<T>,
     ) -> Option<Option<T>> {
         match self.members.remove(name) {
             None => Some(None),
-            Some(Value::Null) => self.refuse(name, "Must not be null"),
+            Some(Value::Null) => self.fault(name, "Must not be null"),
             Some(value) => self.check(name, value, rule).map(Some),
         }
     }
 
     /// An optional field in a merge.
-    pub fn changed<T, F: Into<Faults>>(
+    pub fn changed<T>(
         &mut self,
         name: &str,
-        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
+        rule: impl FnOnce(Value) -> Checked<T>,
     ) -> Option<Change<T>> {
         match self.members.remove(name) {
             None => Some(Change::Keep),
@@ -216,24 +164,25 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn check<T, F: Into<Faults>>(
+    fn check<T>(
         &mut self,
         name: &str,
         value: Value,
-        rule: impl FnOnce(Value) -> std::result::Result<T, F>,
+        rule: impl FnOnce(Value) -> Checked<T>,
     ) -> Option<T> {
         match rule(value) {
             Ok(value) => Some(value),
-            Err(fault) => {
-                self.faults.extend(fault.into().of(name));
-                None
-            }
+            Err(fault) => self.fault(name, fault),
         }
     }
 
     /// Refuses a field for what other fields say.
-    pub fn refuse<T>(&mut self, name: &str, fault: &str) -> Option<T> {
+    pub fn refuse(&mut self, name: &str, fault: &'static str) {
         self.faults.insert(name.to_owned(), fault.to_owned());
+    }
+
+    fn fault<T>(&mut self, name: &str, fault: impl Into<Fault>) -> Option<T> {
+        self.faults.extend(fault.into().at(name));
         None
     }
 }

@@ -64,7 +64,7 @@ async fn a_value_that_breaks_a_rule_is_refused_with_the_reason() {
     let acme = app.tenant("acme").await;
     let lead = deal(&acme).await;
     let types = "Must be one of note, call, email, meeting, task";
-    let time = "Must be a time such as 2026-01-02T03:04:05Z";
+    let time = "Must be a time such as 2025-11-02T10:00:00Z";
     for (field, value, fault) in [
         ("type", json!(null), "Is required"),
         ("type", json!("system"), types),
@@ -74,16 +74,12 @@ async fn a_value_that_breaks_a_rule_is_refused_with_the_reason() {
         ("subject", json!("a\nb"), "Must not contain control characters"),
         ("body", json!(" \n "), "Must be 1 to 10000 characters"),
         ("body", json!("é".repeat(10_001)), "Must be 1 to 10000 characters"),
-        (
-            "body",
-            json!("\u{1b}[1m"),
-            "Must not contain control characters other than line breaks and tabs",
-        ),
+        ("body", json!("\u{1b}[1m"), "Must not contain control characters"),
         ("body", json!("a\0"), "Must not contain NUL characters"),
         ("occurredAt", json!("yesterday"), time),
         ("occurredAt", json!(1_767_323_045), "Must be a string"),
         ("dueAt", json!("2026-02-30T00:00:00Z"), time),
-        ("contactId", json!("x"), "No such contact"),
+        ("contactId", json!("x"), "Must be a UUID"),
         ("companyId", json!(Uuid::nil()), "No such company"),
         ("createdBy", json!("me"), "Unknown field"),
     ] {

@@ -34,7 +34,7 @@ async fn every_failing_field_of_a_change_is_named_and_none_takes_effect() {
     let change = json!({"name": null, "website": "javascript:alert(1)", "employees": "12", "industry": null});
     acme.put(&at(&company), change).await.invalid(&json!({
         "name": "Must not be null",
-        "website": "Must be an http or https address of at most 2048 characters",
+        "website": "Must be an http or https address with a host",
         "employees": "Must be a whole number from 0 to 10000000",
     }));
     assert_eq!(acme.get(&at(&company)).await.ok(), company);

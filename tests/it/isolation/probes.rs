@@ -86,6 +86,13 @@ pub const PROBES: &[Probe] = &[
     Probe::new("GET /api/v1/audit-log"),
     Probe::new("GET /api/v1/audit-log/{id}").ids(&["audit_log"]),
     Probe::new("GET /api/v1/meta/enums"),
+    Probe::new("GET /api/v1/api-keys"),
+    Probe::new("POST /api/v1/api-keys").body(api_key),
+    Probe::new("GET /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("PUT /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("PATCH /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("DELETE /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("POST /api/v1/api-keys/{id}/rotate").ids(&["api_keys"]),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
@@ -120,6 +127,11 @@ fn company() -> Value {
 /// The name is new each time, so that each is a change.
 fn settings() -> Value {
     json!({"name": format!("Stranger {:032x}", rand::random::<u128>())})
+}
+
+/// It hands out no more than the one right that the route asks for.
+fn api_key() -> Value {
+    json!({"name": "Stranger", "scopes": ["api_keys:write"]})
 }
 
 fn webhook() -> Value {

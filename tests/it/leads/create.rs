@@ -63,7 +63,7 @@ async fn a_value_that_breaks_a_rule_is_refused_with_the_reason() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let statuses = "Must be one of new, contacted, qualified, converted, lost";
-    let amount = "Must be a number from 0 to 9999999999999999.99 with at most 2 decimals";
+    let amount = "Must be a number from 0 to 9999999999999999.99 with at most 2 decimal places";
     let currency = "Must be a currency code of ISO 4217, such as EUR";
     for (field, value, fault) in [
         ("title", json!(""), "Must be 1 to 100 characters"),
@@ -72,7 +72,7 @@ async fn a_value_that_breaks_a_rule_is_refused_with_the_reason() {
         ("title", json!(7), "Must be a string"),
         ("status", json!("won"), statuses),
         ("status", json!("New"), statuses),
-        ("status", json!(1), "Must be a string"),
+        ("status", json!(1), statuses),
         ("value", json!("12"), amount),
         ("value", json!(-0.01), amount),
         ("value", json!(1.005), amount),
@@ -81,12 +81,12 @@ async fn a_value_that_breaks_a_rule_is_refused_with_the_reason() {
         ("currency", json!("usd"), currency),
         ("currency", json!("XXX"), currency),
         ("currency", json!(840), "Must be a string"),
-        ("owner", json!("me"), "No such active user"),
+        ("owner", json!("me"), "Must be a UUID"),
         ("owner", json!(5), "Must be a string"),
-        ("contactId", json!("contact-123"), "No such contact"),
-        ("companyId", json!(""), "No such company"),
-        ("pipelineId", json!("x"), "No such pipeline"),
-        ("stageId", json!("x"), "No such stage"),
+        ("contactId", json!("contact-123"), "Must be a UUID"),
+        ("companyId", json!(""), "Must be a UUID"),
+        ("pipelineId", json!("x"), "Must be a UUID"),
+        ("stageId", json!("x"), "Must be a UUID"),
     ] {
         let mut body = json!({"title": "Deal", "status": "new"});
         body[field] = value.clone();

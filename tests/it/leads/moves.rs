@@ -130,7 +130,7 @@ async fn a_move_needs_a_stage_of_the_tenant() {
     for (body, fault) in [
         (json!({}), "Is required"),
         (json!({"stageId": null}), "Is required"),
-        (json!({"stageId": "won"}), "No such stage"),
+        (json!({"stageId": "won"}), "Must be a UUID"),
         (json!({"stageId": Uuid::nil()}), "No such stage"),
         (json!({"stageId": stage(&theirs, "New")}), "No such stage"),
     ] {

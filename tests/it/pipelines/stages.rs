@@ -111,7 +111,7 @@ async fn an_id_that_is_no_stage_of_the_pipeline_is_refused_wherever_it_is_from()
         {"id": "stage-1", "name": "D", "displayOrder": 3},
     ]);
     let answer = acme.put(&at(&sales), json!({"stages": stages})).await;
-    answer.invalid(&json!({"stages[3].id": "No such stage"}));
+    answer.invalid(&json!({"stages[3].id": "Must be a UUID"}));
     let mut stages = stages;
     stages.as_array_mut().unwrap().pop();
     let answer = acme.put(&at(&sales), json!({"stages": stages})).await;

@@ -36,6 +36,8 @@ pub const LEADS: &str = "/api/v1/connection/leads";
 pub const PIPELINES: &str = "/api/v1/connection/pipelines";
 /// The path of activities.
 pub const ACTIVITIES: &str = "/api/v1/connection/activities";
+/// The path of API keys.
+pub const API_KEYS: &str = "/api/v1/api-keys";
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
 

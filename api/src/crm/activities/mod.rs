@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use super::actor::DoneBy;
 use super::leads::{self, Lead};
-use super::references::{NO_COMPANY, NO_CONTACT, NO_LEAD, References};
+use super::references::References;
 use super::{companies, contacts};
 use crate::changes::{self, Tracked};
 use crate::error::{Details, Error, Result};
 use crate::http::expand::Expansion;
-use crate::http::fields::{Fields, Input};
+use crate::http::fields::{Checked, Fields, Input};
+use crate::http::json::Value;
 use crate::http::{Listed, Representation, Resource, doc, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -132,21 +133,25 @@ impl Resource for ActivityId {
     const NAME: &'static str = "Activity";
 }
 
+fn writable(value: Value) -> Checked<String> {
+    rules::one_of(WRITABLE, |word| word)(value).map(str::to_owned)
+}
+
 impl Input for NewActivity {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let kind = fields.required("type", rules::one_of(WRITABLE));
+        let kind = fields.required("type", writable);
         let subject = fields.required("subject", rules::line(200));
         let body = fields.optional("body", rules::text(10_000));
         let occurred_at = fields.optional("occurredAt", rules::time);
         let due_at = fields.optional("dueAt", rules::time);
-        let contact_id = fields.optional("contactId", rules::id(NO_CONTACT));
-        let company_id = fields.optional("companyId", rules::id(NO_COMPANY));
-        let lead_id = fields.optional("leadId", rules::id(NO_LEAD));
+        let contact_id = fields.optional("contactId", rules::id);
+        let company_id = fields.optional("companyId", rules::id);
+        let lead_id = fields.optional("leadId", rules::id);
         fields.ignore(&["actor"]);
         if (&contact_id, &company_id, &lead_id) == (&Some(None), &Some(None), &Some(None)) {
             let fault = "One of contactId, companyId and leadId is required";
             for field in ["contactId", "companyId", "leadId"] {
-                fields.refuse::<()>(field, fault);
+                fields.refuse(field, fault);
             }
         }
         Some(Self {

@@ -29,7 +29,7 @@ pub use industry::INDUSTRIES;
 const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 /// The most employees that a company can have.
-const MAX_EMPLOYEES: i32 = 10_000_000;
+const MAX_EMPLOYEES: i64 = 10_000_000;
 
 /// A company that the tenant knows.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
@@ -51,7 +51,7 @@ pub struct Company {
     pub website: Option<String>,
     /// How many work there.
     #[schema(required)]
-    pub employees: Option<i32>,
+    pub employees: Option<i64>,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When it was created.
@@ -77,7 +77,7 @@ pub struct NewCompany {
     pub website: Option<String>,
     /// How many work there.
     #[schema(minimum = 0, maximum = 10_000_000)]
-    pub employees: Option<i32>,
+    pub employees: Option<i64>,
 }
 
 /// What changes in a company: absent fields stay, `null` clears.
@@ -94,8 +94,8 @@ pub struct CompanyPatch {
     #[schema(value_type = Option<String>, max_length = 2048)]
     pub website: Change<String>,
     /// Changes how many work there.
-    #[schema(value_type = Option<i32>, minimum = 0, maximum = 10_000_000)]
-    pub employees: Change<i32>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 10_000_000)]
+    pub employees: Change<i64>,
 }
 
 impl Representation for Company {
@@ -124,9 +124,9 @@ impl Resource for CompanyId {
 impl Input for NewCompany {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let industry = fields.optional("industry", rules::one_of(INDUSTRIES));
-        let website = fields.optional("website", rules::website);
-        let employees = fields.optional("employees", rules::whole(0..=MAX_EMPLOYEES));
+        let industry = fields.optional("industry", industry::industry);
+        let website = fields.optional("website", rules::url);
+        let employees = fields.optional("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }
@@ -134,9 +134,9 @@ impl Input for NewCompany {
 impl Input for CompanyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let industry = fields.changed("industry", rules::one_of(INDUSTRIES));
-        let website = fields.changed("website", rules::website);
-        let employees = fields.changed("employees", rules::whole(0..=MAX_EMPLOYEES));
+        let industry = fields.changed("industry", industry::industry);
+        let website = fields.changed("website", rules::url);
+        let employees = fields.changed("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }

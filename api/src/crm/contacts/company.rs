@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::fields::Change;
 
 /// What is wrong with an id that no company of the tenant has.
-pub(super) const NONE: &str = "No such company";
+const NONE: &str = "No such company";
 
 /// Companies by their names; each stays as it is until the transaction ends.
 pub(super) type Known = Vec<(CompanyId, String)>;

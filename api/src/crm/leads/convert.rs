@@ -12,9 +12,9 @@ use crate::changes;
 use crate::crm::activities::{self, Happened};
 use crate::crm::companies::{self, NewCompany};
 use crate::crm::contacts::{self, NewContact};
-use crate::crm::references::{NO_COMPANY, NO_CONTACT, References};
+use crate::crm::references::References;
 use crate::error::{Details, Error, Result};
-use crate::http::fields::{Fields, Input, object};
+use crate::http::fields::{Fields, Input};
 use crate::http::{IfMatch, Resource as _, rules};
 
 /// What a lead becomes. Without a contact it is the lead's, if that is still there, or a new one by the lead's title;
@@ -38,17 +38,17 @@ pub struct Conversion {
 impl Input for Conversion {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let targets = fields.targets();
-        let contact_id = fields.optional("contactId", rules::id(NO_CONTACT));
-        let contact = fields.optional("contact", object(targets));
-        let company_id = fields.optional("companyId", rules::id(NO_COMPANY));
-        let company = fields.optional("company", object(targets));
+        let contact_id = fields.optional("contactId", rules::id);
+        let contact = fields.optional("contact", rules::record(targets));
+        let company_id = fields.optional("companyId", rules::id);
+        let company = fields.optional("company", rules::record(targets));
         let (contact_id, contact) = (contact_id?, contact?);
         let (company_id, company) = (company_id?, company?);
         if contact_id.is_some() && contact.is_some() {
-            fields.refuse::<()>("contact", "Must be absent beside contactId");
+            fields.refuse("contact", "Must be absent beside contactId");
         }
         if company_id.is_some() && company.is_some() {
-            fields.refuse::<()>("company", "Must be absent beside companyId");
+            fields.refuse("company", "Must be absent beside companyId");
         }
         Some(Self { contact_id, contact, company_id, company })
     }

@@ -4,12 +4,11 @@ use shared::id::{CompanyId, ContactId, PipelineId, StageId, UserId};
 use utoipa::ToSchema;
 
 use super::amount::{Amount, amount};
-use super::place::{NO_PIPELINE, NO_STAGE};
 use super::{STATUSES, status_schema};
 use crate::crm::currency;
-use crate::crm::references::{NO_COMPANY, NO_CONTACT, NO_USER};
 use crate::http::doc::words_or_null;
-use crate::http::fields::{Change, Fields, Input};
+use crate::http::fields::{Change, Checked, Fields, Input};
+use crate::http::json::Value;
 use crate::http::rules;
 
 /// What a lead is created from.
@@ -94,17 +93,21 @@ fn currency_schema() -> utoipa::openapi::Object {
     words_or_null(currency::CURRENCIES)
 }
 
+fn status(value: Value) -> Checked<String> {
+    rules::one_of(STATUSES, |word| word)(value).map(str::to_owned)
+}
+
 impl Input for NewLead {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.required("title", rules::line(100));
-        let status = fields.required("status", rules::one_of(STATUSES));
+        let status = fields.required("status", status);
         let value = fields.optional("value", amount);
         let currency = fields.optional("currency", currency::currency);
-        let owner = fields.optional("owner", rules::id(NO_USER));
-        let contact_id = fields.optional("contactId", rules::id(NO_CONTACT));
-        let company_id = fields.optional("companyId", rules::id(NO_COMPANY));
-        let pipeline_id = fields.optional("pipelineId", rules::id(NO_PIPELINE));
-        let stage_id = fields.optional("stageId", rules::id(NO_STAGE));
+        let owner = fields.optional("owner", rules::id);
+        let contact_id = fields.optional("contactId", rules::id);
+        let company_id = fields.optional("companyId", rules::id);
+        let pipeline_id = fields.optional("pipelineId", rules::id);
+        let stage_id = fields.optional("stageId", rules::id);
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -123,14 +126,14 @@ impl Input for NewLead {
 impl Input for LeadPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.replaced("title", rules::line(100));
-        let status = fields.replaced("status", rules::one_of(STATUSES));
+        let status = fields.replaced("status", status);
         let value = fields.changed("value", amount);
         let currency = fields.changed("currency", currency::currency);
-        let owner = fields.changed("owner", rules::id(NO_USER));
-        let contact_id = fields.changed("contactId", rules::id(NO_CONTACT));
-        let company_id = fields.changed("companyId", rules::id(NO_COMPANY));
-        let pipeline_id = fields.changed("pipelineId", rules::id(NO_PIPELINE));
-        let stage_id = fields.changed("stageId", rules::id(NO_STAGE));
+        let owner = fields.changed("owner", rules::id);
+        let contact_id = fields.changed("contactId", rules::id);
+        let company_id = fields.changed("companyId", rules::id);
+        let pipeline_id = fields.changed("pipelineId", rules::id);
+        let stage_id = fields.changed("stageId", rules::id);
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -148,7 +151,7 @@ impl Input for LeadPatch {
 
 impl Input for Move {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let stage_id = fields.required("stageId", rules::id(NO_STAGE));
+        let stage_id = fields.required("stageId", rules::id);
         Some(Self { stage_id: stage_id? })
     }
 }

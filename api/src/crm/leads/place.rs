@@ -24,9 +24,8 @@ pub struct Place {
     pub name: String,
 }
 
-/// What is said of ids that are no such record's.
-pub const NO_PIPELINE: &str = "No such pipeline";
-/// See [`NO_PIPELINE`].
+const NO_PIPELINE: &str = "No such pipeline";
+/// What is said of an id that is no stage's.
 pub const NO_STAGE: &str = "No such stage";
 
 /// Where a lead is to go.

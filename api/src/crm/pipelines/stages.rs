@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use shared::id::StageId;
 use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 
 use crate::crm::leads::NO_STAGE;
-use crate::error::{Error, Result};
-use crate::http::fields::{Faults, Fields, Input, list, object};
+use crate::error::{Details, Error, Result};
+use crate::http::fields::{Checked, Fault, Fields, Input};
+use crate::http::json::Value;
 use crate::http::rules;
 
 /// The most stages of a pipeline (requirement P-7).
@@ -48,42 +48,43 @@ pub struct WantedStage {
 
 impl Input for WantedStage {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let id = fields.optional("id", rules::id(NO_STAGE));
+        let id = fields.optional("id", rules::id);
         let name = fields.required("name", rules::line(100));
-        let display_order = fields.required("displayOrder", rules::whole(0..=i32::MAX));
+        let display_order = fields.required("displayOrder", rules::integer(0..=i32::MAX.into()));
+        let display_order = i32::try_from(display_order?).ok();
         Some(Self { id: id?, name: name?, display_order: display_order? })
     }
 }
 
 /// The rule of `stages`: 1 to 50 stages, no name, place or id twice.
-pub(super) fn wanted(
-    targets: &TargetPolicy,
-) -> impl FnOnce(Value) -> std::result::Result<Vec<WantedStage>, Faults> {
+pub(super) fn wanted(targets: &TargetPolicy) -> impl FnOnce(Value) -> Checked<Vec<WantedStage>> {
     move |value| {
         let mut faults = repeated(&value);
-        match list(1..=MOST, object(targets))(value) {
-            Ok(stages) => faults.or(stages),
-            Err(more) => {
-                faults.inside("", more);
-                Err(faults)
-            }
+        match rules::list(1..=MOST, rules::record(targets))(value) {
+            Ok(stages) if faults.is_empty() => return Ok(stages),
+            Ok(_) => {}
+            // What is wrong with a stage by itself comes first.
+            Err(fault) => faults.extend(fault.at("")),
         }
+        Err(Fault::inside(faults))
     }
 }
 
 /// What is there a second time, also beside stages that are wrong in other ways.
-fn repeated(stages: &Value) -> Faults {
-    let mut faults = Faults::default();
+fn repeated(stages: &Value) -> Details {
+    let mut faults = Details::new();
     let mut seen = BTreeSet::new();
-    for (place, stage) in stages.as_array().into_iter().flatten().enumerate() {
+    let Value::Array(stages) = stages else { return faults };
+    for (place, stage) in stages.iter().enumerate() {
+        let Value::Object(members) = stage else { continue };
         for member in ["id", "name", "displayOrder"] {
-            let text = match &stage[member] {
-                Value::String(text) => folded(text.trim()),
-                Value::Number(number) => format!("{:?}", number.as_f64()), // 1.0 is 1
+            let value = match members.get(member) {
+                Some(Value::String(text)) => folded(text.trim()),
+                Some(Value::Number(number)) => format!("{:?}", number.units(0)),
                 _ => continue,
             };
-            if !seen.insert((member, text)) {
-                faults.add(format!("[{place}].{member}"), "Is given twice");
+            if !seen.insert((member, value)) {
+                faults.insert(format!("[{place}].{member}"), "Is given twice".to_owned());
             }
         }
     }
@@ -156,14 +157,14 @@ pub(super) fn merged(
     wanted: Vec<WantedStage>,
     fresh: impl Fn() -> StageId,
 ) -> Result<Vec<Stage>> {
-    let mut faults = Faults::default();
+    let mut faults = Details::new();
     let named: BTreeSet<StageId> = wanted.iter().filter_map(|wanted| wanted.id).collect();
     let mut after = Vec::with_capacity(wanted.len());
     for (place, wanted) in wanted.into_iter().enumerate() {
         let known = match wanted.id {
             Some(id) => {
                 if !before.iter().any(|stage| stage.id == id) {
-                    faults.add(format!("[{place}].id"), NO_STAGE);
+                    faults.insert(format!("stages[{place}].id"), NO_STAGE.to_owned());
                 }
                 Some(id)
             }
@@ -178,7 +179,7 @@ pub(super) fn merged(
         let id = known.unwrap_or_else(&fresh);
         after.push(Stage { id, name: wanted.name, display_order: wanted.display_order });
     }
-    faults.or(sorted(after)).map_err(|faults| Error::Invalid(faults.of("stages")))
+    if faults.is_empty() { Ok(sorted(after)) } else { Err(Error::Invalid(faults)) }
 }
 
 /// Every stage that is no longer what it was: those that are there in their order, then those that are gone.
