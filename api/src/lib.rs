@@ -11,7 +11,7 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
 mod serve;
 pub mod tenants;
 pub mod webhooks;

@@ -1,6 +1,6 @@
 //! API keys over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::ApiKeyId;
 use shared::scope::Scope;
 
@@ -11,7 +11,9 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, OptionalBody, Reply, Valid};
+use crate::http::{
+    Created, Data, Id, IfMatch, Listed, NoContent, OptionalBody, Params, Reply, Valid,
+};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/api-keys";
@@ -45,12 +47,8 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<ApiKey>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<ApiKey>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

@@ -110,6 +110,7 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's keys, without the revoked ones.
