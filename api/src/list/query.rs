@@ -4,9 +4,12 @@ use serde::Serialize;
 use shared::TenantTx;
 use uuid::Uuid;
 
-use super::column::{Filter, Kind, Operator, Value, values};
+use super::column::Kind;
 use super::cursor::{Signer, digest};
+use super::filter::Filter;
 use super::links::Links;
+use super::operator::Operator;
+use super::value::{Value, values};
 use super::{List, Sort};
 use crate::error::{Details, Error, Result};
 use crate::http::Listed;
