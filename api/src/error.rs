@@ -36,6 +36,9 @@ pub enum Error {
     /// The caller is known and may not do this.
     #[error("This needs the scope {0}")]
     InsufficientScope(Scope),
+    /// The caller is known, and no scope would help.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// No such record in the caller's tenant.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -109,6 +112,7 @@ impl Error {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),

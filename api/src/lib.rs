@@ -1,6 +1,7 @@
 //! The REST API. `crm` holds the records, `webhooks` who hears of their changes, `auth` who may ask, `http` what
 //! all of them share.
 
+mod api_keys;
 pub mod auth;
 mod changes;
 pub mod cli;
@@ -10,7 +11,7 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
 mod serve;
 pub mod tenants;
 pub mod webhooks;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use shared::{Db, TenantTx};
 
-use auth::Caller;
+use auth::{Caller, LastUsed};
 use config::Config;
 use http::routes::Route;
 use http::{Answer, Reply};
@@ -34,6 +35,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// How often callers may do what.
     pub limits: Limits,
+    /// When keys were last used.
+    pub used: LastUsed,
 }
 
 impl App {
@@ -41,7 +44,7 @@ impl App {
     #[must_use]
     pub fn new(db: Db, config: Config) -> Self {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
-        Self { db, config: Arc::new(config), limits }
+        Self { db, config: Arc::new(config), limits, used: LastUsed::default() }
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -79,7 +82,7 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()]
+    [crm::contacts::routes(), api_keys::routes(), webhooks::routes()]
         .into_iter()
         .flat_map(http::routes::Routes::into_list)
         .collect()

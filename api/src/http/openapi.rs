@@ -118,7 +118,7 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             ContentBuilder::new().schema(Some(Ref::from_schema_name((body.name)()))).build();
         let body = RequestBodyBuilder::new()
             .content("application/json", content)
-            .required(Some(Required::True));
+            .required(Some(if doc.body_optional { Required::False } else { Required::True }));
         operation = operation.request_body(Some(body.build()));
     }
     if let Access::Scope(scope) = route.access {
