@@ -70,7 +70,7 @@ create index api_keys_prefix on api_keys (prefix);
 select protect_tenant_table('api_keys');
 grant select, insert, update on api_keys to crm_app;
 
--- Who calls is looked up before the tenant is known: two functions, owned by a role that can do nothing else.
+-- Who calls is looked up before the tenant is known, by functions whose owner can do nothing else (0007 has the others).
 -- In plpgsql, because it keeps the plan: a SQL function that cannot be inlined is planned anew at each call.
 create policy auth_lookup on api_keys for select to crm_auth using (true);
 create policy auth_lookup on users for select to crm_auth using (true);
@@ -87,20 +87,9 @@ begin
 end
 $$;
 
-create function find_user(wanted_tenant uuid, wanted_user uuid)
-returns table (role text)
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-begin
-    return query
-        select u.role from public.users u
-        where u.tenant_id = wanted_tenant and u.id = wanted_user and u.active;
-end
-$$;
-
--- Rights first: once handed over, the functions are no longer the owner's to grant.
-revoke all on function find_api_key(text), find_user(uuid, uuid) from public;
-grant execute on function find_api_key(text), find_user(uuid, uuid) to crm_app;
+-- Rights first: once handed over, the function is no longer the owner's to grant.
+revoke all on function find_api_key(text) from public;
+grant execute on function find_api_key(text) to crm_app;
 grant create on schema public to crm_auth;
 alter function find_api_key(text) owner to crm_auth;
-alter function find_user(uuid, uuid) owner to crm_auth;
 revoke create on schema public from crm_auth;

@@ -31,7 +31,10 @@ pub enum Error {
     /// An access token after its time.
     #[error("The access token has expired")]
     TokenExpired,
-    /// The caller is known and may not do this.
+    /// The caller is known and may not do this, whatever its scopes.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// The caller is known and lacks the right.
     #[error("This needs the scope {0}")]
     InsufficientScope(Scope),
     /// No such record in the caller's tenant.
@@ -46,6 +49,9 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    #[error("The QR session does not allow this: it is {0}")]
+    QrSessionState(&'static str),
     /// The body is larger than the limit, in bytes.
     #[error("The body is larger than {0} bytes")]
     PayloadTooLarge(usize),
@@ -94,10 +100,12 @@ impl Error {
             Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
