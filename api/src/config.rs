@@ -11,6 +11,7 @@ use shared::webhook::target::TargetPolicy;
 
 use crate::auth::api_key::Pepper;
 use crate::auth::token::TokenKeys;
+use crate::http::address::TrustedProxies;
 
 /// Everything `api serve` and `api admin` need.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators look.
     pub admin_listen: SocketAddr,
+    /// Whose word about the client's address counts.
+    pub proxies: TrustedProxies,
     /// The database, as `crm_app`.
     pub db: DbConfig,
     /// After which a caller is answered 503.
@@ -65,6 +68,10 @@ impl Config {
             "127.0.0.1:9090",
             "Where /healthz, /readyz and /metrics are",
         );
+        let proxies = settings.optional(
+            "TRUSTED_PROXIES",
+            "Networks of the proxies in front, whose X-Forwarded-For is believed: 10.1.0.0/16, …",
+        );
         let url = settings.required(
             "DATABASE_URL",
             "The database, as crm_app: postgres://crm_app:…@host/database",
@@ -90,6 +97,7 @@ impl Config {
         Some(Self {
             listen: listen?,
             admin_listen: admin_listen?,
+            proxies: TrustedProxies::new(proxies?.unwrap_or_default()),
             db: DbConfig {
                 url: url?,
                 connections: connections?.0,

@@ -8,6 +8,7 @@ pub mod config;
 pub mod crm;
 pub mod error;
 pub mod http;
+pub mod limit;
 mod list;
 mod serve;
 pub mod tenants;

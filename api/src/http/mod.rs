@@ -1,5 +1,6 @@
 //! HTTP, once for all resources: the route table, who calls, what a body may hold, what an answer looks like.
 
+pub mod address;
 pub mod answer;
 mod authorize;
 mod body;

@@ -1,9 +1,10 @@
 //! The outermost layer: gives a request its id, span and metrics, seals the answer into the envelope,
 //! and writes the one log line.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Method};
@@ -23,6 +24,8 @@ pub struct RequestFacts {
     pub id: String,
     /// The request's span.
     pub span: Span,
+    /// Where it comes from: the peer, or the client that a trusted proxy names.
+    pub address: IpAddr,
 }
 
 impl RequestFacts {
@@ -46,7 +49,12 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
     let span = span(&request_id, &method, &route, request.headers());
-    request.extensions_mut().insert(RequestFacts { id: request_id.clone(), span: span.clone() });
+    let facts = RequestFacts {
+        id: request_id.clone(),
+        span: span.clone(),
+        address: app.config.proxies.client(peer(&request), request.headers()),
+    };
+    request.extensions_mut().insert(facts);
 
     let response = next.run(request).instrument(span.clone()).await;
 
@@ -71,6 +79,12 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         }
     });
     response
+}
+
+/// What the listener says; without one every request is taken for the same client's.
+fn peer(request: &Request) -> IpAddr {
+    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip())
 }
 
 fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> Span {

@@ -11,6 +11,7 @@ use shared::scope::Scope;
 use super::authorize;
 use super::doc::Doc;
 use crate::App;
+pub use crate::limit::Class;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +20,6 @@ pub enum Access {
     Public,
     /// A caller that holds the scope.
     Scope(Scope),
-}
-
-/// The rate limit that counts a route's calls (Task 2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Reading.
-    Read,
-    /// Changing.
-    Write,
-}
-
-impl Class {
-    /// The name in documentation and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Class::Read => "read",
-            Class::Write => "write",
-        }
-    }
 }
 
 /// One thing that can be called.
@@ -79,7 +60,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::GET, path, scope, handler, doc)
+        self.add(Method::GET, path, Access::Scope(scope), handler, doc)
     }
 
     /// A route that creates or acts.
@@ -89,7 +70,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::POST, path, scope, handler, doc)
+        self.add(Method::POST, path, Access::Scope(scope), handler, doc)
     }
 
     /// A route that changes what its body names: `PUT`, and `PATCH` as its exact name (decision 2).
@@ -99,12 +80,14 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::PUT, path, scope, handler.clone(), doc.clone()).add(
+        let access = Access::Scope(scope);
+        let patch = doc.clone().named_after("update", "patch");
+        self.add(Method::PUT, path, access, handler.clone(), doc).add(
             Method::PATCH,
             path,
-            scope,
+            access,
             handler,
-            doc.named_after("update", "patch"),
+            patch,
         )
     }
 
@@ -115,7 +98,36 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, scope, handler, doc)
+        self.add(Method::DELETE, path, Access::Scope(scope), handler, doc)
+    }
+
+    /// A route that anyone may read; what counts it is said here, because anyone may ask often.
+    #[must_use]
+    pub fn public_get<H, T>(self, path: &str, class: Class, handler: H, doc: Doc) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, Access::Public, handler, doc).limited(class)
+    }
+
+    /// A route by which anyone may act, such as signing in.
+    #[must_use]
+    pub fn public_post<H, T>(self, path: &str, class: Class, handler: H, doc: Doc) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, Access::Public, handler, doc).limited(class)
+    }
+
+    /// Counts the route added last by another class than its method's.
+    #[must_use]
+    pub fn limited(mut self, class: Class) -> Self {
+        if let Some(route) = self.list.last_mut() {
+            route.class = class;
+        }
+        self
     }
 
     /// The table itself.
@@ -124,7 +136,7 @@ impl Routes {
         self.list
     }
 
-    fn add<H, T>(mut self, method: Method, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    fn add<H, T>(mut self, method: Method, path: &str, access: Access, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
@@ -139,7 +151,7 @@ impl Routes {
         self.list.push(Route {
             method,
             path: format!("{}{path}", self.base),
-            access: Access::Scope(scope),
+            access,
             class,
             doc,
             tag: self.tag,

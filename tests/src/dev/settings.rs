@@ -12,7 +12,8 @@ use crate::servers::Result;
 pub type Environment = BTreeMap<String, String>;
 
 /// The product's variables that dev hands on as they are; those it sets by itself are not among them.
-const PRODUCT_VARIABLES: [&str; 9] = [
+const PRODUCT_VARIABLES: [&str; 10] = [
+    "TRUSTED_PROXIES",
     "DATABASE_CONNECTIONS",
     "REQUEST_TIMEOUT",
     "REDIS_URL",

@@ -74,7 +74,8 @@ impl TestApp {
         let api = api::App { db, config: Arc::new(config) };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(axum::serve(listener, router(api.clone())).into_future());
+        let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(axum::serve(listener, router).into_future());
         // Reading the machine's certificates would take most of a test's time, and none is needed here.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         Self { database, clock, api, http, address }

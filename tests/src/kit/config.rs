@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::config::Config;
+use api::http::address::TrustedProxies;
 use shared::db::DbConfig;
 use shared::settings::{Settings, Value};
 use shared::telemetry::TelemetryConfig;
@@ -26,6 +27,7 @@ pub(super) fn config(database_url: &str) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
+        proxies: TrustedProxies::default(),
         db: DbConfig {
             url: Value::parse(database_url).unwrap(),
             connections: 8,

@@ -1,0 +1,37 @@
+//! The kinds of calls that are counted apart.
+
+/// The limit that counts a route's calls (Task 2.2; decisions ).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Signing in.
+    Login,
+    /// Making, scanning and confirming QR sessions.
+    Qr,
+    /// Asking what became of one QR session.
+    QrPoll,
+    /// Renewing a session.
+    Refresh,
+    /// Changing.
+    Write,
+    /// Reading.
+    Read,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 6] =
+        [Self::Login, Self::Qr, Self::QrPoll, Self::Refresh, Self::Write, Self::Read];
+
+    /// The name in headers, documentation and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Qr => "qr",
+            Self::QrPoll => "qr_poll",
+            Self::Refresh => "refresh",
+            Self::Write => "write",
+            Self::Read => "read",
+        }
+    }
+}
