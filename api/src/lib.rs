@@ -21,6 +21,7 @@ use shared::{Db, TenantTx};
 use auth::Caller;
 use config::Config;
 use http::routes::Route;
+use http::streams::Streams;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
+    /// Answers that stay open.
+    pub streams: Streams,
 }
 
 impl App {
@@ -44,8 +47,14 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()]
-        .into_iter()
-        .flat_map(http::routes::Routes::into_list)
-        .collect()
+    [
+        auth::qr::routes(),
+        auth::sessions::routes(),
+        auth::demo::routes(),
+        crm::contacts::routes(),
+        webhooks::routes(),
+    ]
+    .into_iter()
+    .flat_map(http::routes::Routes::into_list)
+    .collect()
 }

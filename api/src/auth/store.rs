@@ -1,9 +1,8 @@
-//! Looks callers up before their tenant is known, through the two definer functions of migration 0001.
+//! Looks callers up before their tenant is known, through the definer functions of migrations 0001 and 0007.
 
 use chrono::{DateTime, Utc};
 use shared::Db;
-use shared::id::{TenantId, UserId};
-use shared::scope::Role;
+use shared::id::{SessionId, TenantId, UserId};
 use uuid::Uuid;
 
 pub(super) struct KeyRow {
@@ -26,15 +25,49 @@ pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyR
     .await
 }
 
-/// The role of an active user.
-pub(super) async fn find_role(
+pub(super) struct SessionRow {
+    pub role: String,
+    pub generation: i32,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session that was not revoked, of an active user.
+pub(super) async fn find_session(
     db: &Db,
     tenant: TenantId,
     user: UserId,
-) -> sqlx::Result<Option<Role>> {
-    let role =
-        sqlx::query_scalar!(r#"select role as "role!" from find_user($1, $2)"#, tenant.0, user.0)
-            .fetch_optional(db.direct())
-            .await?;
-    Ok(role.and_then(|role| role.parse().ok()))
+    session: SessionId,
+) -> sqlx::Result<Option<SessionRow>> {
+    sqlx::query_as!(
+        SessionRow,
+        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!"
+           from find_session($1, $2, $3)"#,
+        tenant.0,
+        user.0,
+        session.0,
+    )
+    .fetch_optional(db.direct())
+    .await
+}
+
+/// The tenant and the session that a refresh token belongs to, used or not.
+pub(super) async fn find_refresh_token(
+    db: &Db,
+    hash: &[u8],
+) -> sqlx::Result<Option<(TenantId, SessionId)>> {
+    let found = sqlx::query!(
+        r#"select tenant_id as "tenant_id!", session_id as "session_id!" from find_refresh_token($1)"#,
+        hash,
+    )
+    .fetch_optional(db.direct())
+    .await?;
+    Ok(found.map(|row| (TenantId(row.tenant_id), SessionId(row.session_id))))
+}
+
+/// The demo tenant of this name.
+pub(super) async fn find_demo_tenant(db: &Db, name: &str) -> sqlx::Result<Option<TenantId>> {
+    let found = sqlx::query_scalar!(r#"select id as "id!" from find_demo_tenant($1)"#, name)
+        .fetch_optional(db.direct())
+        .await?;
+    Ok(found.map(TenantId))
 }

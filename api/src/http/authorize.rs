@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
-use super::observe::RequestFacts;
+use super::RequestFacts;
 use super::routes::Access;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
@@ -20,16 +20,15 @@ pub struct Guard {
     pub(super) takes_query: bool,
 }
 
-/// Authenticates, then checks the scope; a public route asks for neither.
+/// Authenticates, then checks the right; a public route asks for neither.
 pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    if let Access::Scope(scope) = guard.access {
+    if guard.access != Access::Public {
         let facts = request.extensions().get::<RequestFacts>().cloned();
-        let caller = match identify(&guard.app, request.headers(), facts).await {
-            Ok(caller) if caller.holds(scope) => caller,
-            Ok(_) => return Error::InsufficientScope(scope).into_response(),
+        let caller = identify(&guard.app, request.headers(), facts).await;
+        match caller.and_then(|caller| permit(caller, guard.access)) {
+            Ok(caller) => request.extensions_mut().insert(caller),
             Err(error) => return error.into_response(),
         };
-        request.extensions_mut().insert(caller);
     }
     if !guard.takes_query
         && let Some(error) = unknown_parameters(request.uri().query().unwrap_or_default())
@@ -37,6 +36,15 @@ pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: N
         return error.into_response();
     }
     next.run(request).await
+}
+
+fn permit(caller: Caller, access: Access) -> Result<Caller> {
+    match access {
+        Access::Public => Ok(caller),
+        Access::User => caller.user().map(|_| caller),
+        Access::Scope(scope) if caller.holds(scope) => Ok(caller),
+        Access::Scope(scope) => Err(Error::InsufficientScope(scope)),
+    }
 }
 
 /// Every parameter of a route that takes none (requirement F-10); routes that take some read them by themselves.

@@ -29,15 +29,38 @@ impl<T: Input> FromRequest<App> for Valid<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        let body =
-            tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)??;
-        let value: Value =
-            serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
-        let Value::Object(members) = value else {
-            return Err(Error::BadRequest("The body must be a JSON object".into()));
-        };
-        Fields::new(members, &app.config.targets).read().map(Valid)
+        parse(&arrived(request).await?, app).map(Valid)
     }
+}
+
+/// A body that may be missing, which is as good as an empty object.
+pub struct OptionalBody<T>(pub T);
+
+impl<T: Input> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let declared = require_json(request.headers());
+        let body = arrived(request).await?;
+        if body.is_empty() {
+            return parse(b"{}", app).map(Self);
+        }
+        declared?;
+        parse(&body, app).map(Self)
+    }
+}
+
+async fn arrived(request: Request) -> Result<Bytes> {
+    tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)?
+}
+
+fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| Error::InvalidJson(error.to_string()))?;
+    let Value::Object(members) = value else {
+        return Err(Error::BadRequest("The body must be a JSON object".into()));
+    };
+    Fields::new(members, &app.config.targets).read()
 }
 
 /// `application/json` or `application/…+json`, with any parameters.

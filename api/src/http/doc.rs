@@ -34,6 +34,8 @@ pub enum Outcome {
     Page(SchemaOf),
     /// 204.
     NoContent,
+    /// 200 and server-sent events.
+    Events,
 }
 
 /// The documentation of one route.
@@ -45,6 +47,8 @@ pub struct Doc {
     pub summary: &'static str,
     /// The body it reads.
     pub body: Option<SchemaOf>,
+    /// Whether the body may be missing.
+    pub body_optional: bool,
     /// The answer.
     pub outcome: Outcome,
     /// Query parameters.
@@ -81,6 +85,18 @@ impl Doc {
         Self::new(id, summary, Outcome::NoContent)
     }
 
+    /// A route that answers with server-sent events.
+    #[must_use]
+    pub fn events(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Events)
+    }
+
+    /// The body it reads, if there is one.
+    #[must_use]
+    pub fn optional_body<T: ToSchema>(self) -> Self {
+        Self { body_optional: true, ..self.body::<T>() }
+    }
+
     /// The body it reads.
     #[must_use]
     pub fn body<T: ToSchema>(self) -> Self {
@@ -100,7 +116,7 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
-        Self { id: id.to_owned(), summary, body: None, outcome, query: Vec::new(), conflict: None }
+        Self { id: id.to_owned(), summary, body: None, body_optional: false, outcome, query: Vec::new(), conflict: None }
     }
 }
 

@@ -12,12 +12,14 @@ pub mod openapi;
 pub mod path;
 pub mod routes;
 pub mod rules;
+pub mod streams;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use answer::{Created, Data, Listed, NoContent};
-pub use body::{MAX_BODY, Valid};
+pub use body::{MAX_BODY, OptionalBody, Valid};
+pub use observe::RequestFacts;
 pub use path::{Id, Ids, Resource};
 
 use crate::App;

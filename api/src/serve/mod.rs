@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::CommandResult;
 use crate::config::Config;
+use crate::http::streams::Streams;
 use crate::{App, http};
 
 /// How long requests under way may take to end after a stop signal.
@@ -30,7 +31,8 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
-    let app = App { db: db.clone(), config: Arc::new(config) };
+    let streams = Streams::until(stop.clone());
+    let app = App { db: db.clone(), config: Arc::new(config), streams };
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }

@@ -1,0 +1,134 @@
+//! Sessions over HTTP.
+
+use axum::Extension;
+use axum::extract::{FromRequestParts, RawQuery, State};
+use http::header;
+use http::request::Parts;
+use shared::id::SessionId;
+use utoipa::ToSchema;
+
+use super::{Client, LIST, REFUSED, Renewal, Session, SignedIn};
+use crate::App;
+use crate::auth::{Caller, Principal};
+use crate::error::{Error, Result};
+use crate::http::doc::Doc;
+use crate::http::fields::{Fields, Input};
+use crate::http::routes::{Access, Class, Routes};
+use crate::http::{Data, Id, Listed, NoContent, RequestFacts, Valid, rules};
+use crate::list::ListQuery;
+
+/// Longer `User-Agent`s are cut.
+const LONGEST_AGENT: usize = 300;
+
+/// What can be done with sessions.
+pub fn routes() -> Routes {
+    use Access::User;
+    Routes::under("/api/v1/auth", "Signing in")
+        .public_post(
+            "/refresh",
+            Class::Refresh,
+            refresh,
+            Doc::data::<SignedIn>("refreshSession", "Exchange a refresh token for a fresh pair")
+                .body::<Refresh>(),
+        )
+        .post("/logout", User, logout, Doc::done("logout", "End this session"))
+        .post("/logout-all", User, logout_all, Doc::done("logoutAll", "End all of one's sessions"))
+        .get(
+            "/sessions",
+            User,
+            list,
+            Doc::page::<Session>("listSessions", "List one's sessions", &LIST),
+        )
+        .delete("/sessions/{id}", User, remove, Doc::done("deleteSession", "End one's session"))
+}
+
+/// What a pair of tokens is refreshed with.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"refreshToken": "crt_…"}))]
+struct Refresh {
+    /// The newest refresh token of the session.
+    refresh_token: String,
+}
+
+impl Input for Refresh {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { refresh_token: fields.required("refreshToken", rules::string)? })
+    }
+}
+
+async fn refresh(
+    State(app): State<App>,
+    Extension(facts): Extension<RequestFacts>,
+    client: Client,
+    Valid(body): Valid<Refresh>,
+) -> Result<Data<SignedIn>> {
+    let (tenant, session) = super::of_token(&app.db, &body.refresh_token).await?;
+    facts.span.record("tenant_id", tracing::field::display(tenant));
+    let mut tx = app.db.tenant(tenant, facts.origin()).await?;
+    let token = (session, &*body.refresh_token);
+    let renewal = super::renew(&mut tx, &app.config.tokens, token, &client).await;
+    // A session that is revoked for its token's second use stays revoked, whatever the caller is told.
+    match tx.finish(renewal).await? {
+        Renewal::Renewed(signed_in) => {
+            let user = Principal::User { id: signed_in.user.id, session };
+            facts.span.record("principal", tracing::field::display(user));
+            Ok(Data(*signed_in))
+        }
+        Renewal::Refused => Err(REFUSED),
+    }
+}
+
+async fn logout(caller: Caller, State(app): State<App>) -> Result<NoContent> {
+    let session = caller.user()?;
+    let mut tx = app.begin(&caller).await?;
+    let ended = super::log_out(&mut tx, session).await;
+    tx.finish(ended).await?;
+    Ok(NoContent)
+}
+
+async fn logout_all(caller: Caller, State(app): State<App>) -> Result<NoContent> {
+    let (user, _) = caller.user()?;
+    let mut tx = app.begin(&caller).await?;
+    let ended = super::log_out_everywhere(&mut tx, user).await;
+    tx.finish(ended).await?;
+    Ok(NoContent)
+}
+
+async fn list(
+    caller: Caller,
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Listed<Session>> {
+    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    let user = caller.user()?;
+    let mut tx = app.begin(&caller).await?;
+    let page = super::list(&mut tx, user, &query).await;
+    tx.finish(page).await
+}
+
+async fn remove(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<SessionId>,
+) -> Result<NoContent> {
+    let (user, _) = caller.user()?;
+    let mut tx = app.begin(&caller).await?;
+    let removed = super::remove(&mut tx, user, id).await;
+    tx.finish(removed).await?;
+    Ok(NoContent)
+}
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let facts = parts.extensions.get::<RequestFacts>();
+        let facts =
+            facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            user_agent: agent.map(|text| text.chars().take(LONGEST_AGENT).collect()),
+            address: facts.address,
+        })
+    }
+}
