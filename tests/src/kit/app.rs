@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use api::config::Config;
+use api::http::streams::Streams;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use shared::webhook::target::TargetPolicy;
 use shared::{Clock, Db};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::config::{START, config};
@@ -71,7 +73,8 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let api = api::App { db, config: Arc::new(config) };
+        let streams = Streams::until(CancellationToken::new());
+        let api = api::App { db, config: Arc::new(config), streams };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();
