@@ -11,6 +11,7 @@ create table webhooks (
     secret_enc      bytea not null,   -- sealed; the api can write it but never read it back
     secret_hint     text not null,    -- what the api shows instead
     disabled_reason text,
+    version         integer not null default 1,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
     deleted_at      timestamptz,
@@ -19,12 +20,12 @@ create table webhooks (
 create index webhooks_newest on webhooks (tenant_id, created_at, id) where deleted_at is null;
 select protect_tenant_table('webhooks');
 grant insert on webhooks to crm_app;
-grant select (tenant_id, id, url, events, active, description, secret_hint, disabled_reason, created_at, updated_at, deleted_at)
-    on webhooks to crm_app;
-grant update (url, events, active, description, disabled_reason, updated_at, deleted_at) on webhooks to crm_app;
+grant select (tenant_id, id, url, events, active, description, secret_hint, disabled_reason, version, created_at, updated_at,
+    deleted_at) on webhooks to crm_app;
+grant update (url, events, active, description, disabled_reason, version, updated_at, deleted_at) on webhooks to crm_app;
 create policy delivery on webhooks to crm_worker using (true) with check (true);
 grant select on webhooks to crm_worker;
-grant update (active, disabled_reason, updated_at) on webhooks to crm_worker;
+grant update (active, disabled_reason, version, updated_at) on webhooks to crm_worker;
 
 create table webhook_events (
     tenant_id        uuid not null,

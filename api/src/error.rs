@@ -52,6 +52,15 @@ pub enum Error {
     /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
     #[error("The QR session does not allow this: it is {0}")]
     QrSessionState(&'static str),
+    /// The record is no longer as `If-Match` says; it has this version.
+    #[error("The record has changed: it has version {0}")]
+    PreconditionFailed(i32),
+    /// Another request with the same `Idempotency-Key` is under way.
+    #[error("A request with this Idempotency-Key is under way")]
+    KeyInUse,
+    /// The `Idempotency-Key` belongs to another request.
+    #[error("The Idempotency-Key was used for another request")]
+    KeyReused,
     /// The body is larger than the limit, in bytes.
     #[error("The body is larger than {0} bytes")]
     PayloadTooLarge(usize),
@@ -106,6 +115,9 @@ impl Error {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
+            Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+            Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
@@ -125,6 +137,9 @@ impl Error {
             Self::Invalid(details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
+            }
+            Self::PreconditionFailed(version) => {
+                Some(Details::from([("version".into(), version.to_string())]))
             }
             _ => None,
         }

@@ -2,6 +2,7 @@
 //! all of them share.
 
 pub mod auth;
+mod changes;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -22,6 +23,7 @@ use auth::Caller;
 use config::Config;
 use http::routes::Route;
 use http::streams::Streams;
+use http::{Answer, Reply};
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,29 @@ impl App {
     /// [`error::Error::Unavailable`] when the database cannot be reached.
     pub async fn begin(&self, caller: &Caller) -> error::Result<TenantTx> {
         Ok(self.db.tenant(caller.tenant, caller.origin.clone()).await?)
+    }
+
+    /// Ends a transaction that changes something, as the caller wants it: commits what succeeded and keeps the
+    /// answer for a repetition, or only tries; rolls back what failed.
+    ///
+    /// # Errors
+    /// The failure itself, or the commit's.
+    pub async fn commit<A: Answer>(
+        &self,
+        caller: &Caller,
+        mut tx: TenantTx,
+        done: error::Result<A>,
+    ) -> error::Result<Reply> {
+        let mut reply = done.and_then(Answer::reply);
+        if let (Ok(answer), Some(once)) = (&reply, &caller.terms.once)
+            && let Err(error) = once.keep(self, caller, &mut tx, answer).await
+        {
+            reply = Err(error);
+        }
+        match reply {
+            Ok(reply) if caller.terms.dry_run => Ok(reply.rehearsed(tx.rehearse().await?)),
+            reply => tx.finish(reply).await,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What both processes know. No web framework, no queue runtime, no HTTP client: those belong to `api` and `worker`.
 
+pub mod audit;
 pub mod clock;
 pub mod db;
 pub mod event;

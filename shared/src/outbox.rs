@@ -11,6 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Entry;
 use crate::db::Origin;
 use crate::event::EventType;
 use crate::id::{EventId, TenantId};
@@ -29,22 +30,36 @@ pub(crate) struct NewEvent {
     pub payload: String,
 }
 
-/// Writes the events of a transaction in one statement.
+/// Writes the events of a transaction, and the audit log's entries, in one statement.
 pub(crate) async fn append(
     conn: &mut PgConnection,
     tenant: TenantId,
     now: DateTime<Utc>,
     origin: &Origin,
-    events: &[NewEvent],
+    events: Vec<NewEvent>,
+    entries: Vec<Entry>,
 ) -> sqlx::Result<()> {
-    let ids: Vec<_> = events.iter().map(|event| event.id.0).collect();
-    let names: Vec<_> = events.iter().map(|event| event.event.as_str().to_owned()).collect();
-    let payloads: Vec<_> = events.iter().map(|event| event.payload.clone()).collect();
+    let (ids, (names, payloads)): (Vec<_>, (Vec<_>, Vec<_>)) = events
+        .into_iter()
+        .map(|event| (event.id.0, (event.event.as_str().to_owned(), event.payload)))
+        .unzip();
+    let entry_ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let actions: Vec<_> = entries.iter().map(|entry| entry.action.clone()).collect();
+    let types: Vec<_> = entries.iter().map(|entry| entry.record_type.to_owned()).collect();
+    let records: Vec<_> = entries.iter().map(|entry| entry.record_id).collect();
+    let (before, after): (Vec<_>, Vec<_>) =
+        entries.into_iter().map(|entry| (entry.before, entry.after)).unzip();
     sqlx::query!(
-        "insert into outbox (tenant_id, event_id, event, payload, request_id, traceparent, occurred_at)
-         select $1, e.id, e.event, e.payload::json, $5, $6, $7
-         from unnest($2::uuid[], $3::text[], $4::text[]) with ordinality as e (id, event, payload, place)
-         order by e.place",
+        r#"with announced as (
+            insert into outbox (tenant_id, event_id, event, payload, request_id, traceparent, occurred_at)
+            select $1, e.id, e.event, e.payload::json, $5, $6, $7
+            from unnest($2::uuid[], $3::text[], $4::text[]) with ordinality as e (id, event, payload, place)
+            order by e.place)
+        insert into audit_log (tenant_id, id, actor_type, actor_id, action, record_type, record_id, before, after,
+                               request_id, address, created_at)
+        select $1, a.id, $14, $15, a.action, a.type, a.record, a.before::json, a.after::json, $5, $16, $7
+        from unnest($8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::text[], $13::text[])
+             as a (id, action, type, record, before, after)"#,
         tenant.0,
         &ids,
         &names,
@@ -52,6 +67,15 @@ pub(crate) async fn append(
         origin.request_id,
         origin.traceparent,
         now,
+        &entry_ids,
+        &actions,
+        &types,
+        &records,
+        &before as &[Option<String>],
+        &after as &[Option<String>],
+        origin.actor.kind(),
+        origin.actor.id(),
+        origin.address.map(|address| address.to_string()),
     )
     .execute(conn)
     .await?;

@@ -119,7 +119,8 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
         }
         let kept = async {
             gauges::measure(&db, &slots).await?;
-            sweep::fail_deleted(&db).await
+            sweep::fail_deleted(&db).await?;
+            sweep::forget_answers(&db).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");

@@ -1,4 +1,5 @@
-//! Ends the deliveries of webhooks that were deleted (requirement W-5), in steps that disturb nobody.
+//! Removes what has had its time, and ends the deliveries of webhooks that were deleted (requirement W-5), in steps
+//! that disturb nobody.
 
 use shared::Db;
 
@@ -27,4 +28,24 @@ pub async fn fail_deleted(db: &Db) -> sqlx::Result<u64> {
     tx.commit().await?;
     metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(failed);
     Ok(failed)
+}
+
+/// Forgets up to 1,000 answers that no repetition can ask for any more; says how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_answers(db: &Db) -> sqlx::Result<u64> {
+    let now = db.clock().now();
+    let mut tx = db.system().await?;
+    let forgotten = sqlx::query!(
+        "delete from idempotency_keys
+         where (tenant_id, principal, key) in (
+             select tenant_id, principal, key from idempotency_keys where expires_at <= $1 limit 1000)",
+        now,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(forgotten)
 }

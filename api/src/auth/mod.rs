@@ -10,12 +10,14 @@ pub mod token;
 
 use std::fmt;
 
+use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use shared::scope::{Role, Scope};
 
 use crate::App;
 use crate::error::{Error, Result};
+use crate::http::Terms;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -34,6 +36,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The request, to be remembered by the events it causes.
     pub origin: Origin,
+    /// How it wants this request done.
+    pub terms: Terms,
     rights: Rights,
 }
 
@@ -60,6 +64,17 @@ impl fmt::Display for Principal {
     }
 }
 
+impl Principal {
+    /// Who the audit log says it was.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::ApiKey(id) => Actor::ApiKey(id),
+            Self::User { id, .. } => Actor::User(id),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Rights {
     Scopes(Vec<Scope>),
@@ -67,6 +82,11 @@ enum Rights {
 }
 
 impl Caller {
+    fn new(tenant: TenantId, principal: Principal, origin: Origin, rights: Rights) -> Self {
+        let origin = Origin { actor: principal.actor(), ..origin };
+        Self { tenant, principal, origin, terms: Terms::default(), rights }
+    }
+
     /// The user and its session.
     ///
     /// # Errors
@@ -116,12 +136,8 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     }
     // A scope that this version does not know grants nothing.
     let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-    Ok(Caller {
-        tenant: TenantId(found.tenant_id),
-        principal: Principal::ApiKey(ApiKeyId(found.id)),
-        origin,
-        rights: Rights::Scopes(scopes),
-    })
+    let principal = Principal::ApiKey(ApiKeyId(found.id));
+    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, Rights::Scopes(scopes)))
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
@@ -135,10 +151,6 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
         return Err(UNKNOWN_TOKEN);
     }
     let role: Role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
-    Ok(Caller {
-        tenant: claims.tid,
-        principal: Principal::User { id: claims.sub, session: claims.sid },
-        origin,
-        rights: Rights::Role(role),
-    })
+    let principal = Principal::User { id: claims.sub, session: claims.sid };
+    Ok(Caller::new(claims.tid, principal, origin, Rights::Role(role)))
 }

@@ -88,7 +88,9 @@ mod tests {
         let token = OpaqueToken::generate_for("qr_", id);
         assert_eq!(record("qr_", token.text()), Some(id));
         let text = token.text();
-        for bad in ["", "qr_", "ql_AAAA", &text[1..], &text[..text.len() - 4], &format!("{text}AAAA")] {
+        for bad in
+            ["", "qr_", "ql_AAAA", &text[1..], &text[..text.len() - 4], &format!("{text}AAAA")]
+        {
             assert_eq!(record("qr_", bad), None, "{bad}");
         }
     }

@@ -101,8 +101,7 @@ impl TokenKeys {
             .iter()
             .find(|(kid, ..)| Some(kid) == header.kid.as_ref())
             .ok_or(UNKNOWN_TOKEN)?;
-        let claims =
-            decode::<Claims>(text, key, &validation()).map_err(|_| UNKNOWN_TOKEN)?.claims;
+        let claims = decode::<Claims>(text, key, &validation()).map_err(|_| UNKNOWN_TOKEN)?.claims;
         if claims.exp.saturating_add(LEEWAY) < now.timestamp() {
             return Err(Error::TokenExpired);
         }
@@ -200,7 +199,10 @@ mod tests {
         for claim in ["iss", "aud", "sub", "tid", "sid", "gen", "role", "iat", "exp", "jti"] {
             let mut part = whole.clone();
             part.as_object_mut().unwrap().remove(claim);
-            assert!(keys(OLD).verify(&sign(&part, Algorithm::HS256), now()).is_err(), "without {claim}");
+            assert!(
+                keys(OLD).verify(&sign(&part, Algorithm::HS256), now()).is_err(),
+                "without {claim}"
+            );
         }
         for (claim, wrong) in [("iss", "else"), ("aud", "else")] {
             let mut other = whole.clone();

@@ -1,4 +1,3 @@
 //! The records of the CRM, one folder each: `http.rs` -> `mod.rs` -> `store.rs`, never backwards.
 
-mod changes;
 pub mod contacts;

@@ -1,18 +1,21 @@
-//! Every answer the api gives, in the one envelope of Task 2.5. Handlers and rejections only say *what* they
-//! answer; [`seal`] writes it down once, with the request's id and time.
+//! What handlers answer with. Each is written down as a [`Reply`], which the outermost layer puts into the one
+//! envelope of Task 2.5 ([`super::envelope`]).
 
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
-use shared::clock;
-use std::sync::Arc;
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use shared::event::EventType;
 
-use crate::error::{Details, Error};
+use super::envelope::Said;
+use crate::error::{Error, Result};
 
-/// Seconds a client should wait before it tries an unavailable service again.
-const RETRY_AFTER: &str = "1";
+/// What answers show of a record or of anything else.
+pub trait Representation: Serialize {
+    /// Counts the record's changes; it is what `If-Match` compares.
+    fn version(&self) -> Option<i32> {
+        None
+    }
+}
 
 /// 200 with a record.
 pub struct Data<T>(pub T);
@@ -22,6 +25,14 @@ pub struct Created<T> {
     /// The path of the new record.
     pub location: String,
     /// The record.
+    pub data: T,
+}
+
+/// 202 with what was begun and where to follow it.
+pub struct Accepted<T> {
+    /// The path that tells how it goes.
+    pub location: String,
+    /// How it stands now.
     pub data: T,
 }
 
@@ -37,7 +48,7 @@ pub struct Listed<T> {
 }
 
 /// Where a page stands in its list.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
     /// Records in the whole list.
@@ -52,175 +63,128 @@ pub struct Pagination {
     pub total_is_estimate: bool,
 }
 
-/// What a response says, on its way to [`seal`].
-#[derive(Clone)]
-enum Said {
-    Data { json: String, pagination: Option<Pagination> },
-    Problem(Arc<Error>),
+/// An answer written down, so that it can be kept for a repetition before its transaction commits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    status: u16,
+    location: Option<String>,
+    /// JSON text; none for 204.
+    pub(super) data: Option<String>,
+    pub(super) version: Option<i32>,
+    pub(super) pagination: Option<Pagination>,
+    /// What a dry run would have announced; none when the change was really made.
+    #[serde(skip)]
+    pub(super) rehearsed: Option<Vec<EventType>>,
+    /// Whether it repeats an earlier answer.
+    #[serde(skip)]
+    pub(super) replayed: bool,
 }
 
-impl<T: Serialize> IntoResponse for Data<T> {
-    fn into_response(self) -> Response {
-        say(StatusCode::OK, &self.0, None)
+impl Reply {
+    fn new(status: StatusCode) -> Self {
+        Self {
+            status: status.as_u16(),
+            location: None,
+            data: None,
+            version: None,
+            pagination: None,
+            rehearsed: None,
+            replayed: false,
+        }
+    }
+
+    fn with<T: Representation>(status: StatusCode, data: &T) -> Result<Self> {
+        Ok(Self { data: Some(json(data)?), version: data.version(), ..Self::new(status) })
+    }
+
+    fn at(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// The same for a change that was only tried.
+    #[must_use]
+    pub fn rehearsed(self, announced: Vec<EventType>) -> Self {
+        Self { rehearsed: Some(announced), location: None, ..self }
+    }
+
+    /// The same as an answer to a repetition.
+    pub(super) fn replayed(self) -> Self {
+        Self { replayed: true, ..self }
     }
 }
 
-impl<T: Serialize> IntoResponse for Created<T> {
+fn json<T: Serialize + ?Sized>(data: &T) -> Result<String> {
+    serde_json::to_string(data).map_err(|error| Error::Internal(error.into()))
+}
+
+impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let mut response = say(StatusCode::CREATED, &self.data, None);
-        if let Ok(location) = HeaderValue::from_str(&self.location) {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut response = status.into_response();
+        let location = self.location.as_deref().and_then(|path| HeaderValue::from_str(path).ok());
+        if let Some(location) = location {
             response.headers_mut().insert(header::LOCATION, location);
         }
+        response.extensions_mut().insert(Said::Data(Box::new(self)));
         response
     }
 }
 
-impl IntoResponse for NoContent {
-    fn into_response(self) -> Response {
-        StatusCode::NO_CONTENT.into_response()
+/// Anything that can be written down as a [`Reply`].
+pub trait Answer {
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it does not serialise.
+    fn reply(self) -> Result<Reply>;
+}
+
+impl<T: Representation> Answer for Data<T> {
+    fn reply(self) -> Result<Reply> {
+        Reply::with(StatusCode::OK, &self.0)
     }
 }
 
-impl<T: Serialize> IntoResponse for Listed<T> {
-    fn into_response(self) -> Response {
-        say(StatusCode::OK, &self.items, Some(self.pagination))
+impl<T: Representation> Answer for Created<T> {
+    fn reply(self) -> Result<Reply> {
+        Ok(Reply::with(StatusCode::CREATED, &self.data)?.at(self.location))
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
-        let headers = response.headers_mut();
-        match &self {
-            Error::Unauthorized(_) => {
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"liaison\""),
-                );
+impl<T: Representation> Answer for Accepted<T> {
+    fn reply(self) -> Result<Reply> {
+        Ok(Reply::with(StatusCode::ACCEPTED, &self.data)?.at(self.location))
+    }
+}
+
+impl Answer for NoContent {
+    fn reply(self) -> Result<Reply> {
+        Ok(Reply::new(StatusCode::NO_CONTENT))
+    }
+}
+
+impl<T: Representation> Answer for Listed<T> {
+    fn reply(self) -> Result<Reply> {
+        let data = Some(json(&self.items)?);
+        Ok(Reply { data, pagination: Some(self.pagination), ..Reply::new(StatusCode::OK) })
+    }
+}
+
+macro_rules! into_response {
+    ($($answer:ty $(, $generic:ident)?;)+) => {$(
+        impl$(<$generic: Representation>)? IntoResponse for $answer {
+            fn into_response(self) -> Response {
+                self.reply().into_response()
             }
-            Error::TokenExpired => {
-                let challenge = "Bearer realm=\"liaison\", error=\"invalid_token\"";
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            Error::Unavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-            }
-            _ => {}
         }
-        response.extensions_mut().insert(Said::Problem(Arc::new(self)));
-        response
-    }
+    )+};
 }
 
-fn say<T: Serialize + ?Sized>(
-    status: StatusCode,
-    data: &T,
-    pagination: Option<Pagination>,
-) -> Response {
-    match serde_json::to_string(data) {
-        Ok(json) => {
-            let mut response = status.into_response();
-            response.extensions_mut().insert(Said::Data { json, pagination });
-            response
-        }
-        Err(error) => Error::Internal(error.into()).into_response(),
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    timestamp: String,
-    request_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct DataEnvelope<'a> {
-    success: bool,
-    data: &'a serde_json::value::RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pagination: Option<Pagination>,
-    metadata: Metadata<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorEnvelope<'a> {
-    success: bool,
-    error: String,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
-    metadata: Metadata<'a>,
-}
-
-/// Writes the envelope of a response, whoever made it: the framework's own plain answers become errors in it too.
-/// The error comes back for the log.
-#[must_use]
-pub fn seal(
-    mut response: Response,
-    request_id: &str,
-    now: DateTime<Utc>,
-) -> (Response, Option<Arc<Error>>) {
-    let status = response.status();
-    let said = match response.extensions_mut().remove::<Said>() {
-        Some(said) => said,
-        None if status.is_client_error() || status.is_server_error() => {
-            Said::Problem(Arc::new(plain(status)))
-        }
-        None => return (finish(response, request_id), None),
-    };
-    let metadata = Metadata { timestamp: clock::rfc3339(now), request_id };
-    let (written, problem) = match said {
-        Said::Data { json, pagination } => (success(json, pagination, metadata), None),
-        Said::Problem(error) => {
-            let failure = ErrorEnvelope {
-                success: false,
-                error: error.to_string(),
-                code: error.code(),
-                details: error.details(),
-                metadata,
-            };
-            (serde_json::to_vec(&failure), Some(error))
-        }
-    };
-    let (mut parts, _) = response.into_parts();
-    if let Ok(body) = written {
-        json_headers(&mut parts.headers);
-        (finish(Response::from_parts(parts, Body::from(body)), request_id), problem)
-    } else {
-        parts.status = StatusCode::INTERNAL_SERVER_ERROR;
-        (finish(Response::from_parts(parts, Body::empty()), request_id), problem)
-    }
-}
-
-fn success(
-    json: String,
-    pagination: Option<Pagination>,
-    metadata: Metadata<'_>,
-) -> serde_json::Result<Vec<u8>> {
-    let data = serde_json::value::RawValue::from_string(json)?;
-    serde_json::to_vec(&DataEnvelope { success: true, data: &data, pagination, metadata })
-}
-
-fn plain(status: StatusCode) -> Error {
-    match status {
-        StatusCode::NOT_FOUND => Error::NoRoute,
-        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType,
-        other => Error::Other(other),
-    }
-}
-
-fn json_headers(headers: &mut HeaderMap) {
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store, private"));
-    headers.entry(header::VARY).or_insert(HeaderValue::from_static("Authorization, X-API-Key"));
-}
-
-fn finish(mut response: Response, request_id: &str) -> Response {
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    response
+into_response! {
+    Data<T>, T;
+    Created<T>, T;
+    Accepted<T>, T;
+    NoContent;
+    Listed<T>, T;
 }

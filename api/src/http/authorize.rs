@@ -4,55 +4,87 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
+use std::sync::Arc;
 
-use super::RequestFacts;
+use super::envelope::Said;
+use super::observe::RequestFacts;
+use super::once::Once;
 use super::routes::Access;
+use super::terms::Contract;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
-use crate::error::{Details, Error, Result};
+use crate::error::{Error, Result};
 
 /// What one route asks for.
 #[derive(Clone)]
 pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
-    pub(super) takes_query: bool,
+    pub(super) contract: Arc<Contract>,
 }
 
-/// Authenticates, then checks the right; a public route asks for neither.
-pub async fn authorize(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    if guard.access != Access::Public {
-        let facts = request.extensions().get::<RequestFacts>().cloned();
-        let caller = identify(&guard.app, request.headers(), facts).await;
-        match caller.and_then(|caller| permit(caller, guard.access)) {
-            Ok(caller) => request.extensions_mut().insert(caller),
-            Err(error) => return error.into_response(),
-        };
-    }
-    if !guard.takes_query
-        && let Some(error) = unknown_parameters(request.uri().query().unwrap_or_default())
-    {
-        return error.into_response();
-    }
-    next.run(request).await
-}
-
-fn permit(caller: Caller, access: Access) -> Result<Caller> {
-    match access {
-        Access::Public => Ok(caller),
-        Access::User => caller.user().map(|_| caller),
-        Access::Scope(scope) if caller.holds(scope) => Ok(caller),
-        Access::Scope(scope) => Err(Error::InsufficientScope(scope)),
+/// Authenticates, then checks the right; a public route asks for neither. Then reads how the caller wants it done.
+pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match admit(&guard, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
     }
 }
 
-/// Every parameter of a route that takes none (requirement F-10); routes that take some read them by themselves.
-fn unknown_parameters(query: &str) -> Option<Error> {
-    let unknown: Details = url::form_urlencoded::parse(query.as_bytes())
-        .map(|(name, _)| (name.into_owned(), "Unknown parameter".to_owned()))
-        .collect();
-    (!unknown.is_empty()).then_some(Error::Invalid(unknown))
+async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
+    let caller = permitted(guard, request.headers(), request.extensions().get()).await?;
+    let (dry_run, fields) = guard.contract.read(request.uri())?;
+    let mut response = match caller {
+        None => next.run(request).await,
+        Some(mut caller) => {
+            caller.terms.dry_run = dry_run;
+            if *request.method() == Method::POST && !dry_run {
+                (caller.terms.once, request) = Once::read(request, guard.contract.whole()).await?;
+            }
+            once(&guard.app, caller, request, next).await?
+        }
+    };
+    if let (Some(fields), Some(said)) = (fields, response.extensions_mut().get_mut::<Said>()) {
+        fields.prune(said);
+    }
+    Ok(response)
+}
+
+/// Runs the handler, unless the request repeats one that was answered.
+async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Result<Response> {
+    let Some(once) = caller.terms.once.clone() else {
+        request.extensions_mut().insert(caller);
+        return Ok(next.run(request).await);
+    };
+    if let Some(earlier) = once.earlier(app, &caller).await? {
+        return Ok(earlier.into_response());
+    }
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    // The same request was under way and was quicker: its answer is the answer.
+    let overtaken = matches!(response.extensions().get(), Some(Said::Problem(error)) if matches!(**error, Error::KeyInUse));
+    if overtaken && let Some(earlier) = once.earlier(app, &caller).await? {
+        return Ok(earlier.into_response());
+    }
+    Ok(response)
+}
+
+/// The caller, if the route asks for one; never without the right that it asks for.
+async fn permitted(
+    guard: &Guard,
+    headers: &HeaderMap,
+    facts: Option<&RequestFacts>,
+) -> Result<Option<Caller>> {
+    if guard.access == Access::Public {
+        return Ok(None);
+    }
+    let caller = identify(&guard.app, headers, facts.cloned()).await?;
+    match guard.access {
+        Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
+        Access::User => caller.user().map(|_| Some(caller)),
+        _ => Ok(Some(caller)),
+    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

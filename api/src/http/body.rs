@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -29,7 +30,7 @@ impl<T: Input> FromRequest<App> for Valid<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        parse(&arrived(request).await?, app).map(Valid)
+        parse(&read(request.into_body()).await?, app).map(Valid)
     }
 }
 
@@ -41,17 +42,13 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let declared = require_json(request.headers());
-        let body = arrived(request).await?;
+        let body = read(request.into_body()).await?;
         if body.is_empty() {
             return parse(b"{}", app).map(Self);
         }
         declared?;
         parse(&body, app).map(Self)
     }
-}
-
-async fn arrived(request: Request) -> Result<Bytes> {
-    tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| Error::SlowBody)?
 }
 
 fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {
@@ -73,8 +70,12 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
     if json { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 
-async fn read(request: Request) -> Result<Bytes> {
-    let mut body = request.into_body();
+/// The whole of a body that is small enough and arrives in time.
+pub(super) async fn read(body: Body) -> Result<Bytes> {
+    tokio::time::timeout(PATIENCE, collect(body)).await.map_err(|_| Error::SlowBody)?
+}
+
+async fn collect(mut body: Body) -> Result<Bytes> {
     let mut kept = BytesMut::new();
     let mut seen = 0;
     while let Some(frame) = body.frame().await {

@@ -1,5 +1,7 @@
 //! What a route says about itself; [`super::openapi`] makes the document of it.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -21,6 +23,14 @@ impl SchemaOf {
     fn of<T: ToSchema + PartialSchema>() -> Self {
         Self { name: || T::name().into_owned(), schema: T::schema, inner: T::schemas }
     }
+
+    /// The names of the record's members.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<String> {
+        let schema = serde_json::to_value((self.schema)()).unwrap_or_default();
+        let members = schema["properties"].as_object();
+        members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
+    }
 }
 
 /// What a route answers when all is well.
@@ -30,6 +40,8 @@ pub enum Outcome {
     Data(SchemaOf),
     /// 201 and a record.
     Created(SchemaOf),
+    /// 202 and what was begun.
+    Accepted(SchemaOf),
     /// 200 and a page of records.
     Page(SchemaOf),
     /// 204.
@@ -55,6 +67,8 @@ pub struct Doc {
     pub query: Vec<Parameter>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
+    /// Whether its body is read piece by piece, because it may be large.
+    pub streams: bool,
 }
 
 impl Doc {
@@ -68,6 +82,12 @@ impl Doc {
     #[must_use]
     pub fn created<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
         Self::new(id, summary, Outcome::Created(SchemaOf::of::<T>()))
+    }
+
+    /// A route that begins something that goes on.
+    #[must_use]
+    pub fn accepted<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Accepted(SchemaOf::of::<T>()))
     }
 
     /// A route that lists records.
@@ -103,6 +123,13 @@ impl Doc {
         Self { body: Some(SchemaOf::of::<T>()), ..self }
     }
 
+    /// A query parameter of its own.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, what: &str, schema_type: Type) -> Self {
+        self.query.push(parameter(name, what, schema_type));
+        self
+    }
+
     /// When it answers 409.
     #[must_use]
     pub fn conflict(self, when: &'static str) -> Self {
@@ -116,7 +143,16 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
-        Self { id: id.to_owned(), summary, body: None, body_optional: false, outcome, query: Vec::new(), conflict: None }
+        Self {
+            id: id.to_owned(),
+            summary,
+            body: None,
+            body_optional: false,
+            outcome,
+            query: Vec::new(),
+            conflict: None,
+            streams: false,
+        }
     }
 }
 

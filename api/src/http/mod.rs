@@ -6,21 +6,28 @@ mod authorize;
 mod body;
 mod detach;
 pub mod doc;
+mod envelope;
+mod etag;
 pub mod fields;
 mod observe;
+mod once;
 pub mod openapi;
 pub mod path;
 pub mod routes;
 pub mod rules;
 pub mod streams;
+mod terms;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use answer::{Created, Data, Listed, NoContent};
+pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
 pub use body::{MAX_BODY, OptionalBody, Valid};
+pub use etag::IfMatch;
 pub use observe::RequestFacts;
 pub use path::{Id, Ids, Resource};
+
+pub use terms::Terms;
 
 use crate::App;
 use crate::error::Error;

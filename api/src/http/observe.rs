@@ -7,11 +7,11 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use shared::{db::Origin, id, telemetry};
 use tracing::{Instrument as _, Span, field};
 
-use super::answer;
+use super::envelope::{self, Form};
 use crate::App;
 
 /// Longer request ids from outside are replaced.
@@ -35,6 +35,8 @@ impl RequestFacts {
         Origin {
             request_id: Some(self.id.clone()),
             traceparent: telemetry::traceparent(&self.span),
+            address: Some(self.address),
+            ..Origin::default()
         }
     }
 }
@@ -49,6 +51,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
     let span = span(&request_id, &method, &route, request.headers());
+    let problem_json = accepts_problem(request.headers());
+    let known = known_tag(&method, request.headers());
     let facts = RequestFacts {
         id: request_id.clone(),
         span: span.clone(),
@@ -58,11 +62,13 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
 
     let response = next.run(request).instrument(span.clone()).await;
 
-    let (response, problem) = answer::seal(response, &request_id, clock.now());
+    let (request_id, known) = (&*request_id, known.as_deref());
+    let form = Form { request_id, now: clock.now(), problem_json, known };
+    let (response, problem) = envelope::seal(response, &form);
     let status = response.status();
     let elapsed = started.elapsed();
     let labels = [
-        ("method", known(&method).to_owned()),
+        ("method", label(&method).to_owned()),
         ("route", route),
         ("status", status.as_str().to_owned()),
     ];
@@ -109,7 +115,7 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
 }
 
 /// A method as a metric's label: any word can be one, and a caller must not be able to make a series of each.
-fn known(method: &Method) -> &str {
+fn label(method: &Method) -> &str {
     let usual = [
         Method::GET,
         Method::HEAD,
@@ -120,6 +126,19 @@ fn known(method: &Method) -> &str {
         Method::OPTIONS,
     ];
     if usual.contains(method) { method.as_str() } else { "other" }
+}
+
+/// Whether errors are asked for in the form of RFC 9457.
+fn accepts_problem(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/problem+json"))
+}
+
+/// What a request that reads says it has already.
+fn known_tag(method: &Method, headers: &HeaderMap) -> Option<String> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let value = headers.get(header::IF_NONE_MATCH).filter(|_| reads)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 /// An id from outside is kept when it is short and printable, so that a caller can find its own requests.

@@ -127,6 +127,7 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
     let (status, what, data) = match outcome {
         Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
         Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
+        Outcome::Accepted(schema) => ("202", "Begun", Some(reference(*schema))),
         Outcome::Page(schema) => (
             "200",
             "A page of records",
@@ -154,7 +155,8 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
             .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
     }
     if let Outcome::Events = outcome {
-        let text = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        let text =
+            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
         response = response.content("text/event-stream", text.build());
     }
     (status, response.build())
@@ -194,7 +196,10 @@ fn metadata_schema() -> RefOr<Schema> {
 
 fn record(outcome: &Outcome) -> Option<SchemaOf> {
     match outcome {
-        Outcome::Data(schema) | Outcome::Created(schema) | Outcome::Page(schema) => Some(*schema),
+        Outcome::Data(schema)
+        | Outcome::Created(schema)
+        | Outcome::Accepted(schema)
+        | Outcome::Page(schema) => Some(*schema),
         Outcome::NoContent | Outcome::Events => None,
     }
 }

@@ -10,6 +10,7 @@ use shared::scope::Scope;
 
 use super::authorize;
 use super::doc::Doc;
+use super::terms::Contract;
 use crate::App;
 pub use crate::limit::Class;
 
@@ -172,8 +173,8 @@ impl Routes {
 /// The router of a table; each route asks for its right before its handler sees anything of the request.
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let takes_query = !route.doc.query.is_empty();
-        let guard = authorize::Guard { app: app.clone(), access: route.access, takes_query };
+        let contract = Contract::of(&route.method, route.access, &route.doc).into();
+        let guard = authorize::Guard { app: app.clone(), access: route.access, contract };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),

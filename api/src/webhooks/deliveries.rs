@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::show;
+use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
-use crate::http::{Listed, Resource};
+use crate::http::{Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Source};
 
 /// An event on its way to a webhook.
@@ -90,6 +91,16 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The first bytes of the answer, at most 1,024.
     pub excerpt: Option<String>,
+}
+
+impl Representation for WebhookEvent {}
+
+impl Tracked for WebhookEvent {
+    const TYPE: &'static str = "webhook_event";
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
 }
 
 impl Resource for DeliveryId {
@@ -174,6 +185,7 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
         ));
     }
     event.attempt_log = attempts(tx, std::slice::from_ref(&event)).await?;
+    changes::noted(tx, &event, "resent");
     tx.wake();
     Ok(event)
 }

@@ -11,7 +11,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, Ids, Listed, NoContent, Valid};
+use crate::http::{Created, Data, Id, Ids, IfMatch, Listed, NoContent, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/webhooks";
@@ -69,11 +69,11 @@ async fn create(
     caller: Caller,
     State(app): State<App>,
     Valid(new): Valid<NewWebhook>,
-) -> Result<Created<Webhook>> {
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let webhook = super::create(&mut tx, new, &app.config.keyring).await;
-    let data = tx.finish(webhook).await?;
-    Ok(Created { location: format!("{PATH}/{}", data.id), data })
+    let created = webhook.map(|data| Created { location: format!("{PATH}/{}", data.id), data });
+    app.commit(&caller, tx, created).await
 }
 
 async fn show(
@@ -90,22 +90,23 @@ async fn update(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<WebhookId>,
+    seen: IfMatch,
     Valid(patch): Valid<WebhookPatch>,
-) -> Result<Data<Webhook>> {
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::update(&mut tx, id, patch).await;
-    tx.finish(webhook).await.map(Data)
+    let webhook = super::update(&mut tx, id, &seen, patch).await;
+    app.commit(&caller, tx, webhook.map(Data)).await
 }
 
 async fn remove(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<WebhookId>,
-) -> Result<NoContent> {
+    seen: IfMatch,
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let removed = super::remove(&mut tx, id).await;
-    tx.finish(removed).await?;
-    Ok(NoContent)
+    let removed = super::remove(&mut tx, id, &seen).await;
+    app.commit(&caller, tx, removed.map(|()| NoContent)).await
 }
 
 async fn events(
@@ -124,8 +125,8 @@ async fn resend(
     caller: Caller,
     State(app): State<App>,
     Ids(webhook, event): Ids<WebhookId, DeliveryId>,
-) -> Result<Data<WebhookEvent>> {
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let event = deliveries::resend(&mut tx, webhook, event).await;
-    tx.finish(event).await.map(Data)
+    app.commit(&caller, tx, event.map(Data)).await
 }

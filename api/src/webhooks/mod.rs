@@ -15,10 +15,12 @@ use shared::seal::Keyring;
 use shared::webhook::signature::{SigningSecret, sealed_place};
 use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
+use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
 use crate::http::fields::{Change, Checked, Fields, Input};
-use crate::http::{Listed, Resource, rules};
+use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 
@@ -45,6 +47,8 @@ pub struct Webhook {
     pub secret: String,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
+    /// Counts the changes, from 1.
+    pub version: i32,
     /// When it was created.
     #[serde(serialize_with = "clock::serialize")]
     pub created_at: DateTime<Utc>,
@@ -89,6 +93,20 @@ pub struct WebhookPatch {
     pub description: Change<String>,
     /// The secret as answers show it, so that an answer can be sent back.
     secret: Option<String>,
+}
+
+impl Representation for Webhook {
+    fn version(&self) -> Option<i32> {
+        Some(self.version)
+    }
+}
+
+impl Tracked for Webhook {
+    const TYPE: &'static str = "webhook";
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
 }
 
 impl Resource for WebhookId {
@@ -193,6 +211,7 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         description: new.description,
         secret: new.secret.hint(),
         disabled_reason: None,
+        version: 1,
         created_at: now,
         updated_at: now,
     };
@@ -200,6 +219,7 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         .seal(new.secret.expose().as_bytes(), &sealed_place(tx.tenant(), id))
         .map_err(|error| Error::Internal(error.into()))?;
     store::insert(tx, &webhook, &sealed).await?;
+    changes::created(tx, &webhook)?;
     new.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
 }
@@ -215,9 +235,15 @@ pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
 /// Merges a change into a webhook. Switched on again, it forgets why it was switched off, and held deliveries go out.
 ///
 /// # Errors
-/// [`Error::NotFound`], or [`Error::Invalid`].
-pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Result<Webhook> {
+/// [`Error::NotFound`], [`Error::PreconditionFailed`], or [`Error::Invalid`].
+pub async fn update(
+    tx: &mut TenantTx,
+    id: WebhookId,
+    seen: &IfMatch,
+    patch: WebhookPatch,
+) -> Result<Webhook> {
     let before = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
+    seen.check(before.version)?;
     let mut webhook = before.clone();
     if patch.secret.is_some_and(|shown| shown != webhook.secret) {
         return Err(Error::field("secret", "Cannot be changed here"));
@@ -236,8 +262,10 @@ pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Re
     if webhook == before {
         return Ok(before);
     }
+    webhook.version += 1;
     webhook.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &webhook).await?;
+    changes::updated(tx, &before, &webhook)?;
     tx.wake();
     Ok(webhook)
 }
@@ -245,7 +273,10 @@ pub async fn update(tx: &mut TenantTx, id: WebhookId, patch: WebhookPatch) -> Re
 /// Removes a webhook; its pending deliveries fail with `webhook_deleted`, its history stays.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn remove(tx: &mut TenantTx, id: WebhookId) -> Result<()> {
-    if store::delete(tx, id).await? { Ok(()) } else { Err(WebhookId::not_found()) }
+/// [`Error::NotFound`], [`Error::PreconditionFailed`].
+pub async fn remove(tx: &mut TenantTx, id: WebhookId, seen: &IfMatch) -> Result<()> {
+    let webhook = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
+    seen.check(webhook.version)?;
+    store::delete(tx, id).await?;
+    changes::deleted(tx, &webhook)
 }

@@ -8,7 +8,7 @@ use crate::list::Source;
 
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, url, events, active, description, secret_hint, disabled_reason, created_at, updated_at",
+    columns: "id, tenant_id, url, events, active, description, secret_hint, disabled_reason, version, created_at, updated_at",
     table: "webhooks",
     condition: "deleted_at is null",
     inside: None,
@@ -42,7 +42,7 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, disabled_reason, created_at, updated_at
+                  secret_hint as secret, disabled_reason, version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null"#,
         id.0,
     )
@@ -55,7 +55,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, disabled_reason, created_at, updated_at
+                  secret_hint as secret, disabled_reason, version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null for no key update"#,
         id.0,
     )
@@ -65,7 +65,8 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
 
 pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result<()> {
     sqlx::query!(
-        "update webhooks set url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7
+        "update webhooks set url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7,
+                             version = $8
          where id = $1",
         webhook.id.0,
         webhook.url,
@@ -74,21 +75,22 @@ pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result
         webhook.description,
         webhook.disabled_reason,
         webhook.updated_at,
+        webhook.version,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// Whether there was a webhook to delete. The worker fails what is still pending for it.
-pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<bool> {
+/// The worker fails what is still pending for it.
+pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<()> {
     let now = tx.now();
-    let done = sqlx::query!(
-        "update webhooks set deleted_at = $2, active = false where id = $1 and deleted_at is null",
+    sqlx::query!(
+        "update webhooks set deleted_at = $2, active = false, version = version + 1 where id = $1",
         id.0,
         now
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(())
 }

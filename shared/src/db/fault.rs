@@ -40,3 +40,9 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
 pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()
 }
+
+/// A statement waited for another transaction as long as a lock may be waited for.
+#[must_use]
+pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
+}

@@ -2,12 +2,15 @@
 //! still set when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before
 //! the first byte is sent, and a connection that did not end cleanly is closed instead of reused.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 
 use super::fault;
+use crate::audit::{Actor, Entry};
 use crate::clock::Clock;
 use crate::event::EventType;
 use crate::id::{EventId, TenantId};
@@ -63,13 +66,17 @@ impl Drop for Guarded {
     }
 }
 
-/// Who asked, to be kept with the events of a transaction.
+/// Who asked, to be kept with the events of a transaction and in the audit log.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The request's id, as in `X-Request-Id`.
     pub request_id: Option<String>,
     /// The request's trace, as in W3C Trace Context.
     pub traceparent: Option<String>,
+    /// Who made it.
+    pub actor: Actor,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
 }
 
 /// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called.
@@ -79,6 +86,7 @@ pub struct TenantTx {
     now: DateTime<Utc>,
     origin: Origin,
     events: Vec<NewEvent>,
+    entries: Vec<Entry>,
     wakes: bool,
     bell: Bell,
 }
@@ -94,7 +102,8 @@ impl TenantTx {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
         let tx =
             Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        Ok(Self { tx, tenant, now: clock.now(), origin, events: Vec::new(), wakes: false, bell })
+        let (events, entries) = (Vec::new(), Vec::new());
+        Ok(Self { tx, tenant, now: clock.now(), origin, events, entries, wakes: false, bell })
     }
 
     /// The tenant whose rows this transaction sees.
@@ -114,17 +123,33 @@ impl TenantTx {
         self.tx.conn()
     }
 
+    /// Says who makes the changes, where that is known only after the beginning.
+    pub fn act_as(&mut self, actor: Actor) {
+        self.origin.actor = actor;
+    }
+
+    /// Who makes the changes of this transaction.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.origin.actor
+    }
+
     /// Announces a change; the event is written with the commit, in the order of the calls.
     ///
     /// # Errors
     /// A payload that does not serialise.
-    pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<()> {
+    pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<EventId> {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id = EventId::fresh(self.now);
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.events.push(NewEvent { id, event, payload });
-        Ok(())
+        Ok(id)
+    }
+
+    /// Keeps a change in the audit log; the entry is written with the commit.
+    pub fn audit(&mut self, entry: Entry) {
+        self.entries.push(entry);
     }
 
     /// Wakes the workers after the commit, for changes that make a delivery due without an event.
@@ -132,21 +157,38 @@ impl TenantTx {
         self.wakes = true;
     }
 
-    /// Writes the events and commits.
+    /// Writes the events and the audit log's entries, and commits.
     ///
     /// # Errors
     /// The commit's fate is unknown when the connection breaks during it; everything else is rolled back.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        let events = std::mem::take(&mut self.events);
-        if !events.is_empty() {
-            let (tenant, now) = (self.tenant, self.now);
-            outbox::append(self.tx.conn(), tenant, now, &self.origin, &events).await?;
-        }
+        let announces = !self.events.is_empty();
+        self.append().await?;
         self.tx.end("commit").await?;
-        if self.wakes || !events.is_empty() {
+        if self.wakes || announces {
             self.bell.ring();
         }
         Ok(())
+    }
+
+    /// Writes everything as [`TenantTx::commit`] does, takes it all back, and says what would have been announced.
+    ///
+    /// # Errors
+    /// As for [`TenantTx::commit`], only that nothing persists.
+    pub async fn rehearse(mut self) -> sqlx::Result<Vec<EventType>> {
+        let announced = self.events.iter().map(|event| event.event).collect();
+        self.append().await?;
+        self.tx.end("rollback").await?;
+        Ok(announced)
+    }
+
+    async fn append(&mut self) -> sqlx::Result<()> {
+        let (events, entries) =
+            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
+        if events.is_empty() && entries.is_empty() {
+            return Ok(());
+        }
+        outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
     }
 
     /// Rolls back and keeps the connection.

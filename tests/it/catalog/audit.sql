@@ -7,7 +7,7 @@ allowed_tables(name) as (values ('_sqlx_migrations')),
 -- Functions that run with their owner's rights, each reviewed: docs/decisions/0002 and 0004.
 allowed_definers(name) as (values ('find_api_key'), ('find_user'), ('search_contacts')),
 -- All that the worker may touch, and whose every row it therefore sees.
-worker_tables(name) as (values ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('_sqlx_migrations')),
+worker_tables(name) as (values ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
     select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, k.attnum as key, k.attnotnull,
            format('(%s = ( SELECT (current_setting(''app.tenant_id''::text))::uuid AS current_setting))', k.attname) as canonical

@@ -127,7 +127,7 @@ async fn disable_gone(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()
     for (delivery, report) in rows.0.iter().filter(|(_, report)| report.next == Next::Disable) {
         tracing::warn!(webhook_id = %delivery.webhook, "the receiver answered 410; its webhook is switched off");
         sqlx::query!(
-            "update webhooks set active = false, disabled_reason = 'gone', updated_at = $3
+            "update webhooks set active = false, disabled_reason = 'gone', version = version + 1, updated_at = $3
              where tenant_id = $1 and id = $2 and active",
             delivery.tenant.0,
             delivery.webhook.0,

@@ -6,6 +6,8 @@ use shared::clock;
 use shared::id::QrSessionId;
 use utoipa::ToSchema;
 
+use crate::http::Representation;
+
 /// A QR session as its desktop sees it when it is made. It has no `Debug`: secrets must not reach a log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -103,3 +105,8 @@ pub struct Decided {
     /// `linked` or `denied`.
     pub status: &'static str,
 }
+
+impl Representation for QrSession {}
+impl Representation for QrStatus {}
+impl Representation for Scanned {}
+impl Representation for Decided {}

@@ -3,8 +3,8 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse};
-use http::header::{self, HeaderName};
 use http::HeaderMap;
+use http::header::{self, HeaderName};
 use shared::id::QrSessionId;
 
 use super::{
@@ -17,7 +17,9 @@ use crate::auth::{Caller, Principal};
 use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::routes::{Access, Class, Routes};
-use crate::http::{Created, Data, Id, NoContent, OptionalBody, RequestFacts, Resource, Valid};
+use crate::http::{
+    Created, Data, Id, NoContent, OptionalBody, Reply, RequestFacts, Resource, Valid,
+};
 
 /// The header that carries the poll secret.
 const SECRET: HeaderName = HeaderName::from_static("x-qr-poll-secret");
@@ -102,12 +104,11 @@ async fn scan(
     State(app): State<App>,
     client: Client,
     Valid(body): Valid<Scan>,
-) -> Result<Data<Scanned>> {
+) -> Result<Reply> {
     let phone = Phone { user: caller.user()?, address: client.address };
     let mut tx = app.begin(&caller).await?;
-    let scanned =
-        super::scan(&mut tx, &app.config.pepper, &phone, body.qr_token.expose()).await;
-    tx.finish(scanned).await.map(Data)
+    let scanned = super::scan(&mut tx, &app.config.pepper, &phone, body.qr_token.expose()).await;
+    app.commit(&caller, tx, scanned.map(Data)).await
 }
 
 async fn link(
@@ -115,18 +116,19 @@ async fn link(
     State(app): State<App>,
     client: Client,
     Valid(body): Valid<Link>,
-) -> Result<Data<Decided>> {
+) -> Result<Reply> {
     let phone = Phone { user: caller.user()?, address: client.address };
     let mut tx = app.begin(&caller).await?;
     let outcome = super::link(&mut tx, &phone, &body).await;
     // A wrong code costs a try, so it is committed although the caller gets an error.
-    match tx.finish(outcome).await? {
-        Outcome::Decided(decided) => Ok(Data(decided)),
-        Outcome::WrongCode(0) => {
-            Err(Error::field("matchCode", "Does not match; the sign-in is denied"))
-        }
-        Outcome::WrongCode(_) => Err(Error::field("matchCode", "Does not match")),
-    }
+    let fault = match outcome {
+        Ok(Outcome::Decided(decided)) => return app.commit(&caller, tx, Ok(Data(decided))).await,
+        Ok(Outcome::WrongCode(0)) => "Does not match; the sign-in is denied",
+        Ok(Outcome::WrongCode(_)) => "Does not match",
+        Err(error) => return tx.finish(Err(error)).await,
+    };
+    tx.commit().await?;
+    Err(Error::field("matchCode", fault))
 }
 
 async fn status(

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use qrcode::QrCode;
 use qrcode::render::svg;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::id::{QrSessionId, SessionId, TenantId, UserId};
 use shared::{Db, TenantTx};
@@ -28,6 +29,7 @@ use super::api_key::Pepper;
 use super::opaque::{self, OpaqueToken};
 use super::sessions::{self, Client, SignIn, SignedIn, Via};
 use super::token::TokenKeys;
+use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::Resource;
 pub use answer::{Decided, Links, QrSession, QrStatus, Requester, Scanned};
@@ -38,6 +40,9 @@ pub use state::Status;
 const QR: &str = "qr_";
 const LINK: &str = "ql_";
 const POLL: &str = "qps_";
+
+/// What it is called in the audit log.
+const RECORD: &str = "qr_session";
 
 /// Where all of it lives.
 pub const PATH: &str = "/api/v1/auth/qr-session";
@@ -186,7 +191,9 @@ pub async fn scan(
     let link = OpaqueToken::with_record(LINK, id.0, &pepper.hash(&seed));
     if row.status(tx.now()) == Status::Pending {
         let until = tx.now() + Status::Scanned.lasts().unwrap_or_default();
-        store::adopt(tx, id, phone.user, &link.hash(), until).await?;
+        if store::adopt(tx, id, phone.user, &link.hash(), until).await? {
+            moved(tx, id, Status::Scanned)?;
+        }
         row = scannable(tx, id, token).await?;
     }
     let mine = row.scanned_session == Some(phone.user.1.0) && row.tenant == Some(tx.tenant().0);
@@ -252,6 +259,11 @@ pub async fn link(tx: &mut TenantTx, phone: &Phone, link: &Link) -> Result<Outco
     let until = (status == Status::Linked).then(|| status.lasts()).flatten();
     let until = until.map(|lasts| tx.now() + lasts);
     store::decide(tx, id, status, tries_left, until).await?;
+    if status == Status::Scanned {
+        changes::logged(tx, (RECORD, id.0), "mismatched", &json!({"triesLeft": tries_left}))?;
+    } else {
+        moved(tx, id, status)?;
+    }
     if tries_left < tries {
         return Ok(Outcome::WrongCode(tries_left));
     }
@@ -280,6 +292,7 @@ pub async fn redeem(
             let sign_in = SignIn { user, via: Via::Qr, device_name, client: client.clone() };
             let signed_in = sessions::open(tx, keys, &sign_in).await?;
             store::consume(tx, id, signed_in.session.id).await?;
+            moved(tx, id, Status::Consumed)?;
             Ok(signed_in)
         }
         (Status::Consumed, _, Some(session))
@@ -289,6 +302,11 @@ pub async fn redeem(
         }
         _ => Err(refused),
     }
+}
+
+/// Each move in a tenant is kept in its audit log.
+fn moved(tx: &mut TenantTx, id: QrSessionId, to: Status) -> Result<()> {
+    changes::logged(tx, (RECORD, id.0), to.as_str(), &json!({"status": to.as_str()}))
 }
 
 /// RFC 7636 §4.6, S256. A verifier without a challenge is refused too, or the challenge could be stripped (RFC 9700

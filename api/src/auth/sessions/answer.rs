@@ -6,6 +6,8 @@ use shared::clock;
 use shared::id::{SessionId, TenantId, UserId};
 use utoipa::ToSchema;
 
+use crate::http::Representation;
+
 /// A pair of tokens and whom they are for. It has no `Debug`: tokens must not reach a log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,3 +91,6 @@ pub struct Session {
     #[serde(serialize_with = "clock::serialize")]
     pub expires_at: DateTime<Utc>,
 }
+
+impl Representation for SignedIn {}
+impl Representation for Session {}

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::fields::{Fields, Input};
 use crate::http::routes::{Access, Class, Routes};
-use crate::http::{Data, Id, Listed, NoContent, RequestFacts, Valid, rules};
+use crate::http::{Data, Id, Listed, NoContent, Reply, RequestFacts, Valid, rules};
 use crate::list::ListQuery;
 
 /// Longer `User-Agent`s are cut.
@@ -78,20 +78,18 @@ async fn refresh(
     }
 }
 
-async fn logout(caller: Caller, State(app): State<App>) -> Result<NoContent> {
+async fn logout(caller: Caller, State(app): State<App>) -> Result<Reply> {
     let session = caller.user()?;
     let mut tx = app.begin(&caller).await?;
     let ended = super::log_out(&mut tx, session).await;
-    tx.finish(ended).await?;
-    Ok(NoContent)
+    app.commit(&caller, tx, ended.map(|()| NoContent)).await
 }
 
-async fn logout_all(caller: Caller, State(app): State<App>) -> Result<NoContent> {
+async fn logout_all(caller: Caller, State(app): State<App>) -> Result<Reply> {
     let (user, _) = caller.user()?;
     let mut tx = app.begin(&caller).await?;
     let ended = super::log_out_everywhere(&mut tx, user).await;
-    tx.finish(ended).await?;
-    Ok(NoContent)
+    app.commit(&caller, tx, ended.map(|()| NoContent)).await
 }
 
 async fn list(
@@ -106,16 +104,11 @@ async fn list(
     tx.finish(page).await
 }
 
-async fn remove(
-    caller: Caller,
-    State(app): State<App>,
-    Id(id): Id<SessionId>,
-) -> Result<NoContent> {
+async fn remove(caller: Caller, State(app): State<App>, Id(id): Id<SessionId>) -> Result<Reply> {
     let (user, _) = caller.user()?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, user, id).await;
-    tx.finish(removed).await?;
-    Ok(NoContent)
+    app.commit(&caller, tx, removed.map(|()| NoContent)).await
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {

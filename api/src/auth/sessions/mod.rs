@@ -10,11 +10,14 @@ mod store;
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use shared::audit::Actor;
 use shared::id::{SessionId, TenantId, UserId};
 use shared::{Db, TenantTx};
 
 use super::opaque::{self, OpaqueToken};
 use super::token::{Grant, TokenKeys};
+use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::{Listed, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
@@ -117,6 +120,7 @@ pub static LIST: List = List {
 pub async fn open(tx: &mut TenantTx, keys: &TokenKeys, sign_in: &SignIn) -> Result<SignedIn> {
     let now = tx.now();
     let user = store::find_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
+    tx.act_as(Actor::User(sign_in.user));
     store::sweep(tx, sign_in.user, now - KEPT).await?;
     let session = store::Live {
         id: SessionId::fresh(now),
@@ -128,6 +132,7 @@ pub async fn open(tx: &mut TenantTx, keys: &TokenKeys, sign_in: &SignIn) -> Resu
         revoked_at: None,
     };
     store::insert(tx, &session, sign_in).await?;
+    created(tx, &session)?;
     issue(tx, keys, &session, user).await
 }
 
@@ -154,6 +159,7 @@ pub async fn open_for(
         revoked_at: None,
     };
     store::insert(tx, &session, sign_in).await?;
+    created(tx, &session)?;
     keys.issue(&grant(tx.tenant(), &session, &user)?, now, ttl)
 }
 
@@ -194,6 +200,7 @@ pub async fn renew(
         _ => {
             tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
             store::revoke(tx, id, "token_reuse").await?;
+            revoked(tx, session.user_id, id, "token_reuse")?;
             return Ok(Renewal::Refused);
         }
     }
@@ -245,7 +252,7 @@ pub async fn list(
 /// # Errors
 /// The database's.
 pub async fn log_out(tx: &mut TenantTx, (user, id): (UserId, SessionId)) -> Result<()> {
-    store::revoke_own(tx, user, id, "logout").await?;
+    end(tx, user, id, "logout").await?;
     Ok(())
 }
 
@@ -254,8 +261,7 @@ pub async fn log_out(tx: &mut TenantTx, (user, id): (UserId, SessionId)) -> Resu
 /// # Errors
 /// [`Error::NotFound`] when the user has no such session, or it has ended.
 pub async fn remove(tx: &mut TenantTx, user: UserId, id: SessionId) -> Result<()> {
-    let removed = store::revoke_own(tx, user, id, "removed").await?;
-    if removed { Ok(()) } else { Err(SessionId::not_found()) }
+    if end(tx, user, id, "removed").await? { Ok(()) } else { Err(SessionId::not_found()) }
 }
 
 /// Ends all of the user's sessions.
@@ -263,7 +269,28 @@ pub async fn remove(tx: &mut TenantTx, user: UserId, id: SessionId) -> Result<()
 /// # Errors
 /// The database's.
 pub async fn log_out_everywhere(tx: &mut TenantTx, user: UserId) -> Result<()> {
-    Ok(store::revoke_all(tx, user).await?)
+    for id in store::revoke_all(tx, user).await? {
+        revoked(tx, user, id, "logout_all")?;
+    }
+    Ok(())
+}
+
+async fn end(tx: &mut TenantTx, user: UserId, id: SessionId, reason: &str) -> Result<bool> {
+    let ended = store::revoke_own(tx, user, id, reason).await?;
+    if ended {
+        revoked(tx, user, id, reason)?;
+    }
+    Ok(ended)
+}
+
+fn created(tx: &mut TenantTx, session: &store::Live) -> Result<()> {
+    let after = json!({"userId": session.user_id, "createdVia": session.created_via});
+    changes::logged(tx, ("session", session.id.0), "created", &after)
+}
+
+fn revoked(tx: &mut TenantTx, user: UserId, id: SessionId, reason: &str) -> Result<()> {
+    let after = json!({"userId": user, "revokedReason": reason});
+    changes::logged(tx, ("session", id.0), "revoked", &after)
 }
 
 async fn answer_was_lost(

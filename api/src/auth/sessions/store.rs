@@ -150,17 +150,18 @@ pub(super) async fn revoke_own(
     Ok(done.rows_affected() > 0)
 }
 
-pub(super) async fn revoke_all(tx: &mut TenantTx, user: UserId) -> sqlx::Result<()> {
+/// The sessions that were ended by this.
+pub(super) async fn revoke_all(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Vec<SessionId>> {
     let now = tx.now();
-    sqlx::query!(
-        "update sessions set revoked_at = $2, revoked_reason = 'logout_all'
-         where user_id = $1 and revoked_at is null and expires_at > $2",
+    sqlx::query_scalar!(
+        r#"update sessions set revoked_at = $2, revoked_reason = 'logout_all'
+           where user_id = $1 and revoked_at is null and expires_at > $2
+           returning id as "id: SessionId""#,
         user.0,
         now,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .fetch_all(tx.conn())
+    .await
 }
 
 /// Deletes the user's sessions that ended before then, with their tokens.

@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, Listed, NoContent, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts";
@@ -59,11 +59,11 @@ async fn create(
     caller: Caller,
     State(app): State<App>,
     Valid(new): Valid<NewContact>,
-) -> Result<Created<Contact>> {
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::create(&mut tx, new).await;
-    let data = tx.finish(contact).await?;
-    Ok(Created { location: format!("{PATH}/{}", data.id), data })
+    let created = contact.map(|data| Created { location: format!("{PATH}/{}", data.id), data });
+    app.commit(&caller, tx, created).await
 }
 
 async fn show(
@@ -80,30 +80,27 @@ async fn update(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ContactId>,
+    seen: IfMatch,
     Valid(patch): Valid<ContactPatch>,
-) -> Result<Data<Contact>> {
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let contact = super::update(&mut tx, id, patch).await;
-    tx.finish(contact).await.map(Data)
+    let contact = super::update(&mut tx, id, &seen, patch).await;
+    app.commit(&caller, tx, contact.map(Data)).await
 }
 
 async fn remove(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ContactId>,
-) -> Result<NoContent> {
+    seen: IfMatch,
+) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let removed = super::remove(&mut tx, id).await;
-    tx.finish(removed).await?;
-    Ok(NoContent)
+    let removed = super::remove(&mut tx, id, &seen).await;
+    app.commit(&caller, tx, removed.map(|()| NoContent)).await
 }
 
-async fn restore(
-    caller: Caller,
-    State(app): State<App>,
-    Id(id): Id<ContactId>,
-) -> Result<Data<Contact>> {
+async fn restore(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
     let contact = super::restore(&mut tx, id).await;
-    tx.finish(contact).await.map(Data)
+    app.commit(&caller, tx, contact.map(Data)).await
 }

@@ -11,11 +11,14 @@ use shared::event::EventType;
 use shared::id::{ContactId, TenantId};
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::changes::Updated;
-use crate::error::{Error, Result};
+use crate::changes::{self, Events, Tracked};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::http::fields::{Change, Fields, Input};
-use crate::http::{Listed, Resource, rules};
+use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 
@@ -86,6 +89,25 @@ pub struct ContactPatch {
     pub company: Change<String>,
 }
 
+impl Representation for Contact {
+    fn version(&self) -> Option<i32> {
+        Some(self.version)
+    }
+}
+
+impl Tracked for Contact {
+    const TYPE: &'static str = "contact";
+    const EVENTS: Option<Events> = Some(Events {
+        created: EventType::ContactCreated,
+        updated: EventType::ContactUpdated,
+        deleted: EventType::ContactDeleted,
+    });
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
 impl Resource for ContactId {
     const NAME: &'static str = "Contact";
 }
@@ -154,7 +176,7 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
         updated_at: now,
     };
     store::insert(tx, &contact).await?;
-    tx.emit(EventType::ContactCreated, &contact)?;
+    changes::created(tx, &contact)?;
     Ok(contact)
 }
 
@@ -169,9 +191,15 @@ pub async fn show(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
 /// Merges a change into a contact and announces `contact.updated`, unless nothing changed.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn update(tx: &mut TenantTx, id: ContactId, patch: ContactPatch) -> Result<Contact> {
+/// [`Error::NotFound`], [`Error::PreconditionFailed`].
+pub async fn update(
+    tx: &mut TenantTx,
+    id: ContactId,
+    seen: &IfMatch,
+    patch: ContactPatch,
+) -> Result<Contact> {
     let before = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
+    seen.check(before.version)?;
     let mut after = before.clone();
     if let Some(name) = patch.name {
         after.name = name;
@@ -187,29 +215,20 @@ pub async fn update(tx: &mut TenantTx, id: ContactId, patch: ContactPatch) -> Re
     // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
     after.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &after).await?;
-    let updated = Updated::new(&before, &after).map_err(|error| Error::Internal(error.into()))?;
-    tx.emit(EventType::ContactUpdated, &updated)?;
+    changes::updated(tx, &before, &after)?;
     Ok(after)
 }
 
 /// Hides a contact, which can be restored for 30 days, and announces `contact.deleted` with its last state.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn remove(tx: &mut TenantTx, id: ContactId) -> Result<()> {
+/// [`Error::NotFound`], [`Error::PreconditionFailed`].
+pub async fn remove(tx: &mut TenantTx, id: ContactId, seen: &IfMatch) -> Result<()> {
     let mut contact = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
+    seen.check(contact.version)?;
     store::delete(tx, id).await?;
     contact.version += 1;
-    tx.emit(EventType::ContactDeleted, &contact)?;
-    Ok(())
-}
-
-/// A contact that came back.
-#[derive(Serialize)]
-struct Restored<'a> {
-    #[serde(flatten)]
-    contact: &'a Contact,
-    restored: bool,
+    changes::deleted(tx, &contact)
 }
 
 /// Brings a deleted contact back and announces `contact.created` with `restored: true`; one that was never gone
@@ -219,7 +238,7 @@ struct Restored<'a> {
 /// [`Error::NotFound`], also when it was deleted more than 30 days ago.
 pub async fn restore(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     if let Some(contact) = store::restore(tx, id, tx.now() - RESTORABLE).await? {
-        tx.emit(EventType::ContactCreated, &Restored { contact: &contact, restored: true })?;
+        changes::restored(tx, &contact)?;
         return Ok(contact);
     }
     show(tx, id).await

@@ -1,0 +1,156 @@
+//! What a change leaves behind: an entry in the audit log and, for records that webhooks hear of, an event.
+//! Both carry one id and join the transaction of the change.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use shared::TenantTx;
+use shared::audit::Entry;
+use shared::event::EventType;
+use shared::id;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// Members that change with every update and say nothing by themselves.
+const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
+
+/// A record whose changes are kept, and announced when it has events.
+pub trait Tracked: Serialize {
+    /// What it is called in the audit log: singular, lower case.
+    const TYPE: &'static str;
+    /// The events that tell of it.
+    const EVENTS: Option<Events> = None;
+
+    /// Its id.
+    fn id(&self) -> Uuid;
+}
+
+/// The three events of a record.
+pub struct Events {
+    /// It came into being.
+    pub created: EventType,
+    /// It changed.
+    pub updated: EventType,
+    /// It was removed.
+    pub deleted: EventType,
+}
+
+/// A record after an update, with the former values of what changed.
+#[derive(Serialize)]
+struct Updated<'a, T: Serialize> {
+    #[serde(flatten)]
+    record: &'a T,
+    previous: &'a Map<String, Value>,
+}
+
+/// A record that came back.
+#[derive(Serialize)]
+struct Restored<'a, T: Serialize> {
+    #[serde(flatten)]
+    record: &'a T,
+    restored: bool,
+}
+
+/// A new record.
+///
+/// # Errors
+/// [`Error::Internal`] when it does not serialise.
+pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
+    let announced = T::EVENTS.map(|events| tx.emit(events.created, record)).transpose()?;
+    keep(tx, announced.map(|id| id.0), record, "created", None, Some(json(record)?));
+    Ok(())
+}
+
+/// A record that differs from what it was before.
+///
+/// # Errors
+/// As for [`created`].
+pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<()> {
+    let (previous, current) = differences(before, record)?;
+    let updated = Updated { record, previous: &previous };
+    let announced = T::EVENTS.map(|events| tx.emit(events.updated, &updated)).transpose()?;
+    let (before, after) = (json(&previous)?, json(&current)?);
+    keep(tx, announced.map(|id| id.0), record, "updated", Some(before), Some(after));
+    Ok(())
+}
+
+/// A record that is gone, as it was last.
+///
+/// # Errors
+/// As for [`created`].
+pub fn deleted<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
+    let announced = T::EVENTS.map(|events| tx.emit(events.deleted, record)).transpose()?;
+    keep(tx, announced.map(|id| id.0), record, "deleted", Some(json(record)?), None);
+    Ok(())
+}
+
+/// A record that was deleted and is there again: announced like a new one, with `restored: true`.
+///
+/// # Errors
+/// As for [`created`].
+pub fn restored<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
+    let back = Restored { record, restored: true };
+    let announced = T::EVENTS.map(|events| tx.emit(events.created, &back)).transpose()?;
+    keep(tx, announced.map(|id| id.0), record, "restored", None, Some(json(record)?));
+    Ok(())
+}
+
+/// Anything else that was done to a record, for the audit log only.
+pub fn noted<T: Tracked>(tx: &mut TenantTx, record: &T, verb: &str) {
+    keep(tx, None, record, verb, None, None);
+}
+
+/// Something that was done to what is no record of the product's, such as a session, for the audit log only.
+///
+/// # Errors
+/// As for [`created`].
+pub fn logged(
+    tx: &mut TenantTx,
+    (record_type, record_id): (&'static str, Uuid),
+    verb: &str,
+    after: &impl Serialize,
+) -> Result<()> {
+    let (id, action) = (id::fresh(tx.now()), format!("{record_type}.{verb}"));
+    let after = Some(json(after)?);
+    tx.audit(Entry { id, action, record_type, record_id, before: None, after });
+    Ok(())
+}
+
+fn keep<T: Tracked>(
+    tx: &mut TenantTx,
+    id: Option<Uuid>,
+    record: &T,
+    verb: &str,
+    before: Option<String>,
+    after: Option<String>,
+) {
+    let id = id.unwrap_or_else(|| id::fresh(tx.now()));
+    let action = format!("{}.{verb}", T::TYPE);
+    tx.audit(Entry { id, action, record_type: T::TYPE, record_id: record.id(), before, after });
+}
+
+/// The members that differ, as they were and as they are, in the form that readers see.
+fn differences<T: Serialize>(
+    before: &T,
+    after: &T,
+) -> Result<(Map<String, Value>, Map<String, Value>)> {
+    let members = |record: &T| match serde_json::to_value(record) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Ok(Map::new()),
+        Err(error) => Err(Error::Internal(error.into())),
+    };
+    let (mut previous, mut current) = (members(before)?, members(after)?);
+    let changed: Vec<String> = current
+        .keys()
+        .filter(|name| previous.get(*name) != current.get(*name))
+        .filter(|name| !BOOKKEEPING.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    previous.retain(|name, _| changed.contains(name));
+    current.retain(|name, _| changed.contains(name));
+    Ok((previous, current))
+}
+
+fn json(record: &impl Serialize) -> Result<String> {
+    serde_json::to_string(record).map_err(|error| Error::Internal(error.into()))
+}

@@ -1,0 +1,136 @@
+//! How a caller wants a request done: the query parameters that every route of a kind understands, read from the
+//! route's own entry in the table. A parameter that means nothing is an error (requirement F-10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::{Method, Uri};
+use serde_json::value::RawValue;
+
+use super::doc::{Doc, Outcome};
+use super::envelope::Said;
+use super::once::Once;
+use super::routes::Access;
+use crate::error::{Details, Error, Result};
+
+/// How a caller wants a request done.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Everything is checked and nothing kept.
+    pub dry_run: bool,
+    /// A repetition gets the first answer.
+    pub once: Option<Once>,
+}
+
+/// What a route's query may hold.
+#[derive(Debug)]
+pub(super) struct Contract {
+    /// Whether a change can be tried without being made.
+    rehearses: bool,
+    /// Whether the handler reads the query by itself, as lists do.
+    list: bool,
+    /// Whether the body is read piece by piece.
+    streams: bool,
+    /// The route's own parameters.
+    parameters: BTreeSet<String>,
+    /// The members that `fields` may name; none for routes that show no record.
+    members: BTreeSet<String>,
+}
+
+impl Contract {
+    pub(super) fn of(method: &Method, access: Access, doc: &Doc) -> Self {
+        // Signing in and out has no rehearsal: a try that is taken back would be a free guess.
+        let reads = *method == Method::GET;
+        let rehearses = !reads && matches!(access, Access::Scope(_));
+        let shown = match &doc.outcome {
+            Outcome::Data(schema) | Outcome::Page(schema) if reads => schema.members(),
+            _ => BTreeSet::new(),
+        };
+        Self {
+            rehearses,
+            list: matches!(doc.outcome, Outcome::Page(_)),
+            streams: doc.streams,
+            parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),
+            members: shown,
+        }
+    }
+
+    /// Whether a body of this route can be held in memory.
+    pub(super) fn whole(&self) -> bool {
+        !self.streams
+    }
+
+    /// Reads what is common: whether to try only, and which members to show.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every parameter that is wrong, or that nobody will read.
+    pub(super) fn read(&self, uri: &Uri) -> Result<(bool, Option<Fields>)> {
+        let (mut faults, mut dry_run, mut fields) = (Details::new(), false, None);
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let fault = match &*name {
+                "dryRun" if self.rehearses => match &*value {
+                    "true" => {
+                        dry_run = true;
+                        None
+                    }
+                    "false" => None,
+                    _ => Some("Must be true or false".to_owned()),
+                },
+                "fields" if !self.members.is_empty() => match self.select(&value) {
+                    Ok(named) => {
+                        fields = Some(named);
+                        None
+                    }
+                    Err(fault) => Some(fault),
+                },
+                other if self.list || self.parameters.contains(other) => None,
+                _ => Some("Unknown parameter".to_owned()),
+            };
+            if let Some(fault) = fault {
+                faults.insert(name.into_owned(), fault);
+            }
+        }
+        if faults.is_empty() { Ok((dry_run, fields)) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// The members to show. What `expand` adds is no member and always shown.
+    fn select(&self, value: &str) -> std::result::Result<Fields, String> {
+        let named: BTreeSet<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
+        if !named.is_subset(&self.members) {
+            let known: Vec<&str> = self.members.iter().map(String::as_str).collect();
+            return Err(format!("Must name some of {}, divided by commas", known.join(", ")));
+        }
+        Ok(Fields(self.members.difference(&named).cloned().collect()))
+    }
+}
+
+/// The members that are not shown.
+#[derive(Debug)]
+pub(super) struct Fields(BTreeSet<String>);
+
+impl Fields {
+    /// Leaves them out of an answer.
+    pub(super) fn prune(&self, said: &mut Said) {
+        let Said::Data(reply) = said else { return };
+        let Some(data) = &reply.data else { return };
+        let pruned = if data.starts_with('[') {
+            serde_json::from_str::<Vec<Record>>(data).and_then(|list| {
+                serde_json::to_string(&list.into_iter().map(|r| self.rest(r)).collect::<Vec<_>>())
+            })
+        } else {
+            serde_json::from_str(data).and_then(|record| serde_json::to_string(&self.rest(record)))
+        };
+        // What is no record at all stays as it is.
+        if let Ok(pruned) = pruned {
+            reply.data = Some(pruned);
+        }
+    }
+
+    fn rest(&self, mut record: Record) -> Record {
+        record.retain(|name, _| !self.0.contains(name));
+        record
+    }
+}
+
+/// Members as they were written: numbers keep every digit.
+type Record = BTreeMap<String, Box<RawValue>>;
