@@ -106,6 +106,13 @@ impl TestApp {
         Tenant::create(self, name).await
     }
 
+    /// A new tenant that demo login opens under this name.
+    pub async fn demo(&self, name: &str) {
+        let email = format!("owner@{name}.example");
+        let (db, pepper) = (&self.api.db, &self.api.config.pepper);
+        api::tenants::create_demo(db, pepper, "Demo", &email, name).await.unwrap();
+    }
+
     /// Moves the time forward.
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
