@@ -17,6 +17,7 @@ mod isolation;
 mod lists;
 mod migrations;
 mod receivers;
+mod requests;
 mod resend;
 mod schedule;
 mod signing;

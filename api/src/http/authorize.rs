@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use std::sync::Arc;
 
+use super::deprecation::Deprecation;
 use super::envelope::Said;
 use super::observe::RequestFacts;
 use super::once::Once;
@@ -22,14 +23,16 @@ pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
     pub(super) contract: Arc<Contract>,
+    pub(super) deprecation: Option<Deprecation>,
 }
 
 /// Authenticates, then checks the right; a public route asks for neither. Then reads how the caller wants it done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match admit(&guard, request, next).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
+    let mut response = admit(&guard, request, next).await.into_response();
+    if let Some(deprecation) = guard.deprecation {
+        deprecation.tell(response.headers_mut());
     }
+    response
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {

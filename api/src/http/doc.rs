@@ -69,6 +69,8 @@ pub struct Doc {
     pub conflict: Option<&'static str>,
     /// Whether its body is read piece by piece, because it may be large.
     pub streams: bool,
+    /// Whether it heeds `If-Match`.
+    pub conditional: bool,
 }
 
 impl Doc {
@@ -130,6 +132,12 @@ impl Doc {
         self
     }
 
+    /// It heeds `If-Match` and may answer 412.
+    #[must_use]
+    pub fn conditional(self) -> Self {
+        Self { conditional: true, ..self }
+    }
+
     /// When it answers 409.
     #[must_use]
     pub fn conflict(self, when: &'static str) -> Self {
@@ -152,6 +160,7 @@ impl Doc {
             query: Vec::new(),
             conflict: None,
             streams: false,
+            conditional: false,
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod address;
 pub mod answer;
 mod authorize;
 mod body;
+pub mod deprecation;
 mod detach;
 pub mod doc;
 mod envelope;

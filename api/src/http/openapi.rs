@@ -14,8 +14,8 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
-    Schema, Type,
+    ComponentsBuilder, Deprecated, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, Schema, Type,
 };
 
 use super::answer::Pagination;
@@ -81,7 +81,8 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     let mut operation = OperationBuilder::new()
         .operation_id(Some(doc.id.clone()))
         .summary(Some(doc.summary))
-        .tag(route.tag);
+        .tag(route.tag)
+        .deprecated(route.deprecation.map(|_| Deprecated::True));
     for name in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let parameter = ParameterBuilder::new()
             .name(name)

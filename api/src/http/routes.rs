@@ -9,6 +9,7 @@ use http::Method;
 use shared::scope::Scope;
 
 use super::authorize;
+use super::deprecation::Deprecation;
 use super::doc::Doc;
 use super::terms::Contract;
 use crate::App;
@@ -45,6 +46,8 @@ pub struct Route {
     pub doc: Doc,
     /// The group it belongs to in the documentation.
     pub tag: &'static str,
+    /// Whether, and until when, it still answers.
+    pub deprecation: Option<Deprecation>,
     handler: MethodRouter<App>,
 }
 
@@ -139,6 +142,15 @@ impl Routes {
         self
     }
 
+    /// Says of the route added last that it is going away.
+    #[must_use]
+    pub fn deprecated(mut self, deprecation: Deprecation) -> Self {
+        if let Some(route) = self.list.last_mut() {
+            route.deprecation = Some(deprecation);
+        }
+        self
+    }
+
     /// The table itself.
     #[must_use]
     pub fn into_list(self) -> Vec<Route> {
@@ -164,6 +176,7 @@ impl Routes {
             class,
             doc,
             tag: self.tag,
+            deprecation: None,
             handler: on(filter, handler),
         });
         self
@@ -174,7 +187,8 @@ impl Routes {
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let contract = Contract::of(&route.method, route.access, &route.doc).into();
-        let guard = authorize::Guard { app: app.clone(), access: route.access, contract };
+        let (access, deprecation) = (route.access, route.deprecation);
+        let guard = authorize::Guard { app: app.clone(), access, contract, deprecation };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),

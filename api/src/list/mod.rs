@@ -220,6 +220,8 @@ impl ListQuery {
             "pageSize" => self.size = number(value, MAX_SIZE)?,
             "sort" => self.sort_by(list, value)?,
             "q" => self.search = Some(search(list, value)?),
+            // The route's guard has read it.
+            "fields" => {}
             _ => self.filters.push(filter(list, name, value)?),
         }
         Ok(())

@@ -32,9 +32,16 @@ pub fn routes() -> Routes {
             "/{id}",
             WebhooksWrite,
             update,
-            Doc::data::<Webhook>("updateWebhook", "Change a webhook").body::<WebhookPatch>(),
+            Doc::data::<Webhook>("updateWebhook", "Change a webhook")
+                .body::<WebhookPatch>()
+                .conditional(),
         )
-        .delete("/{id}", WebhooksWrite, remove, Doc::done("deleteWebhook", "Delete a webhook"))
+        .delete(
+            "/{id}",
+            WebhooksWrite,
+            remove,
+            Doc::done("deleteWebhook", "Delete a webhook").conditional(),
+        )
         .get(
             "/{id}/events",
             WebhooksRead,

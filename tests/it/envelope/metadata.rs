@@ -111,7 +111,7 @@ async fn answers_are_for_the_caller_alone_and_not_for_caches() {
     for path in [CONTACTS, "/nowhere"] {
         let answer = acme.get(path).await;
         assert_eq!(answer.header("cache-control"), "no-store, private");
-        assert_eq!(answer.header("vary"), "Authorization, X-API-Key");
+        assert_eq!(answer.header("vary"), "Accept, Authorization, X-API-Key");
         assert_eq!(answer.header("content-type"), "application/json");
     }
 }

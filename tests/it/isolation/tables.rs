@@ -290,14 +290,16 @@ async fn the_api_cannot_leave_its_role_or_switch_row_security_off() {
 }
 
 #[tokio::test]
-async fn the_worker_reaches_webhooks_and_the_outbox_and_nothing_else() {
+async fn the_worker_reaches_webhooks_the_outbox_and_what_it_sweeps_and_nothing_else() {
     let arena = Arena::new().await;
     let worker = login(&arena.database.worker_url());
     for table in &arena.tables {
         let sql = format!("select 1 from {}", table.name);
         let read = outcome(sqlx::query(AssertSqlSafe(sql)).execute(worker.direct()).await);
         let expected = match table.name.as_str() {
-            "outbox" | "webhooks" | "webhook_events" | "webhook_attempts" => Ok(2),
+            "outbox" | "webhooks" | "webhook_events" | "webhook_attempts" | "idempotency_keys" => {
+                Ok(2)
+            }
             _ => Err(REFUSED.into()),
         };
         assert_eq!(read, expected, "{}", table.name);

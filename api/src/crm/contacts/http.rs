@@ -33,9 +33,16 @@ pub fn routes() -> Routes {
             "/{id}",
             ContactsWrite,
             update,
-            Doc::data::<Contact>("updateContact", "Change a contact").body::<ContactPatch>(),
+            Doc::data::<Contact>("updateContact", "Change a contact")
+                .body::<ContactPatch>()
+                .conditional(),
         )
-        .delete("/{id}", ContactsWrite, remove, Doc::done("deleteContact", "Delete a contact"))
+        .delete(
+            "/{id}",
+            ContactsWrite,
+            remove,
+            Doc::done("deleteContact", "Delete a contact").conditional(),
+        )
         .post(
             "/{id}/restore",
             ContactsWrite,
