@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use reqwest::Method;
 use tests::kit::{Program, TestApp};
 use tokio::time::timeout;
@@ -15,8 +14,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// An open answer, read as it comes.
 struct Listening {
     text: String,
-    response:
-        std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    response: reqwest::Response,
 }
 
 impl Listening {
@@ -26,22 +24,24 @@ impl Listening {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         assert!(response.headers().contains_key("x-request-id"));
-        Self { text: String::new(), response: Box::pin(response.bytes_stream()) }
+        Self { text: String::new(), response }
     }
 
     /// Reads on until this status is told.
     async fn hear(&mut self, status: &str) {
         let event = format!("event: status\ndata: {{\"status\":\"{status}\"}}\n\n");
         while !self.text.contains(&event) {
-            let more = timeout(PATIENCE, self.response.next()).await.expect(status);
-            self.text += std::str::from_utf8(&more.expect(status).unwrap()).unwrap();
+            let more = timeout(PATIENCE, self.response.chunk()).await.expect(status).unwrap();
+            self.text += std::str::from_utf8(&more.expect(status)).unwrap();
         }
     }
 
     /// Reads to the end.
     async fn end(mut self) -> String {
-        while let Some(more) = timeout(PATIENCE, self.response.next()).await.expect("it ends") {
-            self.text += std::str::from_utf8(&more.unwrap()).unwrap();
+        while let Some(more) =
+            timeout(PATIENCE, self.response.chunk()).await.expect("it ends").unwrap()
+        {
+            self.text += std::str::from_utf8(&more).unwrap();
         }
         self.text
     }
