@@ -34,9 +34,10 @@ create table refresh_tokens (
     created_at timestamptz not null,
     used_at    timestamptz,
     voided_at  timestamptz,    -- its answer was lost and another one given
-    primary key (tenant_id, session_id, number),
+    primary key (tenant_id, hash),
     foreign key (tenant_id, session_id) references sessions (tenant_id, id) on delete cascade
 );
+create index refresh_tokens_issued on refresh_tokens (tenant_id, session_id, number);
 -- Not unique: a unique index across tenants would tell one tenant of another's token.
 create index refresh_tokens_hash on refresh_tokens (hash);
 select protect_tenant_table('refresh_tokens');

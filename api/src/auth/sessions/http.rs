@@ -1,24 +1,19 @@
 //! Sessions over HTTP.
 
 use axum::Extension;
-use axum::extract::{FromRequestParts, RawQuery, State};
-use http::header;
-use http::request::Parts;
+use axum::extract::{RawQuery, State};
 use shared::id::SessionId;
 use utoipa::ToSchema;
 
 use super::{Client, LIST, REFUSED, Renewal, Session, SignedIn};
 use crate::App;
 use crate::auth::{Caller, Principal};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::fields::{Fields, Input};
 use crate::http::routes::{Access, Class, Routes};
 use crate::http::{Data, Id, Listed, NoContent, Reply, RequestFacts, Valid, rules};
 use crate::list::ListQuery;
-
-/// Longer `User-Agent`s are cut.
-const LONGEST_AGENT: usize = 300;
 
 /// What can be done with sessions.
 pub fn routes() -> Routes {
@@ -109,19 +104,4 @@ async fn remove(caller: Caller, State(app): State<App>, Id(id): Id<SessionId>) -
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, user, id).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await
-}
-
-impl<S: Sync> FromRequestParts<S> for Client {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let facts = parts.extensions.get::<RequestFacts>();
-        let facts =
-            facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self {
-            user_agent: agent.map(|text| text.chars().take(LONGEST_AGENT).collect()),
-            address: facts.address,
-        })
-    }
 }

@@ -4,10 +4,9 @@
 //! within [`GRACE`] and its successor is unused: then an answer was lost, and the successor is void.
 
 mod answer;
+mod client;
 mod http;
 mod store;
-
-use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -22,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::http::{Listed, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use answer::{Session, SessionRef, SignedIn, TenantRef, UserRef};
+pub use client::Client;
 pub use http::routes;
 
 /// How refresh tokens begin.
@@ -61,15 +61,6 @@ impl Via {
             Self::Admin => "admin",
         }
     }
-}
-
-/// Where a sign-in or a refresh comes from.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// `User-Agent`, cut to 300 characters.
-    pub user_agent: Option<String>,
-    /// The network address.
-    pub address: IpAddr,
 }
 
 /// Who signs in, and how.
