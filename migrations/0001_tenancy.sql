@@ -22,6 +22,8 @@ revoke all on function protect_tenant_table(regclass) from public;
 create table tenants (
     id         uuid primary key,
     name       text not null,
+    -- By class, in place of the configured ones: {"read": "1000/1m"}.
+    rate_limits jsonb not null default '{}' constraint tenants_rate_limits_object check (jsonb_typeof(rate_limits) = 'object'),
     created_at timestamptz not null,
     updated_at timestamptz not null
 );
@@ -56,6 +58,8 @@ create table api_keys (
     hash         bytea not null,
     scopes       text[] not null,
     active       boolean not null default true,
+    -- In place of the tenant's.
+    rate_limits  jsonb not null default '{}' constraint api_keys_rate_limits_object check (jsonb_typeof(rate_limits) = 'object'),
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz,
@@ -74,15 +78,17 @@ grant select, insert, update on api_keys to crm_app;
 -- In plpgsql, because it keeps the plan: a SQL function that cannot be inlined is planned anew at each call.
 create policy auth_lookup on api_keys for select to crm_auth using (true);
 create policy auth_lookup on users for select to crm_auth using (true);
+create policy auth_lookup on tenants for select to crm_auth using (true);
 grant select on api_keys, users to crm_auth;
+grant select (id, rate_limits) on tenants to crm_auth;
 
 create function find_api_key(wanted_prefix text)
-returns table (tenant_id uuid, id uuid, hash bytea, scopes text[], expires_at timestamptz)
+returns table (tenant_id uuid, id uuid, hash bytea, scopes text[], expires_at timestamptz, rate_limits jsonb)
 language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     return query
-        select k.tenant_id, k.id, k.hash, k.scopes, k.expires_at
-        from public.api_keys k
+        select k.tenant_id, k.id, k.hash, k.scopes, k.expires_at, t.rate_limits || k.rate_limits
+        from public.api_keys k join public.tenants t on t.id = k.tenant_id
         where k.prefix = wanted_prefix and k.active and k.revoked_at is null;
 end
 $$;

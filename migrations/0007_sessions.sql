@@ -43,23 +43,25 @@ create index refresh_tokens_hash on refresh_tokens (hash);
 select protect_tenant_table('refresh_tokens');
 grant select, insert, update, delete on refresh_tokens to crm_app;
 
--- The name by which demo-login opens a tenant. It is given at creation and never to a real one: the function that
--- finds a tenant by name has an owner whose policy shows it no other.
+-- The name by which demo login opens a tenant. It is given at creation and never to a real one, and the function that
+-- finds a tenant by name compares this one only.
 alter table tenants add demo text;
 create index tenants_demo on tenants (demo) where demo is not null;
 
 create policy auth_lookup on sessions for select to crm_auth using (true);
 create policy auth_lookup on refresh_tokens for select to crm_auth using (true);
-create policy auth_lookup on tenants for select to crm_auth using (demo is not null);
-grant select on sessions, refresh_tokens, tenants to crm_auth;
+grant select on sessions, refresh_tokens to crm_auth;
+grant select (demo, created_at) on tenants to crm_auth;
 
 create function find_session(wanted_tenant uuid, wanted_user uuid, wanted_session uuid)
-returns table (role text, generation integer, expires_at timestamptz)
+returns table (role text, generation integer, expires_at timestamptz, rate_limits jsonb)
 language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     return query
-        select u.role, s.generation, s.expires_at
-        from public.sessions s join public.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+        select u.role, s.generation, s.expires_at, t.rate_limits
+        from public.sessions s
+        join public.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+        join public.tenants t on t.id = s.tenant_id
         where s.tenant_id = wanted_tenant and s.id = wanted_session and s.user_id = wanted_user
           and s.revoked_at is null and u.active;
 end

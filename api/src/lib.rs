@@ -18,12 +18,14 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use shared::{Db, TenantTx};
+use tokio_util::sync::CancellationToken;
 
 use auth::Caller;
 use config::Config;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
+use limit::Limits;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -34,9 +36,18 @@ pub struct App {
     pub config: Arc<Config>,
     /// Answers that stay open.
     pub streams: Streams,
+    /// How often callers may do what.
+    pub limits: Limits,
 }
 
 impl App {
+    /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
+    #[must_use]
+    pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
+        let limits = Limits::new(config.limits.clone(), db.clock().clone());
+        Self { db, config: Arc::new(config), streams: Streams::until(stop), limits }
+    }
+
     /// Begins a transaction that sees the caller's tenant only.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod envelope;
 mod fairness;
 mod held;
 mod isolation;
+mod limits;
 mod lists;
 mod migrations;
 mod receivers;

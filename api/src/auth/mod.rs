@@ -18,6 +18,7 @@ use shared::scope::{Role, Scope};
 use crate::App;
 use crate::error::{Error, Result};
 use crate::http::Terms;
+use crate::limit::Overrides;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -36,6 +37,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The request, to be remembered by the events it causes.
     pub origin: Origin,
+    /// How often it may do what, where that is not as configured.
+    pub limits: Overrides,
     /// How it wants this request done.
     pub terms: Terms,
     rights: Rights,
@@ -82,9 +85,15 @@ enum Rights {
 }
 
 impl Caller {
-    fn new(tenant: TenantId, principal: Principal, origin: Origin, rights: Rights) -> Self {
+    fn new(
+        tenant: TenantId,
+        principal: Principal,
+        origin: Origin,
+        limits: Overrides,
+        rights: Rights,
+    ) -> Self {
         let origin = Origin { actor: principal.actor(), ..origin };
-        Self { tenant, principal, origin, terms: Terms::default(), rights }
+        Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
     }
 
     /// The user and its session.
@@ -137,7 +146,8 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     // A scope that this version does not know grants nothing.
     let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
     let principal = Principal::ApiKey(ApiKeyId(found.id));
-    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, Rights::Scopes(scopes)))
+    let limits = Overrides::stored(found.rate_limits);
+    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, limits, Rights::Scopes(scopes)))
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
@@ -152,5 +162,6 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     }
     let role: Role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
     let principal = Principal::User { id: claims.sub, session: claims.sid };
-    Ok(Caller::new(claims.tid, principal, origin, Rights::Role(role)))
+    let limits = Overrides::stored(session.rate_limits);
+    Ok(Caller::new(claims.tid, principal, origin, limits, Rights::Role(role)))
 }

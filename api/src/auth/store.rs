@@ -11,13 +11,15 @@ pub(super) struct KeyRow {
     pub hash: Vec<u8>,
     pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub rate_limits: serde_json::Value,
 }
 
 /// The live keys with this prefix: one, or none.
 pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
     sqlx::query_as!(
         KeyRow,
-        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at
+        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
+                  rate_limits as "rate_limits!"
            from find_api_key($1)"#,
         prefix,
     )
@@ -29,6 +31,7 @@ pub(super) struct SessionRow {
     pub role: String,
     pub generation: i32,
     pub expires_at: DateTime<Utc>,
+    pub rate_limits: serde_json::Value,
 }
 
 /// A session that was not revoked, of an active user.
@@ -40,7 +43,8 @@ pub(super) async fn find_session(
 ) -> sqlx::Result<Option<SessionRow>> {
     sqlx::query_as!(
         SessionRow,
-        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!"
+        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
+                  rate_limits as "rate_limits!"
            from find_session($1, $2, $3)"#,
         tenant.0,
         user.0,

@@ -10,6 +10,8 @@ pub mod doc;
 mod envelope;
 mod etag;
 pub mod fields;
+mod flood;
+mod limits;
 mod observe;
 mod once;
 pub mod openapi;
@@ -40,10 +42,11 @@ pub fn app(app: App) -> Router {
 
 /// Puts around some routes the layers that every request passes, answers for unknown ones included.
 pub fn layered(routes: Router<App>, app: App) -> Router {
-    routes
+    let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(app.clone(), detach::detach))
+        .layer(from_fn_with_state(app.clone(), detach::detach));
+    flood::guarded(routes, &app)
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }

@@ -3,7 +3,6 @@
 mod admin;
 mod listener;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::db::check::{self, Process};
@@ -14,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::CommandResult;
 use crate::config::Config;
-use crate::http::streams::Streams;
 use crate::{App, http};
 
 /// How long requests under way may take to end after a stop signal.
@@ -31,8 +29,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
-    let streams = Streams::until(stop.clone());
-    let app = App { db: db.clone(), config: Arc::new(config), streams };
+    let app = App::new(db.clone(), config, stop.clone());
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }

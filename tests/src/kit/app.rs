@@ -1,10 +1,8 @@
 //! The api in this process, on a port of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use api::config::Config;
-use api::http::streams::Streams;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
@@ -73,8 +71,7 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let streams = Streams::until(CancellationToken::new());
-        let api = api::App { db, config: Arc::new(config), streams };
+        let api = api::App::new(db, config, CancellationToken::new());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();

@@ -21,7 +21,8 @@ pub fn routes() -> Routes {
     Routes::under("/api/v1/auth", "Signing in")
         .public_post(
             "/refresh",
-            Class::Refresh,
+            // One address may be a whole office's: refreshes are counted by session, in the handler (decision R-4).
+            Class::Write,
             refresh,
             Doc::data::<SignedIn>("refreshSession", "Exchange a refresh token for a fresh pair")
                 .body::<Refresh>(),
@@ -58,6 +59,7 @@ async fn refresh(
     Valid(body): Valid<Refresh>,
 ) -> Result<Data<SignedIn>> {
     let (tenant, session) = super::of_token(&app.db, &body.refresh_token).await?;
+    app.limits.take(Class::Refresh, &session.to_string()).await?;
     facts.span.record("tenant_id", tracing::field::display(tenant));
     let mut tx = app.db.tenant(tenant, facts.origin()).await?;
     let token = (session, &*body.refresh_token);
