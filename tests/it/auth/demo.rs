@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::kit::{Answer, TestApp};
 
 use super::{alive, demo_app, sign_in_as};
+use crate::limits::limited;
 
 const PATHS: [&str; 2] = ["/api/auth/demo-login", "/api/v1/auth/demo-login"];
 
@@ -78,4 +79,24 @@ async fn a_demo_user_who_was_switched_off_cannot_be_chosen() {
     app.database.execute("update users set active = false where role = 'member'").await;
     let answer = log_in(&app, PATHS[1], json!({"role": "member"})).await;
     answer.not_found("Demo user not found");
+}
+
+#[tokio::test]
+async fn it_is_limited_by_address_and_by_whom_it_signs_in_as() {
+    let app = TestApp::configured(|config| {
+        config.demo_login = true;
+        limited(&[("RATE_LIMIT_LOGIN", "2/15m")])(config);
+    })
+    .await;
+    app.demo("demo").await;
+    for _ in 0..2 {
+        log_in(&app, PATHS[0], json!({})).await.ok();
+    }
+    for path in PATHS {
+        let refused = log_in(&app, path, json!({"role": "member"})).await;
+        assert!(!refused.header("retry-after").is_empty());
+        refused.problem(429, "RATE_LIMITED");
+    }
+    app.advance(chrono::TimeDelta::hours(1));
+    log_in(&app, PATHS[0], json!({})).await.ok();
 }

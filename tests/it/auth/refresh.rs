@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tests::kit::{Answer, TestApp};
 
 use super::{alive, dead, demo_app, sign_in, unauthorized};
+use crate::limits::limited;
 
 const INVALID: &str = "The refresh token is not valid";
 
@@ -183,4 +184,23 @@ async fn tokens_older_than_a_week_and_sessions_that_ended_a_month_ago_are_swept(
     app.advance(TimeDelta::days(60));
     sign_in(&app).await;
     assert_eq!((count("sessions").await, count("refresh_tokens").await), (1, 1));
+}
+
+#[tokio::test]
+async fn refreshes_are_limited_by_session_and_not_by_address() {
+    let app = TestApp::configured(|config| {
+        config.demo_login = true;
+        limited(&[("RATE_LIMIT_REFRESH", "2/15m")])(config);
+    })
+    .await;
+    app.demo("demo").await;
+    let (mut mine, other) = (sign_in(&app).await, sign_in(&app).await);
+    for _ in 0..2 {
+        mine = refresh(&app, &mine).await.ok();
+    }
+    refresh(&app, &mine).await.problem(429, "RATE_LIMITED");
+    refresh(&app, &other).await.ok();
+    // A refused one is not used up.
+    app.advance(TimeDelta::hours(1));
+    refresh(&app, &mine).await.ok();
 }
