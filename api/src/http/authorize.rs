@@ -39,12 +39,11 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
-    let found = match guard.access {
-        Access::Public => Ok(None),
-        _ => {
-            let facts = request.extensions().get::<RequestFacts>().cloned();
-            identify(&guard.app, request.headers(), facts).await.map(Some)
-        }
+    let found = if guard.access == Access::Public {
+        Ok(None)
+    } else {
+        let facts = request.extensions().get::<RequestFacts>().cloned();
+        identify(&guard.app, request.headers(), facts).await.map(Some)
     };
     let known = found.as_ref().ok().and_then(Option::as_ref);
     limits::enforce(&guard.app, guard.class, known, &mut request).await?;
