@@ -33,12 +33,12 @@ pub enum Error {
     /// An access token after its time.
     #[error("The access token has expired")]
     TokenExpired,
-    /// The caller is known and may not do this, whatever its scopes.
-    #[error("{0}")]
-    Forbidden(&'static str),
-    /// The caller is known and lacks the right.
+    /// The caller is known and may not do this.
     #[error("This needs the scope {0}")]
     InsufficientScope(Scope),
+    /// The caller is known, and no scope would help.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// No such record in the caller's tenant.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -114,8 +114,8 @@ impl Error {
             Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),

@@ -1,6 +1,7 @@
 //! The REST API. `crm` holds the records, `webhooks` who hears of their changes, `auth` who may ask, `http` what
 //! all of them share.
 
+mod api_keys;
 pub mod auth;
 mod changes;
 pub mod cli;
@@ -10,7 +11,7 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
 mod serve;
 pub mod tenants;
 pub mod webhooks;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
-use auth::Caller;
+use auth::{Caller, LastUsed};
 use config::Config;
 use http::routes::Route;
 use http::streams::Streams;
@@ -38,6 +39,8 @@ pub struct App {
     pub streams: Streams,
     /// How often callers may do what.
     pub limits: Limits,
+    /// When keys were last used.
+    pub used: LastUsed,
 }
 
 impl App {
@@ -45,7 +48,8 @@ impl App {
     #[must_use]
     pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
-        Self { db, config: Arc::new(config), streams: Streams::until(stop), limits }
+        let streams = Streams::until(stop);
+        Self { db, config: Arc::new(config), streams, limits, used: LastUsed::default() }
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -88,6 +92,7 @@ pub fn routes() -> Vec<Route> {
         auth::sessions::routes(),
         auth::demo::routes(),
         crm::contacts::routes(),
+        api_keys::routes(),
         webhooks::routes(),
     ]
     .into_iter()

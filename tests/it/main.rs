@@ -1,6 +1,7 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
+mod api_keys;
 mod architecture;
 mod auth;
 mod boot;

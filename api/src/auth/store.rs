@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use shared::Db;
-use shared::id::{SessionId, TenantId, UserId};
+use shared::db::Origin;
+use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use uuid::Uuid;
 
 pub(super) struct KeyRow {
@@ -12,14 +13,16 @@ pub(super) struct KeyRow {
     pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub rate_limits: serde_json::Value,
+    pub secret_expires_at: Option<DateTime<Utc>>,
+    pub allowed_ips: Option<Vec<String>>,
 }
 
-/// The live keys with this prefix: one, or none.
+/// The live keys with a secret of this prefix: one, or none.
 pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
     sqlx::query_as!(
         KeyRow,
         r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
-                  rate_limits as "rate_limits!"
+                  secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
            from find_api_key($1)"#,
         prefix,
     )
@@ -74,4 +77,27 @@ pub(super) async fn find_demo_tenant(db: &Db, name: &str) -> sqlx::Result<Option
         .fetch_optional(db.direct())
         .await?;
     Ok(found.map(TenantId))
+}
+
+/// Writes when keys of a tenant were used, unless another process has written it since `then`.
+pub(super) async fn used(
+    db: &Db,
+    tenant: TenantId,
+    keys: &[ApiKeyId],
+    now: DateTime<Utc>,
+    then: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let keys: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+    let mut tx = db.tenant(tenant, Origin::default()).await?;
+    let written = sqlx::query!(
+        "update api_keys set last_used_at = $2
+         where id = any($1) and (last_used_at is null or last_used_at <= $3)",
+        &keys,
+        now,
+        then,
+    )
+    .execute(tx.conn())
+    .await;
+    tx.finish(written).await?;
+    Ok(())
 }

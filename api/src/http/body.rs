@@ -7,9 +7,9 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
 
 use super::fields::{Fields, Input};
+use super::json::{self, Value};
 use crate::App;
 use crate::error::{Error, Result};
 
@@ -52,9 +52,7 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 }
 
 fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {
-    let value: Value =
-        serde_json::from_slice(body).map_err(|error| Error::InvalidJson(error.to_string()))?;
-    let Value::Object(members) = value else {
+    let Value::Object(members) = json::parse(body)? else {
         return Err(Error::BadRequest("The body must be a JSON object".into()));
     };
     Fields::new(members, &app.config.targets).read()

@@ -9,12 +9,16 @@ mod detach;
 pub mod doc;
 mod envelope;
 mod etag;
+pub mod expand;
 pub mod fields;
 mod flood;
+pub mod json;
 mod limits;
+pub mod number;
 mod observe;
 mod once;
 pub mod openapi;
+pub mod params;
 pub mod path;
 pub mod routes;
 pub mod rules;
@@ -28,6 +32,7 @@ pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Repr
 pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use etag::IfMatch;
 pub use observe::RequestFacts;
+pub use params::Params;
 pub use path::{Id, Ids, Resource};
 
 pub use terms::Terms;

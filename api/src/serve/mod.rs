@@ -34,6 +34,10 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }
     });
+    let used = tokio::spawn({
+        let (db, used, stop) = (db.clone(), app.used.clone(), stop.clone());
+        async move { used.write(&db, stop).await }
+    });
     let admin = admin::router(db.clone(), telemetry.metrics(), stop.clone());
     let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
     let api = tokio::spawn(listener::run(tenants, http::app(app), stop.clone(), GRACE));
@@ -41,7 +45,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     stop_signal.await;
     tracing::info!("stopping: no new requests, those under way are finished");
     stop.cancel();
-    let _ = tokio::join!(api, admin, bell);
+    let _ = tokio::join!(api, admin, bell, used);
     db.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -36,12 +36,13 @@ async fn the_list_shows_ones_own_sessions_and_which_one_asks() {
         "expiresAt": "2026-01-02T04:04:05.678Z",
     });
     assert_eq!(session, &expected);
-    let none = second.get(&format!("{SESSIONS}?createdVia=qr")).await.page();
+    let none = second.get(&format!("{SESSIONS}?createdAt[lt]=2026-01-01T00:00:00Z")).await.page();
     assert_eq!(none.items.len(), 0);
-    second
-        .get(&format!("{SESSIONS}?colour=red"))
-        .await
-        .invalid(&json!({"colour": "Unknown parameter"}));
+    let unknown = second.get(&format!("{SESSIONS}?createdVia=qr")).await;
+    unknown.invalid(&json!({"createdVia": "Unknown parameter"}));
+    // One that has ended by itself is not shown.
+    app.advance(chrono::TimeDelta::hours(1) - chrono::TimeDelta::seconds(1));
+    assert_eq!(second.get(SESSIONS).await.page().items.len(), 1);
 }
 
 #[tokio::test]

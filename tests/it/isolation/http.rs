@@ -81,7 +81,7 @@ fn probed() -> Vec<(Route, &'static Probe)> {
 }
 
 /// Who calls the route in this world: the tenant's key, or its user where only a user may.
-async fn caller(tenant: &Tenant, route: &Route, world: &World) -> Tenant {
+pub async fn caller(tenant: &Tenant, route: &Route, world: &World) -> Tenant {
     match route.access {
         Access::User => {
             let user = world["users"]["id"].as_str().unwrap();

@@ -72,6 +72,13 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
+    Probe::new("GET /api/v1/api-keys"),
+    Probe::new("POST /api/v1/api-keys").body(api_key),
+    Probe::new("GET /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("PUT /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("PATCH /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("DELETE /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("POST /api/v1/api-keys/{id}/rotate").ids(&["api_keys"]),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
@@ -85,6 +92,11 @@ pub const PROBES: &[Probe] = &[
 
 fn contact() -> Value {
     json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
+}
+
+/// It hands out no more than the one right that the route asks for.
+fn api_key() -> Value {
+    json!({"name": "Stranger", "scopes": ["api_keys:write"]})
 }
 
 fn webhook() -> Value {

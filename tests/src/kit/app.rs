@@ -72,6 +72,10 @@ impl TestApp {
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
         let api = api::App::new(db, config, CancellationToken::new());
+        tokio::spawn({
+            let (db, used) = (api.db.clone(), api.used.clone());
+            async move { used.write(&db, CancellationToken::new()).await }
+        });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();

@@ -1,10 +1,10 @@
 //! What requests of a sign-in by QR code hold.
 
-use serde_json::Value;
 use shared::secret::Secret;
 use utoipa::ToSchema;
 
 use crate::http::fields::{Checked, Fields, Input};
+use crate::http::json::Value;
 use crate::http::rules;
 
 /// What a QR session is made from: everything may be absent.

@@ -1,7 +1,7 @@
 //! Sessions over HTTP.
 
 use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::SessionId;
 use utoipa::ToSchema;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::fields::{Fields, Input};
 use crate::http::routes::{Access, Class, Routes};
-use crate::http::{Data, Id, Listed, NoContent, Reply, RequestFacts, Valid, rules};
+use crate::http::{Data, Id, Listed, NoContent, Params, Reply, RequestFacts, Valid, rules};
 use crate::list::ListQuery;
 
 /// What can be done with sessions.
@@ -89,15 +89,11 @@ async fn logout_all(caller: Caller, State(app): State<App>) -> Result<Reply> {
     app.commit(&caller, tx, ended.map(|()| NoContent)).await
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Session>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Session>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let user = caller.user()?;
     let mut tx = app.begin(&caller).await?;
-    let page = super::list(&mut tx, user, &query).await;
+    let page = super::list(&mut tx, user, query).await;
     tx.finish(page).await
 }
 

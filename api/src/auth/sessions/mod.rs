@@ -90,18 +90,11 @@ impl Resource for SessionId {
 
 /// What lists of sessions can be asked.
 pub static LIST: List = List {
-    columns: &[
-        Column {
-            name: "createdVia",
-            sql: "created_via",
-            kind: Kind::OneOf(&["qr", "demo", "admin"]),
-        },
-        Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
-        Column { name: "lastUsedAt", sql: "last_used_at", kind: Kind::Time },
-    ],
+    columns: &[Column { name: "createdAt", sql: "created_at", kind: Kind::Time }],
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// Opens a session and issues its first pair of tokens. Sweeps the user's sessions that ended long ago.
@@ -222,16 +215,17 @@ pub async fn reissue(
     issue(tx, keys, &session, user).await.map(Some)
 }
 
-/// A page of the user's sessions that were not revoked.
+/// A page of the user's sessions that live.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(
     tx: &mut TenantTx,
     (user, current): (UserId, SessionId),
-    query: &ListQuery,
+    query: ListQuery,
 ) -> Result<Listed<Session>> {
-    let mut page: Listed<Session> = query.fetch(tx, &store::source(user)).await?;
+    let living = query.only_after("expires_at", tx.now());
+    let mut page: Listed<Session> = living.fetch(tx, &store::source(user)).await?;
     for session in &mut page.items {
         session.current = session.id == current;
     }

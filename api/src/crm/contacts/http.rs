@@ -2,7 +2,7 @@
 //!
 //! Contacts over HTTP: parse the body, *then* begin the tenant's transaction, call the rules, commit, answer.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::ContactId;
 use shared::scope::Scope;
 
@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts";
@@ -51,12 +51,8 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Contact>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Contact>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

@@ -147,6 +147,7 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
     search: Some("search_contacts"),
+    expansions: &[],
 };
 
 /// One page of the tenant's contacts.
