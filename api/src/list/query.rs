@@ -1,5 +1,6 @@
 //! What one request asks of a list, read from its parameters.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::TenantTx;
 use uuid::Uuid;
@@ -88,6 +89,14 @@ impl ListQuery {
             }),
             _ => Err(Error::Invalid(faults)),
         }
+    }
+
+    /// Leaves out records whose column is not after this time, whatever the caller asks for.
+    #[must_use]
+    pub fn only_after(mut self, column: &'static str, time: DateTime<Utc>) -> Self {
+        let values = vec![Value::Time(time)];
+        self.filters.push(Filter { column, operator: Operator::Above, values });
+        self
     }
 
     /// The page with the records that `expand` names; a failure passes through, for [`TenantTx::finish`] to see.
