@@ -51,6 +51,9 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    #[error("The QR session does not allow this: it is {0}")]
+    QrSessionState(&'static str),
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -116,6 +119,7 @@ impl Error {
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),

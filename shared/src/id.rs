@@ -52,6 +52,7 @@ id! {
     UserId: "A user of a tenant.",
     ApiKeyId: "An API key of a tenant.",
     SessionId: "A user's session.",
+    QrSessionId: "A sign-in by QR code under way.",
     ContactId: "A contact.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",

@@ -121,11 +121,13 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             .required(Some(if doc.body_optional { Required::False } else { Required::True }));
         operation = operation.request_body(Some(body.build()));
     }
-    if let Access::Scope(scope) = route.access {
-        operation = operation.description(Some(format!("Needs the scope `{scope}`."))).securities(
-            Some(["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0]))),
-        );
-    }
+    let (needs, credentials): (_, &[&str]) = match route.access {
+        Access::Public => ("Needs no credential.".to_owned(), &[]),
+        Access::User => ("Needs a signed-in user.".to_owned(), &["bearer"]),
+        Access::Scope(scope) => (format!("Needs the scope `{scope}`."), &["apiKey", "bearer"]),
+    };
+    let credentials = credentials.iter().map(|name| SecurityRequirement::new(*name, [""; 0]));
+    operation = operation.description(Some(needs)).securities(Some(credentials));
     let (status, answer) = answer(&doc.outcome);
     operation = operation.response(status, answer);
     let with_body: &[_] = if doc.body.is_some() { &BODY_PROBLEMS } else { &[] };
@@ -160,6 +162,7 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
             Some(json!({"type": "array", "items": reference(*schema)})),
         ),
         Outcome::NoContent => ("204", "Done", None),
+        Outcome::Events => ("200", "Server-sent events", None),
     };
     let mut response = ResponseBuilder::new().description(what);
     if let Some(data) = data {
@@ -178,6 +181,11 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
         }
         response = response
             .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
+    }
+    if let Outcome::Events = outcome {
+        let text =
+            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        response = response.content("text/event-stream", text.build());
     }
     (status, response.build())
 }
@@ -220,7 +228,7 @@ fn record(outcome: &Outcome) -> Option<SchemaOf> {
         | Outcome::Created(schema)
         | Outcome::Accepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::NoContent => None,
+        Outcome::NoContent | Outcome::Events => None,
     }
 }
 

@@ -3,6 +3,6 @@
 mod concurrency;
 mod document;
 pub mod generator;
-mod http;
+pub mod http;
 pub mod probes;
 mod tables;
