@@ -102,6 +102,22 @@ pub fn noted<T: Tracked>(tx: &mut TenantTx, record: &T, verb: &str) {
     keep(tx, None, record, verb, None, None);
 }
 
+/// Something that was done to what is no record of the product's, such as a session, for the audit log only.
+///
+/// # Errors
+/// As for [`created`].
+pub fn logged(
+    tx: &mut TenantTx,
+    (record_type, record_id): (&'static str, Uuid),
+    verb: &str,
+    after: &impl Serialize,
+) -> Result<()> {
+    let (id, action) = (id::fresh(tx.now()), format!("{record_type}.{verb}"));
+    let after = Some(json(after)?);
+    tx.audit(Entry { id, action, record_type, record_id, before: None, after });
+    Ok(())
+}
+
 fn keep<T: Tracked>(
     tx: &mut TenantTx,
     id: Option<Uuid>,

@@ -56,6 +56,9 @@ pub enum Error {
         "Stages that would be removed hold {0} leads; name the stage that they move to in moveLeadsTo"
     )]
     PipelineNotEmpty(i64),
+    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    #[error("The QR session does not allow this: it is {0}")]
+    QrSessionState(&'static str),
     /// Another record has what only one may have; the details name it (requirement C-8).
     #[error("{0}")]
     Taken(&'static str, Details),
@@ -125,6 +128,7 @@ impl Error {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::PipelineNotEmpty(_) => (StatusCode::CONFLICT, "PIPELINE_NOT_EMPTY"),
             Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),

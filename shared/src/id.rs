@@ -52,6 +52,7 @@ id! {
     UserId: "A user of a tenant.",
     ApiKeyId: "An API key of a tenant.",
     SessionId: "A user's session.",
+    QrSessionId: "A sign-in by QR code under way.",
     ContactId: "A contact.",
     PipelineId: "A pipeline: stages that leads go through.",
     StageId: "A stage of a pipeline.",

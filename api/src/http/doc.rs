@@ -48,6 +48,8 @@ pub enum Outcome {
     Page(SchemaOf),
     /// 204.
     NoContent,
+    /// 200 and server-sent events.
+    Events,
 }
 
 /// The documentation of one route.
@@ -108,6 +110,12 @@ impl Doc {
     #[must_use]
     pub fn done(id: &'static str, summary: &'static str) -> Self {
         Self::new(id, summary, Outcome::NoContent)
+    }
+
+    /// A route that answers with server-sent events.
+    #[must_use]
+    pub fn events(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Events)
     }
 
     /// The body it reads, if there is one.

@@ -164,6 +164,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Drops every member that nobody asked for.
+    pub fn ignore_rest(&mut self) {
+        self.members.clear();
+    }
+
+    /// Notes a fault of a field that is wrong only together with another one.
+    pub fn reject(&mut self, name: &str, fault: &str) {
+        self.faults.insert(name.to_owned(), fault.to_owned());
+    }
+
     fn check<T>(
         &mut self,
         name: &str,

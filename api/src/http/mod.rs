@@ -14,7 +14,6 @@ pub mod fields;
 mod flood;
 pub mod json;
 mod limits;
-pub mod number;
 mod observe;
 mod once;
 pub mod openapi;
@@ -22,6 +21,7 @@ pub mod params;
 pub mod path;
 pub mod routes;
 pub mod rules;
+pub mod streams;
 mod terms;
 
 use axum::Router;
@@ -30,6 +30,7 @@ use axum::middleware::from_fn_with_state;
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
 pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use etag::IfMatch;
+pub use observe::RequestFacts;
 pub use params::Params;
 pub use path::{Id, Ids, Resource};
 

@@ -123,6 +123,7 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     }
     let (needs, credentials): (_, &[&str]) = match route.access {
         Access::Public => ("Needs no credential.".to_owned(), &[]),
+        Access::User => ("Needs a signed-in user.".to_owned(), &["bearer"]),
         Access::Any => ("Needs any credential.".to_owned(), &["apiKey", "bearer"]),
         Access::Scope(scope) => (format!("Needs the scope `{scope}`."), &["apiKey", "bearer"]),
     };
@@ -162,6 +163,7 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
             Some(json!({"type": "array", "items": reference(*schema)})),
         ),
         Outcome::NoContent => ("204", "Done", None),
+        Outcome::Events => ("200", "Server-sent events", None),
     };
     let mut response = ResponseBuilder::new().description(what);
     if let Some(data) = data {
@@ -180,6 +182,11 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
         }
         response = response
             .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
+    }
+    if let Outcome::Events = outcome {
+        let text =
+            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        response = response.content("text/event-stream", text.build());
     }
     (status, response.build())
 }
@@ -222,7 +229,7 @@ fn record(outcome: &Outcome) -> Option<SchemaOf> {
         | Outcome::Created(schema)
         | Outcome::Accepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::NoContent => None,
+        Outcome::NoContent | Outcome::Events => None,
     }
 }
 

@@ -133,6 +133,11 @@ impl TenantTx {
         self.tx.conn()
     }
 
+    /// Says who makes the changes, where that is known only after the beginning.
+    pub fn act_as(&mut self, actor: Actor) {
+        self.origin.actor = actor;
+    }
+
     /// Who makes the changes of this transaction.
     #[must_use]
     pub fn actor(&self) -> Actor {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::scope::Role;
-use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, Credential, START, TestApp};
+use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, START, TestApp};
 use uuid::Uuid;
 
 use crate::leads::deal;
@@ -20,7 +20,6 @@ async fn an_activity_is_written_by_whoever_is_signed_in() {
     let lead = deal(&acme).await;
     let contact = acme.post(CONTACTS, json!({"name": "John"})).await.created();
     let user = acme.user(Role::Member).await;
-    let token = acme.token(user, Role::Member, std::time::Duration::from_mins(15));
     heard(&app).await;
     let body = json!({
         "type": "meeting", "subject": " Kick-off ", "body": "Agenda:\n\t- money\r\n", "leadId": lead["id"],
@@ -28,7 +27,7 @@ async fn an_activity_is_written_by_whoever_is_signed_in() {
         "actor": {"type": "system", "id": null},
     });
 
-    let answer = acme.with(Credential::Bearer(token)).post(ACTIVITIES, body).await;
+    let answer = acme.as_user(user).await.post(ACTIVITIES, body).await;
 
     let location = answer.header("location").to_owned();
     let activity = answer.created();

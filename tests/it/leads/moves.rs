@@ -58,11 +58,7 @@ async fn the_history_tells_each_step_with_who_made_it_and_when_the_last_first() 
     let other = pipeline(&acme, "Other", &["In"]).await;
     let lead = lead_in(&acme, &stage(&sales, "New")).await;
     let user = acme.user(Role::Member).await;
-    let person = acme.with(tests::kit::Credential::Bearer(acme.token(
-        user,
-        Role::Member,
-        std::time::Duration::from_mins(15),
-    )));
+    let person = acme.as_user(user).await;
     app.advance(TimeDelta::seconds(1));
     move_to(&person, &lead, &stage(&other, "In")).await.ok();
     app.advance(TimeDelta::seconds(1));
