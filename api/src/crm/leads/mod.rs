@@ -251,7 +251,7 @@ pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
     store::insert(tx, &lead).await?;
     changes::created(tx, &lead)?;
     if let Some(place) = destination.place() {
-        moves::begin(tx, &lead, place).await?;
+        moves::entered(tx, &lead, place).await?;
     }
     Ok(lead)
 }
