@@ -8,6 +8,7 @@ use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::settings::Value as _;
 
 use crate::commands::limits::Wanted;
+use crate::commands::user::NewUser;
 use crate::commands::{self, CommandResult};
 use crate::config::Config;
 use crate::limit::Class;
@@ -41,6 +42,9 @@ enum Admin {
     /// Tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Users of a tenant
+    #[command(subcommand)]
+    User(User),
     /// Print an access token for a user
     Token {
         /// The tenant's id
@@ -91,6 +95,12 @@ enum Tenant {
     },
 }
 
+#[derive(Subcommand)]
+enum User {
+    /// Create a user
+    Create(NewUser),
+}
+
 fn after_help() -> String {
     format!("Environment:\n{}", Config::help())
 }
@@ -125,6 +135,9 @@ async fn dispatch(command: Command) -> CommandResult {
         }
         Command::Admin(Admin::Tenant(Tenant::Limits { tenant, key, class, limit })) => {
             commands::limits::set(Config::from_env()?, tenant, key, class, limit).await
+        }
+        Command::Admin(Admin::User(User::Create(new))) => {
+            commands::user::create(Config::from_env()?, new).await
         }
     }
 }

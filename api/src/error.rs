@@ -54,6 +54,9 @@ pub enum Error {
     /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
     #[error("The QR session does not allow this: it is {0}")]
     QrSessionState(&'static str),
+    /// Another record has what only one may have; the details name it (requirement C-8).
+    #[error("{0}")]
+    Taken(&'static str, Details),
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -118,7 +121,7 @@ impl Error {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
@@ -140,7 +143,7 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         match self {
-            Self::Invalid(details) => Some(details.clone()),
+            Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }

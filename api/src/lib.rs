@@ -2,6 +2,7 @@
 //! all of them share.
 
 mod api_keys;
+pub mod audit;
 pub mod auth;
 mod changes;
 pub mod cli;
@@ -12,8 +13,12 @@ pub mod error;
 pub mod http;
 pub mod limit;
 pub mod list;
+pub mod me;
+pub mod meta;
 mod serve;
+pub mod settings;
 pub mod tenants;
+pub mod users;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -91,9 +96,15 @@ pub fn routes() -> Vec<Route> {
         auth::qr::routes(),
         auth::sessions::routes(),
         auth::demo::routes(),
+        me::routes(),
         crm::contacts::routes(),
+        crm::companies::routes(),
+        users::routes(),
+        settings::routes(),
         api_keys::routes(),
         webhooks::routes(),
+        audit::routes(),
+        meta::routes(),
     ]
     .into_iter()
     .flat_map(http::routes::Routes::into_list)

@@ -3,10 +3,12 @@
 
 mod api_keys;
 mod architecture;
+mod audit;
 mod auth;
 mod boot;
 mod cancellation;
 mod catalog;
+mod companies;
 mod contacts;
 mod crash;
 mod delivery;
@@ -17,12 +19,15 @@ mod held;
 mod isolation;
 mod limits;
 mod lists;
+mod meta;
 mod migrations;
 mod receivers;
 mod requests;
 mod resend;
 mod schedule;
+mod settings;
 mod signing;
 mod telemetry;
+mod users;
 mod webhooks;
 mod workers;

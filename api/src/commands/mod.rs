@@ -2,6 +2,7 @@
 
 pub(crate) mod limits;
 pub(crate) mod tenant;
+pub(crate) mod user;
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;

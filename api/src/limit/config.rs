@@ -6,7 +6,7 @@ use shared::settings::Settings;
 
 use super::class::Class;
 use super::rate::Limit;
-use super::redis::RedisUrl;
+use super::redis_url::RedisUrl;
 
 /// What one request waits for Redis at most.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -9,6 +9,7 @@ mod memory;
 mod overrides;
 mod rate;
 mod redis;
+mod redis_url;
 mod window;
 
 use std::fmt::Write as _;
@@ -23,7 +24,8 @@ pub use decision::Decision;
 pub use memory::Memory;
 pub use overrides::Overrides;
 pub use rate::{Limit, Rate};
-pub use redis::{Redis, RedisUrl};
+pub use redis::Redis;
+pub use redis_url::RedisUrl;
 pub use window::Window;
 
 use crate::error::{Error, Result};

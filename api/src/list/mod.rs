@@ -12,7 +12,7 @@ mod value;
 
 pub use column::{Column, Kind};
 pub use operator::Operator;
-pub use query::ListQuery;
+pub use query::{DEFAULT_SIZE, ListQuery, MAX_SIZE};
 pub use sql::Source;
 
 use crate::http::expand::Expansion;

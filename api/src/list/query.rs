@@ -17,8 +17,10 @@ use crate::http::Listed;
 use crate::http::expand::{Expand, Expanded};
 use crate::http::params::Params;
 
-const DEFAULT_SIZE: i64 = 20;
-const MAX_SIZE: i64 = 100;
+/// The `pageSize` when none is given.
+pub const DEFAULT_SIZE: i64 = 20;
+/// The largest `pageSize`.
+pub const MAX_SIZE: i64 = 100;
 /// The last record that a page may reach: its predecessors are read past, those of a cursor are not.
 pub(super) const MAX_DEPTH: i64 = 100_000;
 

@@ -6,3 +6,4 @@ pub mod generator;
 pub mod http;
 pub mod probes;
 mod tables;
+mod trace;

@@ -72,6 +72,22 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
+    Probe::new("GET /api/v1/connection/companies").query(|canary| format!("q={canary}")),
+    Probe::new("POST /api/v1/connection/companies").body(company),
+    Probe::new("GET /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("PUT /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("PATCH /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("DELETE /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("POST /api/v1/connection/companies/{id}/restore").ids(&["companies"]),
+    Probe::new("GET /api/v1/users"),
+    Probe::new("GET /api/v1/users/{id}").ids(&["users"]),
+    Probe::new("GET /api/v1/me"),
+    Probe::new("GET /api/v1/tenant/settings"),
+    Probe::new("PUT /api/v1/tenant/settings").body(settings),
+    Probe::new("PATCH /api/v1/tenant/settings").body(settings),
+    Probe::new("GET /api/v1/audit-log"),
+    Probe::new("GET /api/v1/audit-log/{id}").ids(&["audit_log"]),
+    Probe::new("GET /api/v1/meta/enums"),
     Probe::new("GET /api/v1/api-keys"),
     Probe::new("POST /api/v1/api-keys").body(api_key),
     Probe::new("GET /api/v1/api-keys/{id}").ids(&["api_keys"]),
@@ -92,6 +108,15 @@ pub const PROBES: &[Probe] = &[
 
 fn contact() -> Value {
     json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
+}
+
+fn company() -> Value {
+    json!({"name": "Strangers", "website": "https://strangers.example", "employees": 7})
+}
+
+/// The name is new each time, so that each is a change.
+fn settings() -> Value {
+    json!({"name": format!("Stranger {:032x}", rand::random::<u128>())})
 }
 
 /// It hands out no more than the one right that the route asks for.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use shared::TenantTx;
 use shared::id::{ContactId, TenantId};
 use shared::scope::Scope;
-use tests::kit::{CONTACTS, TestApp, WEBHOOKS};
+use tests::kit::{COMPANIES, CONTACTS, TestApp, WEBHOOKS};
 use uuid::Uuid;
 
 use super::three;
@@ -133,7 +133,7 @@ async fn an_unknown_expansion_is_refused_with_the_known_ones_named() {
     }
     let twice = format!("{THINGS}/{}?expand=x&expand=self", Uuid::nil());
     acme.get(&twice).await.invalid(&json!({"expand": "Is given twice"}));
-    acme.get(&format!("{CONTACTS}?expand=owner"))
+    acme.get(&format!("{COMPANIES}?expand=owner"))
         .await
         .invalid(&json!({"expand": "Unknown parameter"}));
 }

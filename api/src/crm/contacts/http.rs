@@ -11,6 +11,7 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::expand::{Expand, Expanded};
 use crate::http::routes::Routes;
 use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
@@ -28,7 +29,12 @@ pub fn routes() -> Routes {
             create,
             Doc::created::<Contact>("createContact", "Create a contact").body::<NewContact>(),
         )
-        .get("/{id}", ContactsRead, show, Doc::data::<Contact>("getContact", "Get a contact"))
+        .get(
+            "/{id}",
+            ContactsRead,
+            show,
+            Doc::data::<Contact>("getContact", "Get a contact").expands(LIST.expansions),
+        )
         .merge(
             "/{id}",
             ContactsWrite,
@@ -51,10 +57,15 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Contact>> {
+async fn list(
+    caller: Caller,
+    State(app): State<App>,
+    params: Params,
+) -> Result<Listed<Expanded<Contact>>> {
     let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -73,9 +84,12 @@ async fn show(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ContactId>,
-) -> Result<Data<Contact>> {
+    params: Params,
+) -> Result<Data<Expanded<Contact>>> {
+    let expand = Expand::parse(LIST.expansions, &params)?;
     let mut tx = app.begin(&caller).await?;
     let contact = super::show(&mut tx, id).await;
+    let contact = expand.record(&mut tx, contact).await;
     tx.finish(contact).await.map(Data)
 }
 
