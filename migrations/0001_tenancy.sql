@@ -52,6 +52,8 @@ create index users_created on users (tenant_id, created_at, id);
 create index users_updated on users (tenant_id, updated_at, id);
 create index users_name on users (tenant_id, name_key, id);
 create index users_email on users (tenant_id, email_key, id);
+create index users_role on users (tenant_id, role, id);
+create index users_active on users (tenant_id, active, id);
 select protect_tenant_table('users');
 grant select, insert, update on users to crm_app;
 
