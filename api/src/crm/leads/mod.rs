@@ -99,7 +99,7 @@ fn status_schema() -> utoipa::openapi::Object {
 impl Lead {
     /// What it refers to and `before` did not.
     fn new_references(&self, before: Option<&Self>) -> References {
-        fn anew<T: PartialEq>(now: Option<T>, before: Option<T>) -> Option<T> {
+        fn anew<T: Copy + PartialEq>(now: Option<T>, before: Option<T>) -> Option<T> {
             if now == before { None } else { now }
         }
         References {
