@@ -215,7 +215,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Lead>> 
     Ok(query.fetch(tx, &store::SOURCE).await?)
 }
 
-/// Stores a lead and announces `lead.created`. The stage that it begins in is the first entry of its history.
+/// Stores a lead and announces `lead.created`. The stage that it enters first is the first entry of its history.
 ///
 /// # Errors
 /// [`Error::Invalid`] with every reference to a record that is not there.
