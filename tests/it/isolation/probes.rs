@@ -72,7 +72,7 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
-    Probe::new("GET /api/v1/connection/pipelines").query(|canary| format!("name={canary}")),
+    Probe::new("GET /api/v1/connection/pipelines"),
     Probe::new("POST /api/v1/connection/pipelines").body(pipeline),
     Probe::new("GET /api/v1/connection/pipelines/{id}").ids(&["pipelines"]),
     Probe::new("PUT /api/v1/connection/pipelines/{id}").ids(&["pipelines"]).body(pipeline),
