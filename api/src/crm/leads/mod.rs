@@ -99,7 +99,7 @@ fn status_schema() -> utoipa::openapi::Object {
 impl Lead {
     /// What it refers to and `before` did not.
     fn new_references(&self, before: Option<&Self>) -> References {
-        fn anew<T: PartialEq>(now: Option<T>, before: Option<T>) -> Option<T> {
+        fn anew<T: Copy + PartialEq>(now: Option<T>, before: Option<T>) -> Option<T> {
             if now == before { None } else { now }
         }
         References {
@@ -251,7 +251,7 @@ pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
     store::insert(tx, &lead).await?;
     changes::created(tx, &lead)?;
     if let Some(place) = destination.place() {
-        moves::begin(tx, &lead, place).await?;
+        moves::entered(tx, &lead, place).await?;
     }
     Ok(lead)
 }

@@ -103,7 +103,7 @@ struct Step<'a> {
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn begin(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Result<()> {
+pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Result<()> {
     Ok(insert(tx, &[Step { lead, from: None, to: Some(to) }]).await?)
 }
 
