@@ -120,8 +120,18 @@ pub(super) async fn call(
     ids: &[String],
     query: Option<String>,
 ) -> Answer {
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     let body = probe.make_body(caller).await;
+    send(caller, route, ids, query, body).await
+}
+
+pub(super) async fn send(
+    caller: &Tenant,
+    route: &Route,
+    ids: &[String],
+    query: Option<String>,
+    body: Option<Value>,
+) -> Answer {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     caller.call(route.method.clone(), &format!("{}{query}", path(route, ids)), body).await
 }
 

@@ -125,9 +125,11 @@ impl Tenant {
         user
     }
 
-    /// The id of any of the tenant's rows in a table.
+    /// The id of any of the tenant's rows in a table that are not deleted, if any can be.
     pub async fn any(&self, table: &str) -> uuid::Uuid {
-        let sql = format!("select id from {table} where tenant_id = $1 limit 1");
+        let sql = format!(
+            "select id from {table} t where tenant_id = $1 and to_jsonb(t) ->> 'deleted_at' is null limit 1"
+        );
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(self.id.0)
             .fetch_one(&self.admin)
