@@ -55,7 +55,7 @@ impl Subject {
         page.pagination["nextCursor"].as_str().map(ToOwned::to_owned)
     }
 
-    /// A list's every sort and filter, each with each, and the cursors behind them.
+    /// A list's every sort either way, every filter with each of them, and the cursors behind them.
     async fn ask_everything(&mut self) {
         let list = self.list;
         let middle = self.tenant.get(&format!("{}?pageSize=1&page=5000", self.path)).await.page();
@@ -69,6 +69,7 @@ impl Subject {
                 filters.push((operator.parameter(column.name), value(column, *operator, &middle)));
             }
         }
+        let first = list.default_sort;
         for sort in list.sorts.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")])
         {
             let sorted = ("sort", &*sort);
@@ -77,10 +78,16 @@ impl Subject {
             if let Some(cursor) = self.next_cursor(&deep).await {
                 self.ask(&vec![("cursor", &*cursor), ("pageSize", "2")]).await;
             }
+            // An index is read either way; that filters know the direction is looked at once.
+            if sort.starts_with('-') && sort != first {
+                continue;
+            }
             for (name, value) in &filters {
                 let filter = (&**name, &**value);
                 let page = vec![sorted, filter, ("pageSize", "2")];
-                if let Some(cursor) = self.ask(&page).await {
+                if let Some(cursor) = self.ask(&page).await
+                    && sort == first
+                {
                     self.ask(&vec![("cursor", &*cursor), filter, ("pageSize", "2")]).await;
                 }
             }
@@ -102,6 +109,9 @@ fn faults(statement: &Statement, plain: bool) -> Vec<String> {
     for node in &statement.nodes {
         if node.kind.ends_with("Seq Scan") && crowd::is_large(&node.table) {
             faults.push(format!("a sequential scan of {}", node.table));
+        }
+        if crowd::is_left_empty(&node.table) {
+            faults.push(format!("no rows in {}: take it out of crowd::UNREAD", node.table));
         }
         if node.read > MOST_READ {
             faults.push(format!("{} of {} reads {} rows", node.kind, node.table, node.read));
