@@ -124,6 +124,10 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     let (needs, credentials): (_, &[&str]) = match route.access {
         Access::Public => ("Needs no credential.".to_owned(), &[]),
         Access::User => ("Needs a signed-in user.".to_owned(), &["bearer"]),
+        Access::Session => (
+            "Needs a signed-in user with a session; an outside issuer's token has none.".to_owned(),
+            &["bearer"],
+        ),
         Access::Any => ("Needs any credential.".to_owned(), &["apiKey", "bearer"]),
         Access::Scope(scope) => (format!("Needs the scope `{scope}`."), &["apiKey", "bearer"]),
     };
