@@ -36,15 +36,20 @@ create table users (
     tenant_id  uuid not null references tenants (id),
     id         uuid not null,
     email      text not null,
-    email_key  text not null generated always as (lower(email)) stored,
+    email_key  text collate "C" not null generated always as (lower(email)) stored,
     name       text not null,
     role       text not null constraint users_role_known check (role in ('owner', 'admin', 'member', 'read_only')),
     active     boolean not null default true,
     created_at timestamptz not null,
     updated_at timestamptz not null,
+    name_key   text collate "C" not null generated always as (lower(name)) stored,
     primary key (tenant_id, id),
     constraint users_email_taken unique (tenant_id, email_key)
 );
+create index users_created on users (tenant_id, created_at, id);
+create index users_updated on users (tenant_id, updated_at, id);
+create index users_name on users (tenant_id, name_key, id);
+create index users_email on users (tenant_id, email_key, id);
 select protect_tenant_table('users');
 grant select, insert, update on users to crm_app;
 

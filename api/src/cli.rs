@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use shared::id::{TenantId, UserId};
 use shared::settings::Value as _;
 
+use crate::commands::user::NewUser;
 use crate::commands::{self, CommandResult};
 use crate::config::Config;
 use crate::serve;
@@ -39,6 +40,9 @@ enum Admin {
     /// Tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Users of a tenant
+    #[command(subcommand)]
+    User(User),
     /// Print an access token for a user
     Token {
         /// The tenant's id
@@ -71,6 +75,12 @@ enum Tenant {
     },
 }
 
+#[derive(Subcommand)]
+enum User {
+    /// Create a user
+    Create(NewUser),
+}
+
 fn after_help() -> String {
     format!("Environment:\n{}", Config::help())
 }
@@ -101,6 +111,9 @@ async fn dispatch(command: Command) -> CommandResult {
         }
         Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, json })) => {
             commands::tenant::create(Config::from_env()?, &name, &owner_email, json).await
+        }
+        Command::Admin(Admin::User(User::Create(new))) => {
+            commands::user::create(Config::from_env()?, new).await
         }
     }
 }

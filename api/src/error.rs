@@ -46,6 +46,9 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// Another record has what only one may have; the details name it (requirement C-8).
+    #[error("{0}")]
+    Taken(&'static str, Details),
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -106,7 +109,7 @@ impl Error {
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
@@ -126,7 +129,7 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         match self {
-            Self::Invalid(details) => Some(details.clone()),
+            Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }

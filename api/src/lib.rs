@@ -1,6 +1,7 @@
 //! The REST API. `crm` holds the records, `webhooks` who hears of their changes, `auth` who may ask, `http` what
 //! all of them share.
 
+pub mod audit;
 pub mod auth;
 mod changes;
 pub mod cli;
@@ -11,8 +12,12 @@ pub mod error;
 pub mod http;
 pub mod limit;
 mod list;
+pub mod me;
+pub mod meta;
 mod serve;
+pub mod settings;
 pub mod tenants;
+pub mod users;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -69,8 +74,17 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()]
-        .into_iter()
-        .flat_map(http::routes::Routes::into_list)
-        .collect()
+    [
+        crm::companies::routes(),
+        crm::contacts::routes(),
+        webhooks::routes(),
+        users::routes(),
+        me::routes(),
+        settings::routes(),
+        audit::routes(),
+        meta::routes(),
+    ]
+    .into_iter()
+    .flat_map(http::routes::Routes::into_list)
+    .collect()
 }

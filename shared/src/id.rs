@@ -53,6 +53,8 @@ id! {
     ApiKeyId: "An API key of a tenant.",
     SessionId: "A user's session.",
     ContactId: "A contact.",
+    CompanyId: "A company.",
+    EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",
     DeliveryId: "One event on its way to one webhook (`webhook-id`).",

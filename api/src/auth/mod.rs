@@ -83,6 +83,11 @@ impl Caller {
         Self { tenant, principal, origin, terms: Terms::default(), rights }
     }
 
+    /// All that the caller may do.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.iter().copied().filter(|scope| self.holds(*scope))
+    }
+
     /// Whether the caller may do this.
     #[must_use]
     pub fn holds(&self, scope: Scope) -> bool {

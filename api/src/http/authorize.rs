@@ -36,17 +36,7 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
-    let caller = match guard.access {
-        Access::Public => None,
-        Access::Scope(scope) => {
-            let facts = request.extensions().get::<RequestFacts>().cloned();
-            let caller = identify(&guard.app, request.headers(), facts).await?;
-            if !caller.holds(scope) {
-                return Err(Error::InsufficientScope(scope));
-            }
-            Some(caller)
-        }
-    };
+    let caller = permitted(guard, request.headers(), request.extensions().get()).await?;
     let (dry_run, fields) = guard.contract.read(request.uri())?;
     let mut response = match caller {
         None => next.run(request).await,
@@ -81,6 +71,22 @@ async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Re
         return Ok(earlier.into_response());
     }
     Ok(response)
+}
+
+/// The caller, if the route asks for one; never without the right that it asks for.
+async fn permitted(
+    guard: &Guard,
+    headers: &HeaderMap,
+    facts: Option<&RequestFacts>,
+) -> Result<Option<Caller>> {
+    if guard.access == Access::Public {
+        return Ok(None);
+    }
+    let caller = identify(&guard.app, headers, facts.cloned()).await?;
+    match guard.access {
+        Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
+        _ => Ok(Some(caller)),
+    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

@@ -102,11 +102,13 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
-    if let Access::Scope(scope) = route.access {
-        operation = operation.description(Some(format!("Needs the scope `{scope}`."))).securities(
-            Some(["apiKey", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0]))),
-        );
-    }
+    let (needs, credentials): (_, &[&str]) = match route.access {
+        Access::Public => ("Needs no credential.".to_owned(), &[]),
+        Access::Any => ("Needs any credential.".to_owned(), &["apiKey", "bearer"]),
+        Access::Scope(scope) => (format!("Needs the scope `{scope}`."), &["apiKey", "bearer"]),
+    };
+    let credentials = credentials.iter().map(|name| SecurityRequirement::new(*name, [""; 0]));
+    operation = operation.description(Some(needs)).securities(Some(credentials));
     let (status, answer) = answer(&doc.outcome);
     operation = operation.response(status, answer);
     let with_body: &[_] = if doc.body.is_some() { &BODY_PROBLEMS } else { &[] };

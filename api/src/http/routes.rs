@@ -20,8 +20,16 @@ pub use crate::limit::Class;
 pub enum Access {
     /// Anyone.
     Public,
+    /// Whoever has a valid credential, whatever it may do.
+    Any,
     /// A caller that holds the scope.
     Scope(Scope),
+}
+
+impl From<Scope> for Access {
+    fn from(scope: Scope) -> Self {
+        Self::Scope(scope)
+    }
 }
 
 /// One thing that can be called.
@@ -59,32 +67,32 @@ impl Routes {
 
     /// A route that reads.
     #[must_use]
-    pub fn get<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn get<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::GET, path, Access::Scope(scope), handler, doc)
+        self.add(Method::GET, path, access.into(), handler, doc)
     }
 
     /// A route that creates or acts.
     #[must_use]
-    pub fn post<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn post<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::POST, path, Access::Scope(scope), handler, doc)
+        self.add(Method::POST, path, access.into(), handler, doc)
     }
 
     /// A route that changes what its body names: `PUT`, and `PATCH` as its exact name (decision 2).
     #[must_use]
-    pub fn merge<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn merge<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        let access = Access::Scope(scope);
+        let access = access.into();
         let patch = doc.clone().named_after("update", "patch");
         self.add(Method::PUT, path, access, handler.clone(), doc).add(
             Method::PATCH,
@@ -97,12 +105,12 @@ impl Routes {
 
     /// A route that removes.
     #[must_use]
-    pub fn delete<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn delete<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, Access::Scope(scope), handler, doc)
+        self.add(Method::DELETE, path, access.into(), handler, doc)
     }
 
     /// A route that anyone may read; what counts it is said here, because anyone may ask often.

@@ -1,6 +1,10 @@
 //! Rules that several resources' fields share. Each takes the JSON value and gives the clean one or says what is wrong.
 
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use serde_json::Value;
+use url::Url;
 use validator::ValidateEmail as _;
 
 use super::fields::Checked;
@@ -71,6 +75,67 @@ pub fn e164(phone: &str) -> Option<String> {
     Some(std::iter::once('+').chain(rest.chars().filter(char::is_ascii_digit)).collect())
 }
 
+/// One of these words, as it is written there.
+pub fn one_of(words: &'static [&'static str]) -> impl FnOnce(Value) -> Checked<String> {
+    move |value| {
+        let text = string(value)?;
+        if words.contains(&&*text) {
+            Ok(text)
+        } else {
+            Err(format!("Must be one of {}", words.join(", ")))
+        }
+    }
+}
+
+/// A whole number in this range; `3.0` is one, `"3"` is not (requirement CO-9).
+pub fn whole(range: RangeInclusive<i32>) -> impl FnOnce(Value) -> Checked<i32> {
+    move |value| {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0);
+        // Every i32 is exactly one f64, and what lies beyond is out of the range anyway.
+        #[expect(clippy::cast_possible_truncation, reason = "a float's cast stops at the ends")]
+        number.map(|number| number as i32).filter(|number| range.contains(number)).ok_or_else(
+            || format!("Must be a whole number from {} to {}", range.start(), range.end()),
+        )
+    }
+}
+
+/// The id of a record that is looked for later; what is no id names no record either.
+pub fn id<T: FromStr>(none: &'static str) -> impl FnOnce(Value) -> Checked<T> {
+    move |value| string(value)?.trim().parse().map_err(|_| none.into())
+}
+
+/// The address of a website: http or https with a host, at most 2,048 characters (requirement CO-8).
+///
+/// # Errors
+/// Anything else; of an address without its scheme, what it would be with it.
+pub fn website(value: Value) -> Checked<String> {
+    const MOST: usize = 2048;
+    let text = string(value)?;
+    let text = text.trim();
+    let is_website = |text: &str| {
+        Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.host_str().is_some_and(|host| !host.is_empty())
+        })
+    };
+    let shaped =
+        text.chars().count() <= MOST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    let slashes = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let written = slashes.starts_with("http://") || slashes.starts_with("https://");
+    if shaped && written && is_website(text) {
+        Ok(text.to_owned())
+    } else if shaped
+        && !written
+        && !text.contains(':')
+        && text.contains('.')
+        && is_website(&format!("https://{text}"))
+    {
+        Err(format!("Must start with http:// or https://, such as https://{text}"))
+    } else {
+        Err(format!("Must be an http or https address of at most {MOST} characters"))
+    }
+}
+
 /// `true` or `false`.
 ///
 /// # Errors
@@ -135,5 +200,54 @@ mod tests {
             assert!(email(text(bad)).is_err(), "{bad}");
         }
         assert!(email(text(&format!("{}@example.com", "a".repeat(250)))).is_err());
+    }
+
+    #[test]
+    fn a_whole_number_is_counted_by_its_value_and_never_read_from_text() {
+        let employees = || whole(0..=10_000_000);
+        for (good, number) in [("0", 0), ("3.0", 3), ("1e3", 1000), ("10000000", 10_000_000)] {
+            assert_eq!(employees()(serde_json::from_str(good).unwrap()), Ok(number), "{good}");
+        }
+        for bad in ["3.5", "-1", "10000001", "1e300", "-1e300", "\"12\"", "true", "[]"] {
+            assert!(employees()(serde_json::from_str(bad).unwrap()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_website_is_http_with_a_host_and_a_bare_name_gets_a_hint() {
+        for good in [
+            "https://example.com",
+            "http://example.com/a?b#c",
+            "HTTPS://[2001:db8::1]:8080",
+            "https://münchen.example",
+        ] {
+            assert_eq!(website(text(good)), Ok(good.to_owned()), "{good}");
+        }
+        for bare in ["example.com", "www.example.com/path"] {
+            let fault = website(text(bare)).unwrap_err();
+            assert_eq!(
+                fault,
+                format!("Must start with http:// or https://, such as https://{bare}")
+            );
+        }
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "mailto:a@example.com",
+            "ftp://example.com",
+            "https://",
+            "https:example.com",
+            "http:///x",
+            "https://exa mple.com",
+            "https://a\nb.com",
+            "localhost",
+            "//example.com",
+        ] {
+            assert!(website(text(bad)).is_err(), "{bad}");
+        }
+        let long =
+            |length: usize| text(&format!("https://example.com/{}", "a".repeat(length - 20)));
+        assert!(website(long(2048)).is_ok());
+        assert!(website(long(2049)).is_err());
     }
 }

@@ -10,8 +10,10 @@ pub use sql::Source;
 use crate::error::{Details, Error, Result};
 use crate::http::rules;
 
-const DEFAULT_SIZE: i64 = 20;
-const MAX_SIZE: i64 = 100;
+/// The `pageSize` when none is given.
+pub const DEFAULT_SIZE: i64 = 20;
+/// The largest `pageSize`.
+pub const MAX_SIZE: i64 = 100;
 /// More parameters than any sensible request has.
 const MAX_PARAMETERS: usize = 50;
 /// The last record that a page may reach; see [`ListQuery::parse`].

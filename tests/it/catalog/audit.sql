@@ -5,7 +5,7 @@ logins(role) as (values ('crm_app'), ('crm_worker')),
 -- Tables without a tenant that the logins may see.
 allowed_tables(name) as (values ('_sqlx_migrations')),
 -- Functions that run with their owner's rights, each reviewed: docs/decisions/0002 and 0004.
-allowed_definers(name) as (values ('find_api_key'), ('find_user'), ('search_contacts')),
+allowed_definers(name) as (values ('find_api_key'), ('find_user'), ('search_contacts'), ('search_companies')),
 -- All that the worker may touch, and whose every row it therefore sees.
 worker_tables(name) as (values ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
