@@ -1,7 +1,6 @@
 //! `api admin tenant create`.
 
 use serde::Serialize;
-use serde_json::Value;
 use shared::db::check::{self, Process};
 use shared::id::{TenantId, UserId};
 use shared::scope::Role;
@@ -9,6 +8,7 @@ use shared::{Clock, Db};
 
 use super::{CommandResult, say};
 use crate::config::Config;
+use crate::http::json::Value;
 use crate::http::rules;
 use crate::tenants;
 
@@ -40,8 +40,9 @@ pub(crate) async fn create(
     owner_email: &str,
     json: bool,
 ) -> CommandResult {
-    let name = rules::line(100)(Value::from(name)).map_err(|fault| format!("--name: {fault}"))?;
-    let email = rules::email(Value::from(owner_email))
+    let name = rules::line(100)(Value::String(name.to_owned()))
+        .map_err(|fault| format!("--name: {fault}"))?;
+    let email = rules::email(Value::String(owner_email.to_owned()))
         .map_err(|fault| format!("--owner-email: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());

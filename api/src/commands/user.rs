@@ -1,6 +1,6 @@
 //! `api admin user create`.
 
-use serde_json::Value;
+use crate::http::json::Value;
 use shared::db::Origin;
 use shared::db::check::{self, Process};
 use shared::id::TenantId;
@@ -35,10 +35,10 @@ pub(crate) struct NewUser {
 /// Creates a user and prints it.
 pub(crate) async fn create(config: Config, new: NewUser) -> CommandResult {
     let email =
-        rules::email(Value::from(new.email)).map_err(|fault| format!("--email: {fault}"))?;
+        rules::email(Value::String(new.email)).map_err(|fault| format!("--email: {fault}"))?;
     let name = new.name.unwrap_or_else(|| email.clone());
     // An address may be longer than a name that is typed.
-    let name = rules::line(254)(Value::from(name)).map_err(|fault| format!("--name: {fault}"))?;
+    let name = rules::line(254)(Value::String(name)).map_err(|fault| format!("--name: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
     let mut tx = db.tenant(new.tenant, Origin::default()).await?;

@@ -1,9 +1,9 @@
 //! Currencies: the codes of ISO 4217 that are money in use.
 
-use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 use crate::http::fields::Checked;
+use crate::http::json::Value;
 use crate::http::rules;
 
 /// Every code there is: what is accepted, documented and listed by `/api/v1/meta/enums`.

@@ -7,9 +7,9 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
 
 use super::fields::{Fields, Input};
+use super::json::{self, Value};
 use crate::App;
 use crate::error::{Error, Result};
 
@@ -31,9 +31,7 @@ impl<T: Input> FromRequest<App> for Valid<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
         let body = read(request.into_body()).await?;
-        let value: Value =
-            serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
-        let Value::Object(members) = value else {
+        let Value::Object(members) = json::parse(&body)? else {
             return Err(Error::BadRequest("The body must be a JSON object".into()));
         };
         Fields::new(members, &app.config.targets).read().map(Valid)

@@ -10,6 +10,8 @@ pub mod doc;
 mod envelope;
 mod etag;
 pub mod fields;
+pub mod json;
+pub mod number;
 mod observe;
 mod once;
 pub mod openapi;

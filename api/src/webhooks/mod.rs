@@ -6,7 +6,6 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use shared::TenantTx;
 use shared::clock;
 use shared::event;
@@ -19,7 +18,8 @@ use uuid::Uuid;
 
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
-use crate::http::fields::{Change, Checked, Fields, Input};
+use crate::http::fields::{Change, Checked, Fault, Fields, Input};
+use crate::http::json::Value;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -159,7 +159,9 @@ fn address(value: Value, targets: &TargetPolicy) -> Checked<String> {
 
 /// A list of known events and families, each once, at least one (requirement W-12).
 fn patterns(value: Value) -> Checked<Vec<String>> {
-    let list = || format!("Must be a list of at least one of {}", event::patterns().join(", "));
+    let list = || -> Fault {
+        format!("Must be a list of at least one of {}", event::patterns().join(", ")).into()
+    };
     let Value::Array(items) = value else { return Err(list()) };
     let mut names: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
@@ -176,7 +178,7 @@ fn patterns(value: Value) -> Checked<Vec<String>> {
 }
 
 fn own_secret(value: Value) -> Checked<SigningSecret> {
-    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string())
+    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string().into())
 }
 
 /// What lists of webhooks can be asked.

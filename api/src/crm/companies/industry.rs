@@ -2,6 +2,10 @@
 
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
+use crate::http::fields::Checked;
+use crate::http::json::Value;
+use crate::http::rules;
+
 /// Every sector there is: what is accepted, documented and listed by `/api/v1/meta/enums`.
 pub const INDUSTRIES: &[&str] = &[
     "agriculture",
@@ -36,6 +40,11 @@ pub const INDUSTRIES: &[&str] = &[
     "telecommunications",
     "utilities",
 ];
+
+/// One of them.
+pub(super) fn rule(value: Value) -> Checked<String> {
+    rules::one_of(INDUSTRIES, |word| word)(value).map(str::to_owned)
+}
 
 /// The schema of a field that holds one of them, or nothing.
 pub(super) fn schema() -> RefOr<Schema> {

@@ -18,7 +18,8 @@ use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::fields::{Change, Fields, Input};
+use crate::http::fields::{Change, Checked, Fields, Input};
+use crate::http::json;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -28,7 +29,7 @@ pub use industry::INDUSTRIES;
 const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 /// The most employees that a company can have.
-const MAX_EMPLOYEES: i32 = 10_000_000;
+const MAX_EMPLOYEES: i64 = 10_000_000;
 
 /// A company that the tenant knows.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
@@ -123,9 +124,9 @@ impl Resource for CompanyId {
 impl Input for NewCompany {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let industry = fields.optional("industry", rules::one_of(INDUSTRIES));
-        let website = fields.optional("website", rules::website);
-        let employees = fields.optional("employees", rules::whole(0..=MAX_EMPLOYEES));
+        let industry = fields.optional("industry", industry::rule);
+        let website = fields.optional("website", rules::url);
+        let employees = fields.optional("employees", employees);
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }
@@ -133,11 +134,17 @@ impl Input for NewCompany {
 impl Input for CompanyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let industry = fields.changed("industry", rules::one_of(INDUSTRIES));
-        let website = fields.changed("website", rules::website);
-        let employees = fields.changed("employees", rules::whole(0..=MAX_EMPLOYEES));
+        let industry = fields.changed("industry", industry::rule);
+        let website = fields.changed("website", rules::url);
+        let employees = fields.changed("employees", employees);
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
+}
+
+/// How many work there: a whole number (requirement CO-9).
+fn employees(value: json::Value) -> Checked<i32> {
+    let number = rules::integer(0..=MAX_EMPLOYEES)(value)?;
+    i32::try_from(number).map_err(|_| "Is too large".into())
 }
 
 /// What lists of companies can be asked.

@@ -7,10 +7,17 @@ use shared::id::{CompanyId, ContactId};
 use super::{Contact, ContactPatch, store};
 use crate::crm::companies;
 use crate::error::{Error, Result};
-use crate::http::fields::Change;
+use crate::http::fields::{Change, Checked};
+use crate::http::json::Value;
+use crate::http::rules;
 
 /// What is wrong with an id that no company of the tenant has.
 pub(super) const NONE: &str = "No such company";
+
+/// The id of a company; what is no id names no company either.
+pub(super) fn id(value: Value) -> Checked<CompanyId> {
+    rules::id(value).map_err(|_| NONE.into())
+}
 
 /// Companies by their names; each stays as it is until the transaction ends.
 pub(super) type Known = Vec<(CompanyId, String)>;

@@ -60,7 +60,7 @@ impl Input for NewContact {
         let email = fields.optional("email", rules::email);
         let phone = fields.optional("phone", rules::phone);
         let company = fields.optional("company", rules::line(100));
-        let company_id = fields.optional("companyId", rules::id(company::NONE));
+        let company_id = fields.optional("companyId", company::id);
         let external_id = fields.optional("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {
@@ -80,7 +80,7 @@ impl Input for ContactPatch {
         let email = fields.changed("email", rules::email);
         let phone = fields.changed("phone", rules::phone);
         let company = fields.changed("company", rules::line(100));
-        let company_id = fields.changed("companyId", rules::id(company::NONE));
+        let company_id = fields.changed("companyId", company::id);
         let external_id = fields.changed("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {
