@@ -3,7 +3,6 @@
 
 pub mod audit;
 pub mod auth;
-mod changes;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -22,6 +21,7 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
+pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
 
 use auth::Caller;

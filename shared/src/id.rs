@@ -54,6 +54,7 @@ id! {
     SessionId: "A user's session.",
     ContactId: "A contact.",
     CompanyId: "A company.",
+    ImportId: "An import of contacts.",
     EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",

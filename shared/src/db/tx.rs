@@ -87,9 +87,15 @@ pub struct TenantTx {
     origin: Origin,
     events: Vec<NewEvent>,
     entries: Vec<Entry>,
+    /// The names of events that are written already.
+    written: Vec<EventType>,
+    muted: bool,
     wakes: bool,
     bell: Bell,
 }
+
+/// A point of a transaction that it can go back to: what it had announced by then.
+pub struct Held(usize);
 
 impl TenantTx {
     pub(super) async fn begin(
@@ -102,8 +108,18 @@ impl TenantTx {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
         let tx =
             Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        let (events, entries) = (Vec::new(), Vec::new());
-        Ok(Self { tx, tenant, now: clock.now(), origin, events, entries, wakes: false, bell })
+        Ok(Self {
+            tx,
+            tenant,
+            now: clock.now(),
+            origin,
+            events: Vec::new(),
+            entries: Vec::new(),
+            written: Vec::new(),
+            muted: false,
+            wakes: false,
+            bell,
+        })
     }
 
     /// The tenant whose rows this transaction sees.
@@ -129,6 +145,17 @@ impl TenantTx {
         self.origin.actor
     }
 
+    /// Who asked.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Announces nothing from here on: for changes that nobody wants to hear of. The audit log still gets them.
+    pub fn mute(&mut self) {
+        self.muted = true;
+    }
+
     /// Announces a change; the event is written with the commit, in the order of the calls.
     ///
     /// # Errors
@@ -137,6 +164,9 @@ impl TenantTx {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id = EventId::fresh(self.now);
+        if self.muted {
+            return Ok(id);
+        }
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.events.push(NewEvent { id, event, payload });
         Ok(id)
@@ -157,8 +187,8 @@ impl TenantTx {
     /// # Errors
     /// The commit's fate is unknown when the connection breaks during it; everything else is rolled back.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        let announces = !self.events.is_empty();
-        self.append().await?;
+        self.flush().await?;
+        let announces = !self.written.is_empty();
         self.tx.end("commit").await?;
         if self.wakes || announces {
             self.bell.ring();
@@ -171,19 +201,46 @@ impl TenantTx {
     /// # Errors
     /// As for [`TenantTx::commit`], only that nothing persists.
     pub async fn rehearse(mut self) -> sqlx::Result<Vec<EventType>> {
-        let announced = self.events.iter().map(|event| event.event).collect();
-        self.append().await?;
+        self.flush().await?;
+        let announced = std::mem::take(&mut self.written);
         self.tx.end("rollback").await?;
         Ok(announced)
     }
 
-    async fn append(&mut self) -> sqlx::Result<()> {
+    /// Writes the events and entries so far, so that a long transaction does not hold all of them in memory.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn flush(&mut self) -> sqlx::Result<()> {
+        self.written.extend(self.events.iter().map(|event| event.event));
         let (events, entries) =
             (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
         if events.is_empty() && entries.is_empty() {
             return Ok(());
         }
         outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
+    }
+
+    /// Marks a point that [`TenantTx::back`] goes back to.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn hold(&mut self) -> sqlx::Result<Held> {
+        self.flush().await?;
+        sqlx::raw_sql("savepoint held").execute(self.conn()).await?;
+        Ok(Held(self.written.len()))
+    }
+
+    /// Takes back everything since the point, with its events and entries, and lets go of the locks taken since.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn back(&mut self, to: Held) -> sqlx::Result<()> {
+        self.events.clear();
+        self.entries.clear();
+        self.written.truncate(to.0);
+        sqlx::raw_sql("rollback to savepoint held").execute(self.conn()).await?;
+        Ok(())
     }
 
     /// Rolls back and keeps the connection.

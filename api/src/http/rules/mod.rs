@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, Utc};
 use rust_decimal::Decimal;
+pub use shared::contacts::e164;
 use shared::webhook::target::TargetPolicy;
 use url::Url;
 use uuid::Uuid;
@@ -84,13 +85,6 @@ pub fn phone(value: Value) -> Checked<String> {
     } else {
         Err("Invalid phone format".into())
     }
-}
-
-/// The E.164 form of a number that [`phone`] accepted, when it names its country with `+`.
-#[must_use]
-pub fn e164(phone: &str) -> Option<String> {
-    let rest = phone.strip_prefix('+')?;
-    Some(std::iter::once('+').chain(rest.chars().filter(char::is_ascii_digit)).collect())
 }
 
 /// `true` or `false`.

@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::TenantTx;
-use shared::audit::Entry;
-use shared::event::EventType;
-use shared::id;
+use sqlx::Result;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::audit::Entry;
+use crate::db::TenantTx;
+use crate::event::EventType;
+use crate::id;
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
@@ -54,7 +54,7 @@ struct Restored<'a, T: Serialize> {
 /// A new record.
 ///
 /// # Errors
-/// [`Error::Internal`] when it does not serialise.
+/// [`sqlx::Error::Encode`] when it does not serialise.
 pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     let announced = T::EVENTS.map(|events| tx.emit(events.created, record)).transpose()?;
     keep(tx, announced.map(|id| id.0), record, "created", None, Some(json(record)?));
@@ -121,7 +121,7 @@ fn differences<T: Serialize>(
     let members = |record: &T| match serde_json::to_value(record) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Ok(Map::new()),
-        Err(error) => Err(Error::Internal(error.into())),
+        Err(error) => Err(sqlx::Error::Encode(error.into())),
     };
     let (mut previous, mut current) = (members(before)?, members(after)?);
     let changed: Vec<String> = current
@@ -136,5 +136,5 @@ fn differences<T: Serialize>(
 }
 
 fn json(record: &impl Serialize) -> Result<String> {
-    serde_json::to_string(record).map_err(|error| Error::Internal(error.into()))
+    serde_json::to_string(record).map_err(|error| sqlx::Error::Encode(error.into()))
 }
