@@ -77,6 +77,7 @@ pub fn routes() -> Vec<Route> {
     [
         crm::companies::routes(),
         crm::contacts::routes(),
+        crm::contacts::import::routes(),
         webhooks::routes(),
         users::routes(),
         me::routes(),

@@ -25,6 +25,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
 pub use body::{MAX_BODY, Valid};
+pub use detach::Deadline;
 pub use etag::IfMatch;
 pub use path::{Id, Ids, Resource};
 

@@ -102,6 +102,13 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
+    if !doc.streams.is_empty() {
+        let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        for media_type in doc.streams {
+            body = body.content(*media_type, ContentBuilder::new().build());
+        }
+        operation = operation.request_body(Some(body.build()));
+    }
     let (needs, credentials): (_, &[&str]) = match route.access {
         Access::Public => ("Needs no credential.".to_owned(), &[]),
         Access::Any => ("Needs any credential.".to_owned(), &["apiKey", "bearer"]),
@@ -109,9 +116,11 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     };
     let credentials = credentials.iter().map(|name| SecurityRequirement::new(*name, [""; 0]));
     operation = operation.description(Some(needs)).securities(Some(credentials));
-    let (status, answer) = answer(&doc.outcome);
-    operation = operation.response(status, answer);
-    let with_body: &[_] = if doc.body.is_some() { &BODY_PROBLEMS } else { &[] };
+    for (status, answer) in answers(&doc.outcome) {
+        operation = operation.response(status, answer);
+    }
+    let with_body: &[_] =
+        if doc.body.is_some() || !doc.streams.is_empty() { &BODY_PROBLEMS } else { &[] };
     for (status, what) in
         PROBLEMS.iter().chain(with_body).copied().chain(doc.conflict.map(|what| ("409", what)))
     {
@@ -124,18 +133,34 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     operation.build()
 }
 
-fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
-    let (status, what, data) = match outcome {
-        Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
-        Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
-        Outcome::Accepted(schema) => ("202", "Begun", Some(reference(*schema))),
-        Outcome::Page(schema) => (
-            "200",
-            "A page of records",
-            Some(json!({"type": "array", "items": reference(*schema)})),
-        ),
-        Outcome::NoContent => ("204", "Done", None),
-    };
+fn answers(outcome: &Outcome) -> Vec<(&'static str, utoipa::openapi::Response)> {
+    let record = |status, what, schema| (status, answer(what, Some(reference(schema)), false));
+    match outcome {
+        Outcome::Data(schema) => vec![record("200", "The record", *schema)],
+        Outcome::Created(schema) => vec![record("201", "The new record", *schema)],
+        Outcome::Accepted(schema) => vec![record("202", "Begun", *schema)],
+        Outcome::AtOnceOrAccepted(schema) => {
+            vec![record("200", "Done", *schema), record("202", "Begun", *schema)]
+        }
+        Outcome::Page(schema) => {
+            let items = json!({"type": "array", "items": reference(*schema)});
+            vec![("200", answer("A page of records", Some(items), true))]
+        }
+        Outcome::File(media_type) => {
+            let content =
+                ContentBuilder::new().schema(schema_of(json!({"type": "string"}))).build();
+            let file = ResponseBuilder::new().description("The file").content(*media_type, content);
+            vec![("200", file.build())]
+        }
+        Outcome::NoContent => vec![("204", answer("Done", None, false))],
+    }
+}
+
+fn answer(
+    what: &'static str,
+    data: Option<serde_json::Value>,
+    paged: bool,
+) -> utoipa::openapi::Response {
     let mut response = ResponseBuilder::new().description(what);
     if let Some(data) = data {
         let mut envelope = json!({
@@ -147,14 +172,14 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
                 "metadata": {"$ref": "#/components/schemas/Metadata"},
             },
         });
-        if let Outcome::Page(_) = outcome {
+        if paged {
             envelope["properties"]["pagination"] =
                 json!({"$ref": "#/components/schemas/Pagination"});
         }
         response = response
             .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
     }
-    (status, response.build())
+    response.build()
 }
 
 fn reference(schema: SchemaOf) -> serde_json::Value {
@@ -194,8 +219,9 @@ fn record(outcome: &Outcome) -> Option<SchemaOf> {
         Outcome::Data(schema)
         | Outcome::Created(schema)
         | Outcome::Accepted(schema)
+        | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::NoContent => None,
+        Outcome::File(_) | Outcome::NoContent => None,
     }
 }
 

@@ -45,7 +45,7 @@ impl Contract {
         Self {
             writes,
             list: matches!(doc.outcome, Outcome::Page(_)),
-            streams: doc.streams,
+            streams: !doc.streams.is_empty(),
             parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),
             members: shown,
         }

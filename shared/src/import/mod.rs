@@ -224,7 +224,8 @@ impl Import {
     /// The same, with what follows from the rest.
     #[must_use]
     pub fn complete(mut self) -> Self {
-        let undoable = self.status == Status::Completed && !self.dry_run;
+        let ended = matches!(self.status, Status::Completed | Status::Failed);
+        let undoable = ended && !self.dry_run && self.created + self.updated > 0;
         self.undoable_until = self.finished_at.filter(|_| undoable).map(|end| end + UNDOABLE);
         self
     }

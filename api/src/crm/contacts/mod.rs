@@ -4,6 +4,7 @@
 
 mod company;
 mod http;
+pub mod import;
 mod input;
 mod store;
 mod unique;

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 
 use csv::{ByteRecord, ReaderBuilder};
+use shared::import::Fault;
 
 use super::source::{self, Source};
-use super::{Fault, Mapping, Raw, Sink, text_of};
-use crate::crm::contacts::import::draft::FIELDS;
+use super::{FIELDS, Mapping, Raw, Sink, text_of};
 use crate::error::{Details, Error, Result};
 use crate::http::json::{Members, Value};
 
+/// Columns that the api's own exports have and that it sets by itself.
+const READ_ONLY: [&str; 6] = ["id", "tenantId", "createdAt", "updatedAt", "version", "phoneE164"];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result<()> {
@@ -22,8 +24,7 @@ pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result
     let delimiter = delimiter(start);
     text.consume(skipped);
 
-    let mut reader =
-        ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
     let headers = names(reader.byte_headers().map_err(broken)?)?;
     let columns = columns(&headers, mapping)?;
     let mut record = ByteRecord::new();
@@ -34,9 +35,9 @@ pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result
             headers.iter().map(String::as_str).zip(cells.iter().map(AsRef::as_ref)).collect();
         let members = if record.len() != headers.len() {
             let what = format!("Has {} cells, the header has {}", record.len(), headers.len());
-            Err(Fault::row("VALIDATION_ERROR", what))
+            Err(Fault::field("row", what))
         } else if record.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
-            Err(Fault::row("VALIDATION_ERROR", "Must be UTF-8"))
+            Err(Fault::field("row", "Must be UTF-8"))
         } else {
             Ok(members(&columns, &cells))
         };
@@ -57,7 +58,9 @@ fn names(headers: &ByteRecord) -> Result<Vec<String>> {
     let names: std::result::Result<Vec<_>, _> = headers.iter().map(name).collect();
     match names {
         Ok(names) if names.iter().any(|name| !name.is_empty()) => Ok(names),
-        Ok(_) => Err(Error::BadRequest("The file needs a header with the names of its columns".into())),
+        Ok(_) => {
+            Err(Error::BadRequest("The file needs a header with the names of its columns".into()))
+        }
         Err(_) => Err(Error::BadRequest("The file must be UTF-8".into())),
     }
 }
@@ -75,7 +78,9 @@ fn columns(headers: &[String], mapping: &Mapping) -> Result<Vec<Option<&'static 
             None if header.starts_with('_') => None,
             None => FIELDS.iter().copied().find(|known| plain(known) == plain(header)),
         };
-        let wanted = mapping.get(header).is_none_or(Option::is_some) && !header.starts_with('_');
+        let wanted = mapping.get(header).is_none_or(Option::is_some)
+            && !header.starts_with('_')
+            && !READ_ONLY.contains(&header.as_str());
         if field.is_none() && wanted {
             let what = format!("Must be one of {}, or left out by the mapping", FIELDS.join(", "));
             faults.insert(format!("columns[{header}]"), what);

@@ -10,18 +10,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use shared::contacts::ContactPatch;
+use shared::import::rows::NewRow;
+use shared::import::{BATCH, Fault};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::draft::Draft;
+use super::options::Options;
 use crate::config::Config;
-use crate::error::{Details, Error, Result};
+use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::json::{Members, Value};
-pub(super) use source::{Chunks, Source};
+pub(super) use source::Source;
 
-/// Rows that travel together.
-pub(super) const BATCH: usize = 500;
+/// What a row can say.
+pub(super) const FIELDS: [&str; 6] =
+    ["name", "email", "phone", "company", "companyId", "externalId"];
+
+/// The longest row in bytes; a thousand of them are held in memory.
+const LONGEST: usize = 64 * 1024;
 
 /// Which column of a file is which field; `None` leaves the column out.
 pub(super) type Mapping = BTreeMap<String, Option<String>>;
@@ -50,34 +57,6 @@ impl Format {
     }
 }
 
-/// A row as it was sent and what was understood of it.
-#[derive(Debug)]
-pub(super) struct Row {
-    /// Its place among the rows, from 1.
-    pub number: i32,
-    /// The line of the file that it begins on, from 1.
-    pub line: Option<i32>,
-    /// As it was sent.
-    pub input: String,
-    /// What it says, or why it says nothing.
-    pub draft: std::result::Result<Draft, Fault>,
-}
-
-/// Why a row was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// As for whole requests.
-    pub code: &'static str,
-    /// By field.
-    pub details: Details,
-}
-
-impl Fault {
-    fn row(code: &'static str, what: impl Into<String>) -> Self {
-        Self { code, details: Details::from([("row".to_owned(), what.into())]) }
-    }
-}
-
 /// A row as one of the formats reads it.
 struct Raw {
     line: Option<u64>,
@@ -87,16 +66,21 @@ struct Raw {
 
 /// Batches of rows, and in the end whether the file was whole.
 pub(super) struct Rows {
-    batches: mpsc::Receiver<Vec<Row>>,
+    batches: mpsc::Receiver<Vec<NewRow>>,
     reader: JoinHandle<Result<()>>,
 }
 
 impl Rows {
     /// Begins to read what comes through `source`.
-    pub(super) fn read(format: Format, source: Source, most: usize, config: Arc<Config>) -> Self {
+    pub(super) fn read(
+        format: Format,
+        source: Source,
+        options: Options,
+        config: Arc<Config>,
+    ) -> Self {
         let (sender, batches) = mpsc::channel(2);
         let reader = tokio::task::spawn_blocking(move || {
-            let mut sink = Sink { sender, batch: Vec::new(), count: 0, most, config };
+            let mut sink = Sink { sender, batch: Vec::new(), count: 0, options, config };
             match format {
                 Format::Json => json::read(source, &mut sink)?,
                 Format::Ndjson => ndjson::read(source, &mut sink)?,
@@ -108,7 +92,7 @@ impl Rows {
     }
 
     /// The next rows.
-    pub(super) async fn next(&mut self) -> Option<Vec<Row>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<NewRow>> {
         self.batches.recv().await
     }
 
@@ -124,38 +108,51 @@ impl Rows {
 
 /// Where the formats put their rows.
 struct Sink {
-    sender: mpsc::Sender<Vec<Row>>,
-    batch: Vec<Row>,
+    sender: mpsc::Sender<Vec<NewRow>>,
+    batch: Vec<NewRow>,
     count: usize,
-    most: usize,
+    options: Options,
     config: Arc<Config>,
 }
 
 impl Sink {
     fn take(&mut self, raw: Raw) -> Result<()> {
-        if self.count == self.most {
-            return Err(Error::field("rows", format!("Must be at most {}", self.most)));
+        let (most, otherwise) = self.options.most();
+        if self.count == most {
+            return Err(Error::field("rows", otherwise));
         }
         self.count += 1;
-        let draft = raw.members.and_then(|members| {
-            Fields::new(members, &self.config.targets).read::<Draft>().map_err(|error| Fault {
-                code: error.code(),
-                details: error.details().unwrap_or_default(),
-            })
+        let number = i32::try_from(self.count).unwrap_or(i32::MAX);
+        if raw.input.len() > LONGEST {
+            return Err(Error::field(format!("rows[{number}]"), "Must be at most 64 KiB"));
+        }
+        let options = self.options;
+        let read = raw.members.and_then(|members| self.read(members)).and_then(|patch| {
+            options.check(&patch)?;
+            Ok(patch)
         });
-        self.batch.push(Row {
-            number: i32::try_from(self.count).unwrap_or(i32::MAX),
-            line: raw.line.and_then(|line| i32::try_from(line).ok()),
-            input: raw.input,
-            draft,
-        });
+        let line = raw.line.and_then(|line| i32::try_from(line).ok());
+        self.batch.push(NewRow { row: number, line, input: raw.input, read });
         if self.batch.len() == BATCH { self.flush() } else { Ok(()) }
     }
 
+    fn read(&self, members: Members) -> std::result::Result<ContactPatch, Fault> {
+        let fields = Fields::new(members, &self.config.targets);
+        fields.read().map_err(|error| Fault {
+            code: error.code(),
+            details: error.details().unwrap_or_default(),
+        })
+    }
+
     fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
         let batch = std::mem::take(&mut self.batch);
         // Nobody listens any more: the request is over.
-        self.sender.blocking_send(batch).map_err(|_| Error::BadRequest("The import was given up".into()))
+        self.sender
+            .blocking_send(batch)
+            .map_err(|_| Error::BadRequest("The import was given up".into()))
     }
 }
 
@@ -168,7 +165,11 @@ fn text_of(input: &impl Serialize) -> String {
 fn members(text: &str) -> std::result::Result<Members, Fault> {
     match crate::http::json::parse(text.as_bytes()) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Fault::row("VALIDATION_ERROR", "Must be an object")),
-        Err(error) => Err(Fault::row("INVALID_JSON", error.to_string())),
+        Ok(_) => Err(Fault::field("row", "Must be an object")),
+        Err(error) => Err(not_json(error.to_string())),
     }
+}
+
+fn not_json(what: impl Into<String>) -> Fault {
+    Fault { code: "INVALID_JSON", ..Fault::field("row", what) }
 }

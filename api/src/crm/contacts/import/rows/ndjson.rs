@@ -3,24 +3,20 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use super::source::{self, Source};
-use super::{Fault, Raw, Sink, members, text_of};
-use crate::error::Result;
-use crate::http::MAX_BODY;
-
-/// The longest line in bytes: what the body of a single contact may be.
-const LONGEST: u64 = MAX_BODY as u64;
+use super::{LONGEST, Raw, Sink, members, not_json, text_of};
+use crate::error::{Error, Result};
 
 pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
     let mut lines = BufReader::new(source);
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        let read = lines.by_ref().take(LONGEST + 1).read_until(b'\n', &mut line);
+        let read = lines.by_ref().take(LONGEST as u64 + 2).read_until(b'\n', &mut line);
         if read.map_err(source::unbroken)? == 0 {
             return Ok(());
         }
-        if line.len() as u64 > LONGEST && !line.ends_with(b"\n") {
-            return Err(crate::error::Error::PayloadTooLarge(MAX_BODY));
+        if line.len() > LONGEST && !line.ends_with(b"\n") {
+            return Err(Error::field(format!("line {number}"), "Must be at most 64 KiB"));
         }
         let raw = match std::str::from_utf8(&line).map(str::trim) {
             Ok("") => continue,
@@ -28,7 +24,7 @@ pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
             Err(_) => Raw {
                 line: Some(number),
                 input: text_of(&String::from_utf8_lossy(&line)),
-                members: Err(Fault::row("INVALID_JSON", "Must be UTF-8")),
+                members: Err(not_json("Must be UTF-8")),
             },
         };
         sink.take(raw)?;

@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// The largest upload in bytes: 64 MiB.
 pub(super) const MOST: usize = 64 * 1024 * 1024;
+/// What is read beyond it and thrown away, so that its sender gets the answer instead of a reset.
+const MAX_DRAIN: usize = 16 * 1024 * 1024;
 /// How long an upload may pause.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,24 +35,29 @@ impl Source {
 
 impl Chunks {
     /// Hands on everything that a body holds, until it ends, pauses too long or is too long; the reader is told why.
-    pub(in super::super) async fn pump<E: std::fmt::Display>(
-        self,
-        body: impl Stream<Item = Result<Bytes, E>>,
-    ) {
+    /// What comes after the reader has stopped is thrown away, up to a limit.
+    pub(in super::super) async fn pump(self, body: impl Stream<Item = Result<Bytes, Error>>) {
         let mut body = std::pin::pin!(body);
-        let mut seen = 0;
+        let (mut seen, mut listens) = (0, true);
         loop {
             let chunk = match tokio::time::timeout(PATIENCE, body.next()).await {
-                Err(_) => Err(broken(Error::SlowBody)),
+                Err(_) => Err(Error::SlowBody),
                 Ok(None) => return,
-                Ok(Some(Err(_))) => Err(broken(Error::BadRequest("The body broke off".into()))),
-                Ok(Some(Ok(chunk))) => {
-                    seen += chunk.len();
-                    if seen > MOST { Err(broken(Error::PayloadTooLarge(MOST))) } else { Ok(chunk) }
-                }
+                Ok(Some(chunk)) => chunk,
             };
-            let last = chunk.is_err();
-            if self.0.send(chunk).await.is_err() || last {
+            let chunk = chunk.and_then(|chunk| {
+                seen += chunk.len();
+                if listens && seen > MOST { Err(Error::PayloadTooLarge(MOST)) } else { Ok(chunk) }
+            });
+            let over = match &chunk {
+                Err(Error::PayloadTooLarge(_)) => false,
+                Err(_) => true,
+                Ok(_) => seen > MOST + MAX_DRAIN,
+            };
+            if listens {
+                listens = !chunk.is_err() & self.0.send(chunk.map_err(broken)).await.is_ok();
+            }
+            if over {
                 return;
             }
         }
