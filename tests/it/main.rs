@@ -13,6 +13,7 @@ mod disk;
 mod envelope;
 mod fairness;
 mod held;
+mod imports;
 mod isolation;
 mod lists;
 mod migrations;
