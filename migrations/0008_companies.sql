@@ -5,14 +5,14 @@ create table companies (
     name        text not null,
     industry    text,       -- a slug; the api knows which exist
     website     text,
-    employees   integer constraint companies_employees_possible check (employees between 0 and 10000000),
+    employees   bigint constraint companies_employees_possible check (employees between 0 and 10000000),
     version     integer not null default 1,
     created_at  timestamptz not null,
     updated_at  timestamptz not null,
     deleted_at  timestamptz,
     name_key    text collate "C" not null generated always as (lower(name)) stored,
     website_key text collate "C" generated always as (lower(website)) stored,
-    employees_key integer not null generated always as (coalesce(employees, -1)) stored, -- to sort by: unknown is least
+    employees_key bigint not null generated always as (coalesce(employees, -1)) stored, -- to sort by: unknown is least
     search      text not null generated always as (lower(name || ' ' || coalesce(website, ''))) stored,
     primary key (tenant_id, id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);

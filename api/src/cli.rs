@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use shared::id::{TenantId, UserId};
+use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::settings::Value as _;
 
+use crate::commands::limits::Wanted;
 use crate::commands::user::NewUser;
 use crate::commands::{self, CommandResult};
 use crate::config::Config;
+use crate::limit::Class;
 use crate::serve;
 
 /// The REST API of Liaison.
@@ -73,6 +75,21 @@ enum Tenant {
         #[arg(long)]
         json: bool,
     },
+    /// Give a tenant, or one of its keys, a rate limit of its own
+    Limits {
+        /// The tenant's id
+        #[arg(long)]
+        tenant: TenantId,
+        /// The id of one of its API keys; all of the tenant without
+        #[arg(long)]
+        key: Option<ApiKeyId>,
+        /// What is limited: login, qr, `qr_poll`, refresh, write or read
+        #[arg(long, value_parser = Class::parse)]
+        class: Class,
+        /// Such as 1000/1m; off; or default, to be limited like the others again
+        #[arg(long, value_parser = Wanted::parse)]
+        limit: Wanted,
+    },
 }
 
 #[derive(Subcommand)]
@@ -111,6 +128,9 @@ async fn dispatch(command: Command) -> CommandResult {
         }
         Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, json })) => {
             commands::tenant::create(Config::from_env()?, &name, &owner_email, json).await
+        }
+        Command::Admin(Admin::Tenant(Tenant::Limits { tenant, key, class, limit })) => {
+            commands::limits::set(Config::from_env()?, tenant, key, class, limit).await
         }
         Command::Admin(Admin::User(User::Create(new))) => {
             commands::user::create(Config::from_env()?, new).await

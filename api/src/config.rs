@@ -12,6 +12,7 @@ use shared::webhook::target::TargetPolicy;
 use crate::auth::api_key::Pepper;
 use crate::auth::token::TokenKeys;
 use crate::http::address::TrustedProxies;
+use crate::limit::LimitConfig;
 
 /// Everything `api serve` and `api admin` need.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub db: DbConfig,
     /// After which a caller is answered 503.
     pub request_timeout: Duration,
+    /// How often callers may do what.
+    pub limits: LimitConfig,
     /// Hashes API keys.
     pub pepper: Pepper,
     /// Signs and verifies access tokens.
@@ -80,6 +83,7 @@ impl Config {
             settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
         let request_timeout =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
+        let limits = LimitConfig::read(settings);
         let pepper = settings.required(
             "API_KEY_PEPPER",
             "Hashes API keys: base64 of 32 random bytes; see `api admin keys`",
@@ -105,6 +109,7 @@ impl Config {
                 settings: &[],
             },
             request_timeout: request_timeout?,
+            limits: limits?,
             pepper: pepper?,
             tokens: tokens?,
             keyring: keyring?,

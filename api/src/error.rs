@@ -7,6 +7,8 @@ use http::StatusCode;
 use shared::db::fault;
 use shared::scope::Scope;
 
+use crate::limit::Decision;
+
 /// What is wrong with each field, by its path (`stages[0].name`).
 pub type Details = BTreeMap<String, String>;
 
@@ -34,6 +36,9 @@ pub enum Error {
     /// The caller is known and may not do this.
     #[error("This needs the scope {0}")]
     InsufficientScope(Scope),
+    /// The caller is known, and no scope would help.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// No such record in the caller's tenant.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -67,6 +72,9 @@ pub enum Error {
     /// The body did not arrive in time.
     #[error("The body did not arrive in time")]
     SlowBody,
+    /// One request too many.
+    #[error("Too many requests")]
+    RateLimited(Decision),
     /// Too busy, too slow, or the database is away: worth another try.
     #[error("The service is temporarily unavailable")]
     Unavailable(#[source] BoxError),
@@ -107,6 +115,7 @@ impl Error {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
@@ -118,6 +127,7 @@ impl Error {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             Self::Other(status) if status.is_client_error() => (*status, "BAD_REQUEST"),
@@ -133,6 +143,7 @@ impl Error {
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }
+            Self::RateLimited(decision) => Some(decision.details()),
             Self::PreconditionFailed(version) => {
                 Some(Details::from([("version".into(), version.to_string())]))
             }

@@ -1,6 +1,7 @@
 //! The REST API. `crm` holds the records, `webhooks` who hears of their changes, `auth` who may ask, `http` what
 //! all of them share.
 
+mod api_keys;
 pub mod audit;
 pub mod auth;
 pub mod cli;
@@ -10,7 +11,7 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
 pub mod me;
 pub mod meta;
 mod serve;
@@ -24,10 +25,11 @@ use std::sync::Arc;
 pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
 
-use auth::Caller;
+use auth::{Caller, LastUsed};
 use config::Config;
 use http::routes::Route;
 use http::{Answer, Reply};
+use limit::Limits;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -36,9 +38,20 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
+    /// How often callers may do what.
+    pub limits: Limits,
+    /// When keys were last used.
+    pub used: LastUsed,
 }
 
 impl App {
+    /// Puts the parts together, within a runtime.
+    #[must_use]
+    pub fn new(db: Db, config: Config) -> Self {
+        let limits = Limits::new(config.limits.clone(), db.clock().clone());
+        Self { db, config: Arc::new(config), limits, used: LastUsed::default() }
+    }
+
     /// Begins a transaction that sees the caller's tenant only.
     ///
     /// # Errors
@@ -79,6 +92,7 @@ pub fn routes() -> Vec<Route> {
         crm::contacts::routes(),
         crm::contacts::import::routes(),
         webhooks::routes(),
+        api_keys::routes(),
         users::routes(),
         me::routes(),
         settings::routes(),

@@ -1,11 +1,14 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
+mod api_keys;
 mod architecture;
+mod audit;
 mod auth;
 mod boot;
 mod cancellation;
 mod catalog;
+mod companies;
 mod contacts;
 mod crash;
 mod delivery;
@@ -15,13 +18,17 @@ mod fairness;
 mod held;
 mod imports;
 mod isolation;
+mod limits;
 mod lists;
+mod meta;
 mod migrations;
 mod receivers;
 mod requests;
 mod resend;
 mod schedule;
+mod settings;
 mod signing;
 mod telemetry;
+mod users;
 mod webhooks;
 mod workers;

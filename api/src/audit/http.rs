@@ -1,6 +1,6 @@
 //! The audit log over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::EntryId;
 use shared::scope::Scope;
 
@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Data, Id, Listed};
+use crate::http::{Data, Id, Listed, Params};
 use crate::list::ListQuery;
 
 /// What can be done with the audit log: read it.
@@ -28,9 +28,9 @@ pub fn routes() -> Routes {
 async fn list(
     caller: Caller,
     State(app): State<App>,
-    RawQuery(query): RawQuery,
+    params: Params,
 ) -> Result<Listed<AuditEntry>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

@@ -88,12 +88,15 @@ impl Resource for EntryId {
 pub static LIST: List = List {
     columns: &[
         Column { name: "actorType", sql: "actor_type", kind: Kind::OneOf(audit::Actor::KINDS) },
+        Column { name: "actorId", sql: "actor_id", kind: Kind::Id },
+        Column { name: "recordId", sql: "record_id", kind: Kind::Id },
         Column { name: "action", sql: "action", kind: Kind::Exact },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's audit log.

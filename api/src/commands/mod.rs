@@ -1,5 +1,6 @@
 //! What `api` does besides serving. Results go to standard output, and only results.
 
+pub(crate) mod limits;
 pub(crate) mod tenant;
 pub(crate) mod user;
 

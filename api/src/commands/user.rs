@@ -1,6 +1,5 @@
 //! `api admin user create`.
 
-use crate::http::json::Value;
 use shared::db::Origin;
 use shared::db::check::{self, Process};
 use shared::id::TenantId;
@@ -9,6 +8,7 @@ use shared::{Clock, Db};
 
 use super::{CommandResult, say};
 use crate::config::Config;
+use crate::http::json::Value;
 use crate::http::rules;
 use crate::users;
 

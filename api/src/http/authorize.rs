@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::deprecation::Deprecation;
 use super::envelope::Said;
+use super::limits;
 use super::observe::RequestFacts;
 use super::once::Once;
-use super::routes::Access;
+use super::routes::{Access, Class};
 use super::terms::Contract;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
@@ -22,11 +23,13 @@ use crate::error::{Error, Result};
 pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
+    pub(super) class: Class,
     pub(super) contract: Arc<Contract>,
     pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, then checks the scope; a public route asks for neither. Then reads how the caller wants it done.
+/// Authenticates, counts, then checks the scope; a public route is counted only. Then reads how the caller wants it
+/// done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = admit(&guard, request, next).await.into_response();
     if let Some(deprecation) = guard.deprecation {
@@ -36,7 +39,21 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
-    let caller = permitted(guard, request.headers(), request.extensions().get()).await?;
+    let found = match guard.access {
+        Access::Public => Ok(None),
+        Access::Any | Access::Scope(_) => {
+            let facts = request.extensions().get::<RequestFacts>().cloned();
+            identify(&guard.app, request.headers(), facts).await.map(Some)
+        }
+    };
+    let known = found.as_ref().ok().and_then(Option::as_ref);
+    limits::enforce(&guard.app, guard.class, known, &mut request).await?;
+    let caller = found?;
+    if let (Access::Scope(scope), Some(caller)) = (guard.access, &caller)
+        && !caller.holds(scope)
+    {
+        return Err(Error::InsufficientScope(scope));
+    }
     let (dry_run, fields) = guard.contract.read(request.uri())?;
     let mut response = match caller {
         None => next.run(request).await,
@@ -71,22 +88,6 @@ async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Re
         return Ok(earlier.into_response());
     }
     Ok(response)
-}
-
-/// The caller, if the route asks for one; never without the right that it asks for.
-async fn permitted(
-    guard: &Guard,
-    headers: &HeaderMap,
-    facts: Option<&RequestFacts>,
-) -> Result<Option<Caller>> {
-    if guard.access == Access::Public {
-        return Ok(None);
-    }
-    let caller = identify(&guard.app, headers, facts.cloned()).await?;
-    match guard.access {
-        Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
-        _ => Ok(Some(caller)),
-    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

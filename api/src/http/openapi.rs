@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
 };
@@ -23,13 +24,31 @@ use super::doc::{Outcome, SchemaOf};
 use super::routes::{Access, Route};
 
 /// The answers that any route may give besides its own.
-const PROBLEMS: [(&str, &str); 6] = [
+const PROBLEMS: [(&str, &str); 7] = [
     ("400", "The request is not valid; `details` names every failing field"),
     ("401", "No valid credential"),
     ("403", "The credential lacks the scope"),
     ("404", "No such record in the tenant"),
+    (LIMITED, "One request too many; try again after `Retry-After` seconds"),
     ("500", "A fault of ours; quote the request id"),
     ("503", "Temporarily unavailable; try again"),
+];
+
+/// The status of one request too many.
+const LIMITED: &str = "429";
+
+/// What the headers of a limited route say; all answers have them but `Retry-After`, which comes with [`LIMITED`].
+const LIMIT_HEADERS: [(&str, Type, &str); 6] = [
+    ("X-RateLimit-Limit", Type::Integer, "Requests in a window"),
+    ("X-RateLimit-Remaining", Type::Integer, "Requests that may follow at once"),
+    (
+        "X-RateLimit-Reset",
+        Type::Integer,
+        "Unix seconds of the end of the window, or of the next request admitted",
+    ),
+    ("RateLimit-Policy", Type::String, "The limit: `\"read\";q=100;w=900`"),
+    ("RateLimit", Type::String, "What is left of it, and for how long: `\"read\";r=99;t=655`"),
+    ("Retry-After", Type::Integer, "Seconds to wait"),
 ];
 
 /// The answers that any route with a body may give besides.
@@ -99,7 +118,7 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             ContentBuilder::new().schema(Some(Ref::from_schema_name((body.name)()))).build();
         let body = RequestBodyBuilder::new()
             .content("application/json", content)
-            .required(Some(Required::True));
+            .required(Some(if doc.body_optional { Required::False } else { Required::True }));
         operation = operation.request_body(Some(body.build()));
     }
     if !doc.streams.is_empty() {
@@ -125,12 +144,20 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         PROBLEMS.iter().chain(with_body).copied().chain(doc.conflict.map(|what| ("409", what)))
     {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
-        operation = operation.response(
-            status,
-            ResponseBuilder::new().description(what).content("application/json", content).build(),
-        );
+        let response =
+            ResponseBuilder::new().description(what).content("application/json", content);
+        let response = if status == LIMITED { limit_headers(response) } else { response };
+        operation = operation.response(status, response.build());
     }
     operation.build()
+}
+
+fn limit_headers(response: ResponseBuilder) -> ResponseBuilder {
+    LIMIT_HEADERS.into_iter().fold(response, |response, (name, schema_type, what)| {
+        let schema = ObjectBuilder::new().schema_type(schema_type);
+        response
+            .header(name, HeaderBuilder::new().schema(Some(schema)).description(Some(what)).build())
+    })
 }
 
 fn answers(outcome: &Outcome) -> Vec<(&'static str, utoipa::openapi::Response)> {

@@ -93,13 +93,12 @@ impl Routes {
         T: 'static,
     {
         let access = access.into();
-        let patch = doc.clone().named_after("update", "patch");
-        self.add(Method::PUT, path, access, handler.clone(), doc).add(
+        self.add(Method::PUT, path, access, handler.clone(), doc.clone()).add(
             Method::PATCH,
             path,
             access,
             handler,
-            patch,
+            doc.named_after("update", "patch"),
         )
     }
 
@@ -187,8 +186,8 @@ impl Routes {
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let contract = Contract::of(&route.method, &route.doc).into();
-        let (access, deprecation) = (route.access, route.deprecation);
-        let guard = authorize::Guard { app: app.clone(), access, contract, deprecation };
+        let (access, class, deprecation) = (route.access, route.class, route.deprecation);
+        let guard = authorize::Guard { app: app.clone(), access, class, contract, deprecation };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),

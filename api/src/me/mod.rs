@@ -6,6 +6,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::id::{ApiKeyId, SessionId, TenantId};
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 
@@ -79,7 +80,7 @@ impl Representation for Me {}
 /// # Errors
 /// The database's.
 pub async fn show(tx: &mut TenantTx, caller: &Caller) -> Result<Me> {
-    let scopes = caller.scopes().map(|scope| scope.as_str()).collect();
+    let scopes = caller.scopes().map(Scope::as_str).collect();
     let tenant = store::tenant(tx).await?;
     let (user, api_key, session) = match caller.principal {
         Principal::User { id, session } => {

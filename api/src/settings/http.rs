@@ -16,6 +16,7 @@ pub fn routes() -> Routes {
     let get = Doc::data::<Settings>("getSettings", "Get the tenant's settings");
     let change = Doc::data::<Settings>("updateSettings", "Change the tenant's settings")
         .body::<SettingsPatch>()
+        .conditional()
         .conflict("E-mail addresses shall be unique and contacts share some");
     Routes::under("/api/v1/tenant/settings", "Settings")
         .get("", Scope::SettingsRead, show, get)

@@ -120,10 +120,14 @@ fn is_region(part: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
     #[test]
     fn a_locale_is_a_language_perhaps_a_script_and_perhaps_a_region() {
         for good in ["en", "en-US", "gsw-CH", "zh-Hant", "zh-Hant-TW", "es-419"] {
-            assert!(locale(Value::String(good.into())).is_ok(), "{good}");
+            assert!(locale(text(good)).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -139,17 +143,17 @@ mod tests {
             "en-US ",
             "en-41",
         ] {
-            assert!(locale(Value::String(bad.into())).is_err(), "{bad}");
+            assert!(locale(text(bad)).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_time_zone_is_a_name_that_the_world_knows() {
         for good in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata"] {
-            assert!(timezone(Value::String(good.into())).is_ok(), "{good}");
+            assert!(timezone(text(good)).is_ok(), "{good}");
         }
         for bad in ["", "Berlin", "europe/berlin", "+01:00", "Europe/Atlantis", "UTC "] {
-            assert!(timezone(Value::String(bad.into())).is_err(), "{bad}");
+            assert!(timezone(text(bad)).is_err(), "{bad}");
         }
     }
 }

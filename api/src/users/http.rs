@@ -1,6 +1,6 @@
 //! Users over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::UserId;
 use shared::scope::Scope;
 
@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Data, Id, Listed};
+use crate::http::{Data, Id, Listed, Params};
 use crate::list::ListQuery;
 
 /// What can be done with users.
@@ -20,12 +20,8 @@ pub fn routes() -> Routes {
         .get("/{id}", Scope::UsersRead, show, Doc::data::<User>("getUser", "Get a user"))
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<User>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<User>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

@@ -64,6 +64,7 @@ pub static LIST: List = List {
         Column { name: "name", sql: "name_key", kind: Kind::Folded },
         Column { name: "email", sql: "email_key", kind: Kind::Folded },
         Column { name: "role", sql: "role", kind: Kind::OneOf(Role::NAMES) },
+        Column { name: "active", sql: "active", kind: Kind::Bool },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
     ],
@@ -75,6 +76,7 @@ pub static LIST: List = List {
     ],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's users.

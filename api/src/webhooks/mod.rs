@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::expand::{Records, records};
 use crate::http::fields::{Change, Checked, Fault, Fields, Input};
 use crate::http::json::Value;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
@@ -187,6 +188,7 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's webhooks.
@@ -232,6 +234,11 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
     store::find(tx, id).await?.ok_or_else(WebhookId::not_found)
+}
+
+/// The webhooks that other records refer to.
+async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    records(&store::find_all(tx, ids).await?, |webhook| webhook.id.0)
 }
 
 /// Merges a change into a webhook. Switched on again, it forgets why it was switched off, and held deliveries go out.

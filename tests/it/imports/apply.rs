@@ -32,7 +32,13 @@ async fn upsert_changes_what_matches_in_any_case_and_creates_the_rest() {
     let names: Vec<_> = app.announced().await;
     assert_eq!(names, ["contact.created", "contact.updated", "contact.created", "contact.updated"]);
     // The same once more changes nothing, and an empty cell says nothing.
-    let again = csv(&acme, "?mode=upsert", "name,email,company\nBob,bob@example.com,\nAda,ada@example.com,\n").await.ok();
+    let again = csv(
+        &acme,
+        "?mode=upsert",
+        "name,email,company\nBob,bob@example.com,\nAda,ada@example.com,\n",
+    )
+    .await
+    .ok();
     assert_eq!(counts(&again), [0, 1, 1, 0], "{again:#}");
     assert_eq!(acme.get(&contact_at(&ada)).await.ok()["company"], "Engines");
 }
@@ -111,7 +117,10 @@ async fn a_row_that_matches_more_than_one_contact_is_refused() {
     for mode in ["upsert", "skip"] {
         let import = import(&acme, &format!("?mode={mode}"), rows.clone()).await.ok();
         assert_eq!(counts(&import), [0, 0, 0, 1]);
-        assert_eq!(import["errors"][0]["details"], json!({"email": "Matches more than one contact"}));
+        assert_eq!(
+            import["errors"][0]["details"],
+            json!({"email": "Matches more than one contact"})
+        );
     }
 }
 
@@ -119,7 +128,8 @@ async fn a_row_that_matches_more_than_one_contact_is_refused() {
 async fn a_company_gives_its_name_to_the_contacts_that_are_imported_into_it() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let company = acme.post("/api/v1/connection/companies", json!({"name": "Engines"})).await.created();
+    let company =
+        acme.post("/api/v1/connection/companies", json!({"name": "Engines"})).await.created();
     let rows = json!([{"name": "Ada", "companyId": company["id"]}]);
     import(&acme, "", rows).await.ok();
     let ada = named(&acme, "Ada").await;
@@ -140,7 +150,10 @@ async fn silenced_imports_announce_nothing_and_are_audited_all_the_same() {
         .fetch_all(app.database.admin())
         .await
         .unwrap();
-    assert_eq!(audited, ["contact.created", "contact.created", "contact.created", "import.created"]);
+    assert_eq!(
+        audited,
+        ["contact.created", "contact.created", "contact.created", "import.created"]
+    );
 }
 
 #[tokio::test]
@@ -166,7 +179,8 @@ async fn an_atomic_import_takes_all_rows_or_none() {
     import(&acme, "?atomic=true", rows.clone()).await.ok();
     assert_eq!((total(&acme).await, app.announced().await.len()), (3, 3));
     rows[2] = json!({"name": "Nobody", "companyId": "nobody"});
-    for rows in [rows, json!([{"name": "A", "externalId": "1"}, {"name": "B", "externalId": "1"}])] {
+    for rows in [rows, json!([{"name": "A", "externalId": "1"}, {"name": "B", "externalId": "1"}])]
+    {
         let failed = import(&acme, "?atomic=true", rows).await.ok();
         assert_eq!((&failed["status"], counts(&failed)), (&json!("failed"), [0, 0, 0, 1]));
         assert_eq!(failed["error"], "Nothing was imported, because rows failed");

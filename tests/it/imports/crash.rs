@@ -32,8 +32,10 @@ async fn a_worker_that_is_killed_half_way_loses_no_row_and_doubles_none() {
     let deadline = Instant::now() + PATIENCE;
     let (mut kills, mut seen) = (0, 0);
     loop {
-        let status: String =
-            sqlx::query_scalar("select status from imports").fetch_one(stage.admin()).await.unwrap();
+        let status: String = sqlx::query_scalar("select status from imports")
+            .fetch_one(stage.admin())
+            .await
+            .unwrap();
         if status == "completed" {
             break;
         }
@@ -51,7 +53,10 @@ async fn a_worker_that_is_killed_half_way_loses_no_row_and_doubles_none() {
     let rows = i64::try_from(ROWS).unwrap();
     assert_eq!(count(&stage, "select count(*) from contacts").await, rows);
     assert_eq!(count(&stage, "select count(distinct name) from contacts").await, rows);
-    assert_eq!(count(&stage, "select count(*) from audit_log where action = 'contact.created'").await, rows);
+    assert_eq!(
+        count(&stage, "select count(*) from audit_log where action = 'contact.created'").await,
+        rows
+    );
     let announced = "select (select count(*) from outbox) + (select count(distinct occurrence_id) from webhook_events)";
     while count(&stage, "select count(*) from outbox").await > 0 {
         assert!(Instant::now() < deadline);

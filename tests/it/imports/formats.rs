@@ -80,7 +80,8 @@ async fn every_failing_field_of_every_row_is_named_and_the_good_rows_are_taken()
     assert_eq!(details[2], &json!({"name": "Must not be null"}));
     assert_eq!(details[3], &json!({"companyId": "No such company"}));
     assert_eq!(total(&acme).await, 1);
-    let twice = send(&acme, "", "application/x-ndjson", "{\"name\":\"A\",\"name\":\"B\"}\n{\n").await;
+    let twice =
+        send(&acme, "", "application/x-ndjson", "{\"name\":\"A\",\"name\":\"B\"}\n{\n").await;
     let twice = twice.ok();
     assert_eq!(counts(&twice), [0, 0, 0, 2]);
     assert_eq!(twice["errors"][0]["code"], "INVALID_JSON");
@@ -116,7 +117,10 @@ async fn a_file_that_cannot_be_read_as_a_whole_imports_nothing() {
     }
     let columns = csv(&acme, "", "name,shoe size,name\nAda,7,Ada\n").await.body;
     let known = "Must be one of name, email, phone, company, companyId, externalId, or left out by the mapping";
-    assert_eq!(columns["details"], json!({"columns[shoe size]": known, "columns[name]": "Is there twice"}));
+    assert_eq!(
+        columns["details"],
+        json!({"columns[shoe size]": known, "columns[name]": "Is there twice"})
+    );
     assert_eq!(total(&acme).await, 0);
     assert_eq!(acme.get(super::IMPORTS).await.page().pagination["total"], 0);
 }
@@ -138,7 +142,9 @@ async fn a_form_is_a_mapping_if_any_and_then_a_file() {
         let body = form(&acme, "", &parts).await.problem(400, "VALIDATION_ERROR");
         assert!(body["details"].get(detail).is_some(), "{parts:?}: {body:#}");
     }
-    form(&acme, "", &[(mapping, "{\"Who\":\"name\"}"), file, (mapping, "{}")]).await.problem(400, "BAD_REQUEST");
+    form(&acme, "", &[(mapping, "{\"Who\":\"name\"}"), file, (mapping, "{}")])
+        .await
+        .problem(400, "BAD_REQUEST");
     assert_eq!(total(&acme).await, 0);
 }
 
@@ -161,7 +167,9 @@ async fn parameters_are_checked_and_limits_are_named() {
         assert!(body["details"].get(field).is_some(), "{query}: {body:#}");
     }
     let many = people(1001);
-    import(&acme, "?async=false", many).await.invalid(&json!({"rows": "Must be 1 to 1000 with async=false"}));
+    import(&acme, "?async=false", many)
+        .await
+        .invalid(&json!({"rows": "Must be 1 to 1000 with async=false"}));
     let many = people(10_001);
     import(&acme, "?atomic=true", many.clone())
         .await

@@ -22,7 +22,10 @@ async fn more_than_a_thousand_rows_are_accepted_and_done_by_the_worker() {
     assert_eq!(answer.status, 202, "{:#}", answer.body);
     let location = answer.header("location").to_owned();
     let begun = &answer.body["data"];
-    assert_eq!((&begun["status"], &begun["total"], &begun["processed"]), (&json!("queued"), &json!(1200), &json!(1)));
+    assert_eq!(
+        (&begun["status"], &begun["total"], &begun["processed"]),
+        (&json!("queued"), &json!(1200), &json!(1))
+    );
     assert_eq!(total(&acme).await, 0);
 
     app.worker().import().await.unwrap();
@@ -31,10 +34,12 @@ async fn more_than_a_thousand_rows_are_accepted_and_done_by_the_worker() {
     assert_eq!(counts(&done), [1198, 0, 1, 1]);
     assert_eq!(done["errors"][0]["row"], 1101);
     assert_eq!((total(&acme).await, app.outbox().await.len()), (1198, 1198));
-    let actors: Vec<String> = sqlx::query_scalar("select distinct actor_type from audit_log where action = 'contact.created'")
-        .fetch_all(app.database.admin())
-        .await
-        .unwrap();
+    let actors: Vec<String> = sqlx::query_scalar(
+        "select distinct actor_type from audit_log where action = 'contact.created'",
+    )
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap();
     assert_eq!(actors, ["api_key"], "it was the caller who changed them");
 
     let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await;
@@ -94,17 +99,23 @@ async fn an_upload_that_breaks_off_or_stops_leaves_nothing_behind() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let row = "{\"name\":\"Ada\"}\n".repeat(1500);
-    send(&acme, "", "application/x-ndjson", format!("{row}{}", "x".repeat(70_000))).await.problem(400, "VALIDATION_ERROR");
+    send(&acme, "", "application/x-ndjson", format!("{row}{}", "x".repeat(70_000)))
+        .await
+        .problem(400, "VALIDATION_ERROR");
     assert_eq!(acme.get(IMPORTS).await.page().pagination["total"], 0);
 
     let path = format!("{CONTACTS}/import");
-    let chunks = [Ok(hyper::body::Frame::data(Bytes::from(row))), Err(std::io::Error::other("hung up"))];
+    let chunks =
+        [Ok(hyper::body::Frame::data(Bytes::from(row))), Err(std::io::Error::other("hung up"))];
     let body = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(chunks)));
     let request = acme.request(Method::POST, &path).header("content-type", "application/x-ndjson");
     assert!(request.body(body).send().await.is_err());
     let mut left = 1;
     for _ in 0..600 {
-        left = sqlx::query_scalar("select count(*) from imports").fetch_one(app.database.admin()).await.unwrap();
+        left = sqlx::query_scalar("select count(*) from imports")
+            .fetch_one(app.database.admin())
+            .await
+            .unwrap();
         if left == 0 {
             break;
         }
@@ -128,7 +139,10 @@ async fn what_an_api_that_died_left_of_an_upload_is_swept_after_an_hour() {
     app.advance(TimeDelta::minutes(61));
     assert!(worker::imports::sweep(&db).await.unwrap());
     acme.get(&at(&done)).await.not_found("Import not found");
-    let rows: i64 = sqlx::query_scalar("select count(*) from import_rows").fetch_one(app.database.admin()).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("select count(*) from import_rows")
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap();
     assert_eq!(rows, 0);
 }
 
@@ -141,7 +155,10 @@ async fn an_import_that_never_gets_anywhere_is_given_up_and_says_so() {
     sqlx::query(claim).execute(app.database.admin()).await.unwrap();
     app.worker().import().await.unwrap();
     let ended = acme.get(&at(&begun)).await.ok();
-    assert_eq!((&ended["status"], &ended["error"]), (&json!("failed"), &json!("The worker gave up after 8 tries")));
+    assert_eq!(
+        (&ended["status"], &ended["error"]),
+        (&json!("failed"), &json!("The worker gave up after 8 tries"))
+    );
 }
 
 #[tokio::test]
@@ -169,7 +186,8 @@ async fn a_repeated_key_imports_once() {
     for rows in [3, 1001] {
         let path = format!("{CONTACTS}/import");
         let send = || {
-            let request = acme.request(Method::POST, &path).header("idempotency-key", format!("k{rows}"));
+            let request =
+                acme.request(Method::POST, &path).header("idempotency-key", format!("k{rows}"));
             Answer::to(request.json(&json!({"contacts": people(rows)})))
         };
         let (first, second) = (send().await, send().await);

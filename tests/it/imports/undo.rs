@@ -25,7 +25,10 @@ async fn an_undone_import_leaves_the_contacts_as_they_were_but_for_what_changed_
     acme.put(&contact_at(&touched), json!({"name": "Mine"})).await.ok();
 
     let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
-    assert_eq!((&undone["status"], &undone["undone"], &undone["kept"]), (&json!("undone"), &json!(2), &json!(1)));
+    assert_eq!(
+        (&undone["status"], &undone["undone"], &undone["kept"]),
+        (&json!("undone"), &json!(2), &json!(1))
+    );
     let after = acme.get(&contact_at(&old)).await.ok();
     assert_eq!((&after["company"], &after["version"]), (&json!("Before"), &json!(4)));
     assert_eq!(total(&acme).await, 2);
@@ -42,7 +45,9 @@ async fn an_undone_import_leaves_the_contacts_as_they_were_but_for_what_changed_
 async fn what_was_taken_by_another_since_is_not_put_back() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    acme.post(CONTACTS, json!({"name": "Ada", "email": "a@example.com", "externalId": "1"})).await.created();
+    acme.post(CONTACTS, json!({"name": "Ada", "email": "a@example.com", "externalId": "1"}))
+        .await
+        .created();
     let rows = json!([{"email": "a@example.com", "externalId": "2"}]);
     let done = import(&acme, "?mode=upsert", rows).await.ok();
     acme.post(CONTACTS, json!({"name": "Bob", "externalId": "1"})).await.created();

@@ -40,8 +40,10 @@ async fn a_hundred_thousand_rows_are_imported_in_bounded_memory() {
     assert_eq!(status, 202, "{import:#}");
     let uploaded = started.elapsed();
     loop {
-        let status: String =
-            sqlx::query_scalar("select status from imports").fetch_one(stage.admin()).await.unwrap();
+        let status: String = sqlx::query_scalar("select status from imports")
+            .fetch_one(stage.admin())
+            .await
+            .unwrap();
         if status == "completed" {
             break;
         }
@@ -52,7 +54,10 @@ async fn a_hundred_thousand_rows_are_imported_in_bounded_memory() {
         sqlx::query_scalar("select count(*) from contacts").fetch_one(stage.admin()).await.unwrap();
     assert_eq!(total, i64::try_from(ROWS).unwrap());
     let after = [&stage.api, &stage.worker].map(|program| memory(program, "VmHWM"));
-    println!("uploaded after {uploaded:?}, imported after {:?}, MiB {before:?} -> {after:?}", started.elapsed());
+    println!(
+        "uploaded after {uploaded:?}, imported after {:?}, MiB {before:?} -> {after:?}",
+        started.elapsed()
+    );
     for (before, after) in before.into_iter().zip(after) {
         assert!(after <= before + ROOM, "{before} MiB became {after} MiB");
     }

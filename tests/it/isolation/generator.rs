@@ -22,11 +22,19 @@ pub struct Table {
 #[derive(Debug, sqlx::FromRow)]
 pub struct Column {
     pub name: String,
-    type_name: String,
+    pub type_name: String,
     required: bool,
     has_default: bool,
     /// The definition of the check constraint on this column alone.
-    check: Option<String>,
+    pub check: Option<String>,
+}
+
+impl Column {
+    /// The words that its check constraint allows, if that is what it does.
+    pub fn words(&self) -> Option<Vec<&str>> {
+        let check = self.check.as_deref().filter(|check| check.contains("ANY (ARRAY["))?;
+        Some(check.split('\'').skip(1).step_by(2).collect())
+    }
 }
 
 /// A foreign key.

@@ -2,7 +2,8 @@
 
 mod concurrency;
 mod document;
-mod generator;
+pub mod generator;
 mod http;
-mod probes;
+pub mod probes;
 mod tables;
+mod trace;

@@ -51,6 +51,29 @@ pub const PROBES: &[Probe] = &[
     Probe::new("GET /api/v1/connection/contacts/imports/{id}").ids(&["imports"]),
     Probe::new("GET /api/v1/connection/contacts/imports/{id}/errors.csv").ids(&["imports"]),
     Probe::new("POST /api/v1/connection/contacts/imports/{id}/undo").ids(&["imports"]),
+    Probe::new("GET /api/v1/connection/companies").query(|canary| format!("q={canary}")),
+    Probe::new("POST /api/v1/connection/companies").body(company),
+    Probe::new("GET /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("PUT /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("PATCH /api/v1/connection/companies/{id}").ids(&["companies"]).body(company),
+    Probe::new("DELETE /api/v1/connection/companies/{id}").ids(&["companies"]),
+    Probe::new("POST /api/v1/connection/companies/{id}/restore").ids(&["companies"]),
+    Probe::new("GET /api/v1/users"),
+    Probe::new("GET /api/v1/users/{id}").ids(&["users"]),
+    Probe::new("GET /api/v1/me"),
+    Probe::new("GET /api/v1/tenant/settings"),
+    Probe::new("PUT /api/v1/tenant/settings").body(settings),
+    Probe::new("PATCH /api/v1/tenant/settings").body(settings),
+    Probe::new("GET /api/v1/audit-log"),
+    Probe::new("GET /api/v1/audit-log/{id}").ids(&["audit_log"]),
+    Probe::new("GET /api/v1/meta/enums"),
+    Probe::new("GET /api/v1/api-keys"),
+    Probe::new("POST /api/v1/api-keys").body(api_key),
+    Probe::new("GET /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("PUT /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("PATCH /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
+    Probe::new("DELETE /api/v1/api-keys/{id}").ids(&["api_keys"]),
+    Probe::new("POST /api/v1/api-keys/{id}/rotate").ids(&["api_keys"]),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),
@@ -64,6 +87,20 @@ pub const PROBES: &[Probe] = &[
 
 fn contact() -> Value {
     json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})
+}
+
+fn company() -> Value {
+    json!({"name": "Strangers", "website": "https://strangers.example", "employees": 7})
+}
+
+/// The name is new each time, so that each is a change.
+fn settings() -> Value {
+    json!({"name": format!("Stranger {:032x}", rand::random::<u128>())})
+}
+
+/// It hands out no more than the one right that the route asks for.
+fn api_key() -> Value {
+    json!({"name": "Stranger", "scopes": ["api_keys:write"]})
 }
 
 fn webhook() -> Value {

@@ -28,6 +28,10 @@ mod tenant;
 
 /// The path of contacts.
 pub const CONTACTS: &str = "/api/v1/connection/contacts";
+/// The path of companies.
+pub const COMPANIES: &str = "/api/v1/connection/companies";
+/// The path of API keys.
+pub const API_KEYS: &str = "/api/v1/api-keys";
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
 

@@ -1,6 +1,6 @@
 //! Companies over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::CompanyId;
 use shared::scope::Scope;
 
@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/companies";
@@ -36,9 +36,16 @@ pub fn routes() -> Routes {
             "/{id}",
             CompaniesWrite,
             update,
-            Doc::data::<Company>("updateCompany", "Change a company").body::<CompanyPatch>(),
+            Doc::data::<Company>("updateCompany", "Change a company")
+                .body::<CompanyPatch>()
+                .conditional(),
         )
-        .delete("/{id}", CompaniesWrite, remove, Doc::done("deleteCompany", "Delete a company"))
+        .delete(
+            "/{id}",
+            CompaniesWrite,
+            remove,
+            Doc::done("deleteCompany", "Delete a company").conditional(),
+        )
         .post(
             "/{id}/restore",
             CompaniesWrite,
@@ -47,12 +54,8 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Company>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Company>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

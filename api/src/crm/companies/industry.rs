@@ -41,8 +41,11 @@ pub const INDUSTRIES: &[&str] = &[
     "utilities",
 ];
 
-/// One of them.
-pub(super) fn rule(value: Value) -> Checked<String> {
+/// A sector.
+///
+/// # Errors
+/// Anything else.
+pub(super) fn industry(value: Value) -> Checked<String> {
     rules::one_of(INDUSTRIES, |word| word)(value).map(str::to_owned)
 }
 

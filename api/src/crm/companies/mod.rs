@@ -19,8 +19,8 @@ use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::fields::{Change, Checked, Fields, Input};
-use crate::http::json;
+use crate::http::expand::{self, Records};
+use crate::http::fields::{Change, Fields, Input};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -52,7 +52,7 @@ pub struct Company {
     pub website: Option<String>,
     /// How many work there.
     #[schema(required)]
-    pub employees: Option<i32>,
+    pub employees: Option<i64>,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When it was created.
@@ -78,7 +78,7 @@ pub struct NewCompany {
     pub website: Option<String>,
     /// How many work there.
     #[schema(minimum = 0, maximum = 10_000_000)]
-    pub employees: Option<i32>,
+    pub employees: Option<i64>,
 }
 
 /// What changes in a company: absent fields stay, `null` clears.
@@ -95,8 +95,8 @@ pub struct CompanyPatch {
     #[schema(value_type = Option<String>, max_length = 2048)]
     pub website: Change<String>,
     /// Changes how many work there.
-    #[schema(value_type = Option<i32>, minimum = 0, maximum = 10_000_000)]
-    pub employees: Change<i32>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 10_000_000)]
+    pub employees: Change<i64>,
 }
 
 impl Representation for Company {
@@ -125,9 +125,9 @@ impl Resource for CompanyId {
 impl Input for NewCompany {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let industry = fields.optional("industry", industry::rule);
+        let industry = fields.optional("industry", industry::industry);
         let website = fields.optional("website", rules::url);
-        let employees = fields.optional("employees", employees);
+        let employees = fields.optional("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
 }
@@ -135,17 +135,11 @@ impl Input for NewCompany {
 impl Input for CompanyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let industry = fields.changed("industry", industry::rule);
+        let industry = fields.changed("industry", industry::industry);
         let website = fields.changed("website", rules::url);
-        let employees = fields.changed("employees", employees);
+        let employees = fields.changed("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
-}
-
-/// How many work there: a whole number (requirement CO-9).
-fn employees(value: json::Value) -> Checked<i32> {
-    let number = rules::integer(0..=MAX_EMPLOYEES)(value)?;
-    i32::try_from(number).map_err(|_| "Is too large".into())
 }
 
 /// What lists of companies can be asked.
@@ -154,12 +148,19 @@ pub static LIST: List = List {
         Column { name: "name", sql: "name_key", kind: Kind::Folded },
         Column { name: "industry", sql: "industry", kind: Kind::OneOf(INDUSTRIES) },
         Column { name: "website", sql: "website_key", kind: Kind::Folded },
+        Column { name: "employees", sql: "employees", kind: Kind::Integer },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
     ],
-    sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
+    sorts: &[
+        ("createdAt", "created_at"),
+        ("updatedAt", "updated_at"),
+        ("name", "name_key"),
+        ("employees", "employees_key"),
+    ],
     default_sort: "-createdAt",
     search: Some("search_companies"),
+    expansions: &[],
 };
 
 /// One page of the tenant's companies.
@@ -198,6 +199,14 @@ pub async fn create(tx: &mut TenantTx, new: NewCompany) -> Result<Company> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: CompanyId) -> Result<Company> {
     store::find(tx, id).await?.ok_or_else(CompanyId::not_found)
+}
+
+/// Those of the companies that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |company| company.id.0)
 }
 
 /// The names of those of the companies that exist, each kept as it is until the transaction ends, for records

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use shared::TenantTx;
 use shared::id::{CompanyId, TenantId};
 
+use uuid::Uuid;
+
 use super::Company;
 use crate::list::Source;
 
@@ -43,6 +45,18 @@ pub(super) async fn find(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Optio
         id.0,
     )
     .fetch_optional(tx.conn())
+    .await
+}
+
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Company>> {
+    sqlx::query_as!(
+        Company,
+        r#"select id as "id: CompanyId", tenant_id as "tenant_id: TenantId", name, industry, website, employees,
+                  version, created_at, updated_at
+           from companies where id = any ($1) and deleted_at is null"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 

@@ -9,14 +9,7 @@ use shared::id::{CompanyId, ContactId};
 use super::{ContactPatch, store};
 use crate::crm::companies;
 use crate::error::{Error, Result};
-use crate::http::fields::{Change, Checked};
-use crate::http::json::Value;
-use crate::http::rules;
-
-/// The id of a company; what is no id names no company either.
-pub(super) fn id(value: Value) -> Checked<CompanyId> {
-    rules::id(value).map_err(|_| NONE.into())
-}
+use crate::http::fields::Change;
 
 /// Those of the companies that are there.
 pub(super) async fn known(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Known> {

@@ -4,7 +4,6 @@ use shared::contacts::ContactPatch;
 use shared::id::CompanyId;
 use utoipa::ToSchema;
 
-use super::company;
 use crate::http::fields::{Fields, Input};
 use crate::http::rules;
 
@@ -38,7 +37,7 @@ impl Input for NewContact {
         let email = fields.optional("email", rules::email);
         let phone = fields.optional("phone", rules::phone);
         let company = fields.optional("company", rules::line(100));
-        let company_id = fields.optional("companyId", company::id);
+        let company_id = fields.optional("companyId", rules::id);
         let external_id = fields.optional("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {
@@ -58,7 +57,7 @@ impl Input for ContactPatch {
         let email = fields.changed("email", rules::email);
         let phone = fields.changed("phone", rules::phone);
         let company = fields.changed("company", rules::line(100));
-        let company_id = fields.changed("companyId", company::id);
+        let company_id = fields.changed("companyId", rules::id);
         let external_id = fields.changed("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {

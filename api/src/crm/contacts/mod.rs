@@ -14,11 +14,14 @@ use shared::TenantTx;
 use shared::contacts::e164;
 pub use shared::contacts::{Contact, ContactPatch};
 use shared::id::ContactId;
+use shared::scope::Scope;
 
+use super::companies;
 use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::expand::Expansion;
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use company::{leave_company, rename_company};
@@ -44,6 +47,7 @@ pub static LIST: List = List {
         Column { name: "name", sql: "name_key", kind: Kind::Folded },
         Column { name: "email", sql: "email_key", kind: Kind::Folded },
         Column { name: "company", sql: "company_key", kind: Kind::Folded },
+        Column { name: "companyId", sql: "company_id", kind: Kind::Id },
         Column { name: "externalId", sql: "external_id", kind: Kind::Exact },
         Column { name: "phone", sql: "phone_e164", kind: Kind::Phone },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
@@ -52,6 +56,12 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
     search: Some("search_contacts"),
+    expansions: &[Expansion {
+        name: "company",
+        member: "companyId",
+        scope: Scope::CompaniesRead,
+        load: |tx, ids| Box::pin(companies::referred(tx, ids)),
+    }],
 };
 
 /// One page of the tenant's contacts.

@@ -141,6 +141,7 @@ pub(super) async fn rename_company(
     to: &str,
 ) -> sqlx::Result<()> {
     let now = tx.now();
+    take_time(tx).await?;
     sqlx::query!(
         "update contacts set company = $3, version = version + 1, updated_at = greatest(updated_at, $4)
          where company_id = $1 and company = $2",
@@ -157,6 +158,7 @@ pub(super) async fn rename_company(
 /// Deleted contacts too: they would come back to a company that is gone.
 pub(super) async fn leave_company(tx: &mut TenantTx, company: CompanyId) -> sqlx::Result<()> {
     let now = tx.now();
+    take_time(tx).await?;
     sqlx::query!(
         "update contacts set company_id = null, version = version + 1, updated_at = greatest(updated_at, $2)
          where company_id = $1",
@@ -165,5 +167,12 @@ pub(super) async fn leave_company(tx: &mut TenantTx, company: CompanyId) -> sqlx
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// A company may have very many contacts: 100,000 take longer than a statement usually may. For the rest of the
+/// transaction.
+async fn take_time(tx: &mut TenantTx) -> sqlx::Result<()> {
+    sqlx::query!("set local statement_timeout = '60s'").execute(tx.conn()).await?;
     Ok(())
 }

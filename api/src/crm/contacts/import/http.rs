@@ -1,6 +1,6 @@
 //! Imports over HTTP.
 
-use axum::extract::{Extension, RawQuery, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use shared::id::ImportId;
@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Reply};
+use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, Reply};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts/imports";
@@ -73,12 +73,8 @@ async fn import_contacts(
     stage::receive(&app, &caller, options, upload, PATH).await
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Import>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Import>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await

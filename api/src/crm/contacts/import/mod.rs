@@ -44,6 +44,7 @@ static LIST: List = List {
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Import>> {
