@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
 use shared::id::{CompanyId, TenantId};
-
 use uuid::Uuid;
 
 use super::Company;
