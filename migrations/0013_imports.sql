@@ -3,7 +3,7 @@ create table imports (
     tenant_id   uuid not null references tenants (id),
     id          uuid not null,
     status      text not null constraint imports_status_known
-                check (status in ('completed', 'uploading', 'queued', 'running', 'failed', 'undoing', 'undone')),
+                check (status in ('undone', 'uploading', 'queued', 'running', 'completed', 'failed', 'undoing')),
     mode        text not null constraint imports_mode_known check (mode in ('create', 'upsert', 'skip')),
     match_by    text constraint imports_match_known check (match_by in ('email', 'externalId')),
     atomic      boolean not null,
