@@ -60,8 +60,9 @@ async fn total(tenant: &Tenant) -> i64 {
 
 /// The one contact with this name.
 async fn named(tenant: &Tenant, name: &str) -> Value {
-    let request = tenant.request(Method::GET, CONTACTS).query(&[("name", name)]);
-    let mut page = Answer::to(request).await.page();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let query = query.append_pair("name", name).finish();
+    let mut page = tenant.get(&format!("{CONTACTS}?{query}")).await.page();
     assert_eq!(page.items.len(), 1, "{name}: {:#?}", page.items);
     page.items.remove(0)
 }
