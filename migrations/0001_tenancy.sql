@@ -52,6 +52,8 @@ create index users_created on users (tenant_id, created_at, id);
 create index users_updated on users (tenant_id, updated_at, id);
 create index users_name on users (tenant_id, name_key, id);
 create index users_email on users (tenant_id, email_key, id);
+create index users_role on users (tenant_id, role, id);
+create index users_active on users (tenant_id, active, id);
 select protect_tenant_table('users');
 grant select, insert, update on users to crm_app;
 
@@ -96,7 +98,7 @@ create index replaced_api_key_secrets_prefix on replaced_api_key_secrets (prefix
 select protect_tenant_table('replaced_api_key_secrets');
 grant select (tenant_id, key_id, expires_at), insert, update (expires_at) on replaced_api_key_secrets to crm_app;
 
--- Who calls is looked up before the tenant is known: two functions, owned by a role that can do nothing else.
+-- Who calls is looked up before the tenant is known, by functions whose owner can do nothing else (0007 has the others).
 -- In plpgsql, because it keeps the plan: a SQL function that cannot be inlined is planned anew at each call.
 create policy auth_lookup on api_keys for select to crm_auth using (true);
 create policy auth_lookup on replaced_api_key_secrets for select to crm_auth using (true);
@@ -125,21 +127,9 @@ begin
 end
 $$;
 
-create function find_user(wanted_tenant uuid, wanted_user uuid)
-returns table (role text, rate_limits jsonb)
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-begin
-    return query
-        select u.role, t.rate_limits
-        from public.users u join public.tenants t on t.id = u.tenant_id
-        where u.tenant_id = wanted_tenant and u.id = wanted_user and u.active;
-end
-$$;
-
--- Rights first: once handed over, the functions are no longer the owner's to grant.
-revoke all on function find_api_key(text), find_user(uuid, uuid) from public;
-grant execute on function find_api_key(text), find_user(uuid, uuid) to crm_app;
+-- Rights first: once handed over, the function is no longer the owner's to grant.
+revoke all on function find_api_key(text) from public;
+grant execute on function find_api_key(text) to crm_app;
 grant create on schema public to crm_auth;
 alter function find_api_key(text) owner to crm_auth;
-alter function find_user(uuid, uuid) owner to crm_auth;
 revoke create on schema public from crm_auth;

@@ -46,8 +46,8 @@ alter function search_companies(text, integer) owner to crm_search;
 revoke create on schema public from crm_search;
 
 -- A company is never deleted for good, so no cascade: crm::companies::remove makes its records let go of it.
--- Deleted contacts are in the index too, because they let go as well.
+-- Deleted contacts are in the index too, because they let go as well; it knows which, for those who count the others.
 alter table contacts add company_id uuid;
 alter table contacts add constraint contacts_company_exists
     foreign key (tenant_id, company_id) references companies (tenant_id, id);
-create index contacts_company_id on contacts (tenant_id, company_id, id);
+create index contacts_company_id on contacts (tenant_id, company_id, id) include (deleted_at);

@@ -71,6 +71,9 @@ enum Tenant {
         /// The owner's e-mail address
         #[arg(long)]
         owner_email: String,
+        /// Let demo login open it under this name, as a user of any role: never for a real tenant
+        #[arg(long)]
+        demo: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -126,8 +129,9 @@ async fn dispatch(command: Command) -> CommandResult {
         Command::Admin(Admin::Token { tenant, user, ttl }) => {
             commands::token(Config::from_env()?, tenant, user, ttl).await
         }
-        Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, json })) => {
-            commands::tenant::create(Config::from_env()?, &name, &owner_email, json).await
+        Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, demo, json })) => {
+            let config = Config::from_env()?;
+            commands::tenant::create(config, &name, &owner_email, demo.as_deref(), json).await
         }
         Command::Admin(Admin::Tenant(Tenant::Limits { tenant, key, class, limit })) => {
             commands::limits::set(Config::from_env()?, tenant, key, class, limit).await

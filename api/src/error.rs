@@ -51,6 +51,14 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// Stages that would go still hold so many leads.
+    #[error(
+        "Stages that would be removed hold {0} leads; name the stage that they move to in moveLeadsTo"
+    )]
+    PipelineNotEmpty(i64),
+    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    #[error("The QR session does not allow this: it is {0}")]
+    QrSessionState(&'static str),
     /// Another record has what only one may have; the details name it (requirement C-8).
     #[error("{0}")]
     Taken(&'static str, Details),
@@ -118,7 +126,9 @@ impl Error {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::PipelineNotEmpty(_) => (StatusCode::CONFLICT, "PIPELINE_NOT_EMPTY"),
             Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
@@ -142,6 +152,9 @@ impl Error {
             Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
+            }
+            Self::PipelineNotEmpty(leads) => {
+                Some(Details::from([("leads".into(), leads.to_string())]))
             }
             Self::RateLimited(decision) => Some(decision.details()),
             Self::PreconditionFailed(version) => {

@@ -24,10 +24,12 @@ use std::sync::Arc;
 
 pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
+use tokio_util::sync::CancellationToken;
 
 use auth::{Caller, LastUsed};
 use config::Config;
 use http::routes::Route;
+use http::streams::Streams;
 use http::{Answer, Reply};
 use limit::Limits;
 
@@ -38,6 +40,8 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
+    /// Answers that stay open.
+    pub streams: Streams,
     /// How often callers may do what.
     pub limits: Limits,
     /// When keys were last used.
@@ -45,11 +49,12 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together, within a runtime.
+    /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
     #[must_use]
-    pub fn new(db: Db, config: Config) -> Self {
+    pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
-        Self { db, config: Arc::new(config), limits, used: LastUsed::default() }
+        let streams = Streams::until(stop);
+        Self { db, config: Arc::new(config), streams, limits, used: LastUsed::default() }
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -88,14 +93,20 @@ impl App {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     [
-        crm::companies::routes(),
+        auth::qr::routes(),
+        auth::sessions::routes(),
+        auth::demo::routes(),
+        me::routes(),
         crm::contacts::routes(),
         crm::contacts::import::routes(),
-        webhooks::routes(),
-        api_keys::routes(),
+        crm::companies::routes(),
+        crm::leads::routes(),
+        crm::pipelines::routes(),
+        crm::activities::routes(),
         users::routes(),
-        me::routes(),
         settings::routes(),
+        api_keys::routes(),
+        webhooks::routes(),
         audit::routes(),
         meta::routes(),
     ]

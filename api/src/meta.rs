@@ -5,8 +5,10 @@ use shared::event::{self, EventType};
 use shared::scope::{Role, Scope};
 use utoipa::ToSchema;
 
+use crate::crm::activities::TYPES;
 use crate::crm::companies::INDUSTRIES;
 use crate::crm::currency::CURRENCIES;
+use crate::crm::leads::STATUSES;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::{Access, Routes};
@@ -21,6 +23,10 @@ pub struct Enums {
     pub industries: &'static [&'static str],
     /// What currencies can be.
     pub currencies: &'static [&'static str],
+    /// What `status` of leads can be.
+    pub lead_statuses: &'static [&'static str],
+    /// What `type` of activities can be; `system` is the api's own.
+    pub activity_types: &'static [&'static str],
     /// What `role` of users can be.
     pub roles: &'static [&'static str],
     /// What API keys may do.
@@ -57,6 +63,8 @@ async fn enums() -> Result<Data<Enums>> {
     Ok(Data(Enums {
         industries: INDUSTRIES,
         currencies: CURRENCIES,
+        lead_statuses: STATUSES,
+        activity_types: TYPES,
         roles: Role::NAMES,
         scopes: Scope::ALL.iter().map(|scope| scope.as_str()).collect(),
         event_types: EventType::ALL.iter().map(|event| event.as_str()).collect(),

@@ -1,6 +1,7 @@
 //! Promises of the product, kept by the real thing: real HTTP, a real PostgreSQL, the real roles.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
+mod activities;
 mod api_keys;
 mod architecture;
 mod audit;
@@ -18,10 +19,12 @@ mod fairness;
 mod held;
 mod imports;
 mod isolation;
+mod leads;
 mod limits;
 mod lists;
 mod meta;
 mod migrations;
+mod pipelines;
 mod receivers;
 mod requests;
 mod resend;

@@ -1,7 +1,7 @@
 //! `GET /api/v1/meta/enums`: what it lists is what is accepted.
 
 use serde_json::{Value, json};
-use tests::kit::{COMPANIES, TestApp, WEBHOOKS};
+use tests::kit::{ACTIVITIES, COMPANIES, LEADS, TestApp, WEBHOOKS};
 
 const ENUMS: &str = "/api/v1/meta/enums";
 
@@ -23,6 +23,12 @@ async fn every_word_it_lists_is_accepted_where_it_belongs() {
     assert!(currencies.len() > 150 && currencies.contains(&"EUR"), "{currencies:?}");
     for currency in currencies {
         acme.put("/api/v1/tenant/settings", json!({"currency": currency})).await.ok();
+    }
+    for status in words(&enums["leadStatuses"]) {
+        acme.post(LEADS, json!({"title": "A", "status": status})).await.created();
+    }
+    for kind in words(&enums["activityTypes"]) {
+        acme.get(&format!("{ACTIVITIES}?type={kind}")).await.page();
     }
     let patterns = words(&enums["webhookPatterns"]);
     assert!(patterns.contains(&"*") && patterns.contains(&"company.*"));

@@ -35,15 +35,23 @@ pub fn routes() -> Routes {
             "/{id}",
             ApiKeysWrite,
             update,
-            Doc::data::<ApiKey>("updateApiKey", "Change an API key").body::<ApiKeyPatch>(),
+            Doc::data::<ApiKey>("updateApiKey", "Change an API key")
+                .body::<ApiKeyPatch>()
+                .conditional(),
         )
-        .delete("/{id}", ApiKeysWrite, revoke, Doc::done("revokeApiKey", "Revoke an API key"))
+        .delete(
+            "/{id}",
+            ApiKeysWrite,
+            revoke,
+            Doc::done("revokeApiKey", "Revoke an API key").conditional(),
+        )
         .post(
             "/{id}/rotate",
             ApiKeysWrite,
             rotate,
             Doc::data::<ShownApiKey>("rotateApiKey", "Give an API key a new secret")
-                .optional_body::<Rotation>(),
+                .optional_body::<Rotation>()
+                .conditional(),
         )
 }
 

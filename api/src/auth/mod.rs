@@ -1,8 +1,12 @@
 //! Who calls: an API key, or a user with an access token. Both end in a [`Caller`], which knows its tenant.
 
 pub mod api_key;
+pub mod demo;
 mod last_used;
+pub mod opaque;
+pub mod qr;
 mod rights;
+pub mod sessions;
 mod store;
 pub mod token;
 
@@ -91,6 +95,19 @@ impl Caller {
         Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
     }
 
+    /// The user and its session.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for an API key, which signs nobody in or out.
+    pub fn user(&self) -> Result<(UserId, SessionId)> {
+        match self.principal {
+            Principal::User { id, session } => Ok((id, session)),
+            Principal::ApiKey(_) => {
+                Err(Error::Forbidden("This needs a signed-in user, not an API key"))
+            }
+        }
+    }
+
     /// All that the caller may do.
     pub fn scopes(&self) -> impl Iterator<Item = Scope> {
         Scope::ALL.iter().copied().filter(|scope| self.holds(*scope))
@@ -148,11 +165,17 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
-    let claims = app.config.tokens.verify(text)?;
-    // The token says who; what they may do is asked anew, so that a removal works before the token expires.
-    let user = store::find_user(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
-    let role = user.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
+    let now = app.db.clock().now();
+    let claims = app.config.tokens.verify(text, now)?;
+    // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
+    // user's removal work before the token expires.
+    let session = store::find_session(&app.db, claims.tid, claims.sub, claims.sid).await?;
+    let session = session.ok_or(UNKNOWN_TOKEN)?;
+    if session.generation != claims.generation || session.expires_at <= now {
+        return Err(UNKNOWN_TOKEN);
+    }
+    let role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
     let principal = Principal::User { id: claims.sub, session: claims.sid };
-    let limits = Overrides::stored(user.rate_limits);
+    let limits = Overrides::stored(session.rate_limits);
     Ok(Caller::new(claims.tid, principal, origin, limits, Rights::Role(role)))
 }

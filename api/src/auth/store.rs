@@ -1,9 +1,9 @@
-//! Looks callers up before their tenant is known, through the two definer functions of migration 0001.
+//! Looks callers up before their tenant is known, through the definer functions of migrations 0001 and 0007.
 
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::Origin;
-use shared::id::{ApiKeyId, TenantId, UserId};
+use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use uuid::Uuid;
 
 pub(super) struct KeyRow {
@@ -30,25 +30,53 @@ pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyR
     .await
 }
 
-pub(super) struct UserRow {
+pub(super) struct SessionRow {
     pub role: String,
+    pub generation: i32,
+    pub expires_at: DateTime<Utc>,
     pub rate_limits: serde_json::Value,
 }
 
-/// An active user.
-pub(super) async fn find_user(
+/// A session that was not revoked, of an active user.
+pub(super) async fn find_session(
     db: &Db,
     tenant: TenantId,
     user: UserId,
-) -> sqlx::Result<Option<UserRow>> {
+    session: SessionId,
+) -> sqlx::Result<Option<SessionRow>> {
     sqlx::query_as!(
-        UserRow,
-        r#"select role as "role!", rate_limits as "rate_limits!" from find_user($1, $2)"#,
+        SessionRow,
+        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
+                  rate_limits as "rate_limits!"
+           from find_session($1, $2, $3)"#,
         tenant.0,
         user.0,
+        session.0,
     )
     .fetch_optional(db.direct())
     .await
+}
+
+/// The tenant and the session that a refresh token belongs to, used or not.
+pub(super) async fn find_refresh_token(
+    db: &Db,
+    hash: &[u8],
+) -> sqlx::Result<Option<(TenantId, SessionId)>> {
+    let found = sqlx::query!(
+        r#"select tenant_id as "tenant_id!", session_id as "session_id!" from find_refresh_token($1)"#,
+        hash,
+    )
+    .fetch_optional(db.direct())
+    .await?;
+    Ok(found.map(|row| (TenantId(row.tenant_id), SessionId(row.session_id))))
+}
+
+/// The demo tenant of this name.
+pub(super) async fn find_demo_tenant(db: &Db, name: &str) -> sqlx::Result<Option<TenantId>> {
+    let found = sqlx::query_scalar!(r#"select id as "id!" from find_demo_tenant($1)"#, name)
+        .fetch_optional(db.direct())
+        .await?;
+    Ok(found.map(TenantId))
 }
 
 /// Writes when keys of a tenant were used, unless another process has written it since `then`.

@@ -33,11 +33,13 @@ struct User<'a> {
     role: &'static str,
 }
 
-/// Creates a tenant, its owner and a key with every scope, and prints them.
+/// Creates a tenant, its owner and a key with every scope, and prints them; with users for demo login, if it has a
+/// name there.
 pub(crate) async fn create(
     config: Config,
     name: &str,
     owner_email: &str,
+    demo: Option<&str>,
     json: bool,
 ) -> CommandResult {
     let name = rules::line(100)(Value::String(name.to_owned()))
@@ -46,8 +48,17 @@ pub(crate) async fn create(
         .map_err(|fault| format!("--owner-email: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
-    let tenants::Created { tenant, owner, api_key } =
-        tenants::create(&db, &config.pepper, &name, &email).await?;
+    let made = match demo {
+        None => tenants::create(&db, &config.pepper, &name, &email).await?,
+        Some(demo) => {
+            let label = demo.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            if !label || !(1..=40).contains(&demo.len()) {
+                return Err("--demo: write 1 to 40 small letters and digits".into());
+            }
+            tenants::create_demo(&db, &config.pepper, &name, &email, demo).await?
+        }
+    };
+    let tenants::Created { tenant, owner, api_key } = made;
 
     let created = Created {
         tenant: Tenant { id: tenant, name: &name },

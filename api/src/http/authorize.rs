@@ -28,7 +28,7 @@ pub struct Guard {
     pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, counts, then checks the scope; a public route is counted only. Then reads how the caller wants it
+/// Authenticates, counts, then checks the right; a public route is counted only. Then reads how the caller wants it
 /// done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = admit(&guard, request, next).await.into_response();
@@ -39,20 +39,17 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
-    let found = match guard.access {
-        Access::Public => Ok(None),
-        Access::Any | Access::Scope(_) => {
-            let facts = request.extensions().get::<RequestFacts>().cloned();
-            identify(&guard.app, request.headers(), facts).await.map(Some)
-        }
+    let found = if guard.access == Access::Public {
+        Ok(None)
+    } else {
+        let facts = request.extensions().get::<RequestFacts>().cloned();
+        identify(&guard.app, request.headers(), facts).await.map(Some)
     };
     let known = found.as_ref().ok().and_then(Option::as_ref);
     limits::enforce(&guard.app, guard.class, known, &mut request).await?;
     let caller = found?;
-    if let (Access::Scope(scope), Some(caller)) = (guard.access, &caller)
-        && !caller.holds(scope)
-    {
-        return Err(Error::InsufficientScope(scope));
+    if let Some(caller) = &caller {
+        permit(caller, guard.access)?;
     }
     let (dry_run, fields) = guard.contract.read(request.uri())?;
     let mut response = match caller {
@@ -88,6 +85,14 @@ async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Re
         return Ok(earlier.into_response());
     }
     Ok(response)
+}
+
+fn permit(caller: &Caller, access: Access) -> Result<()> {
+    match access {
+        Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
+        Access::User => caller.user().map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

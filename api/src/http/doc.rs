@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::expand::Expansion;
@@ -51,6 +52,8 @@ pub enum Outcome {
     File(&'static str),
     /// 204.
     NoContent,
+    /// 200 and server-sent events.
+    Events,
 }
 
 /// The documentation of one route.
@@ -123,6 +126,12 @@ impl Doc {
     #[must_use]
     pub fn done(id: &'static str, summary: &'static str) -> Self {
         Self::new(id, summary, Outcome::NoContent)
+    }
+
+    /// A route that answers with server-sent events.
+    #[must_use]
+    pub fn events(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Events)
     }
 
     /// The body it reads, if there is one.
@@ -203,6 +212,21 @@ impl Doc {
             conditional: false,
         }
     }
+}
+
+/// The schema of a field that holds one of these words.
+#[must_use]
+pub fn words(words: &[&'static str]) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
+}
+
+/// The schema of a field that holds one of these words, or nothing.
+#[must_use]
+pub fn words_or_null(words: &[&'static str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words.iter().copied().map(Some).chain([None])))
+        .build()
 }
 
 fn list_parameters(list: &List) -> Vec<Parameter> {

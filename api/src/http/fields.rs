@@ -142,6 +142,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Drops every member that nobody asked for.
+    pub fn ignore_rest(&mut self) {
+        self.members.clear();
+    }
+
+    /// Notes a fault of a field that is wrong only together with another one.
+    pub fn reject(&mut self, name: &str, fault: &str) {
+        self.faults.insert(name.to_owned(), fault.to_owned());
+    }
+
     fn check<T>(
         &mut self,
         name: &str,
@@ -152,6 +162,11 @@ impl<'a> Fields<'a> {
             Ok(value) => Some(value),
             Err(fault) => self.fault(name, fault),
         }
+    }
+
+    /// Refuses a field for what other fields say.
+    pub fn refuse(&mut self, name: &str, fault: &'static str) {
+        self.faults.insert(name.to_owned(), fault.to_owned());
     }
 
     fn fault<T>(&mut self, name: &str, fault: impl Into<Fault>) -> Option<T> {

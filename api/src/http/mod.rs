@@ -14,7 +14,6 @@ pub mod fields;
 mod flood;
 pub mod json;
 mod limits;
-pub mod number;
 mod observe;
 mod once;
 pub mod openapi;
@@ -22,6 +21,7 @@ pub mod params;
 pub mod path;
 pub mod routes;
 pub mod rules;
+pub mod streams;
 mod terms;
 
 use axum::Router;
@@ -31,6 +31,7 @@ pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Repr
 pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use detach::Deadline;
 pub use etag::IfMatch;
+pub use observe::RequestFacts;
 pub use params::Params;
 pub use path::{Id, Ids, Resource};
 

@@ -130,6 +130,7 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     }
     let (needs, credentials): (_, &[&str]) = match route.access {
         Access::Public => ("Needs no credential.".to_owned(), &[]),
+        Access::User => ("Needs a signed-in user.".to_owned(), &["bearer"]),
         Access::Any => ("Needs any credential.".to_owned(), &["apiKey", "bearer"]),
         Access::Scope(scope) => (format!("Needs the scope `{scope}`."), &["apiKey", "bearer"]),
     };
@@ -173,14 +174,16 @@ fn answers(outcome: &Outcome) -> Vec<(&'static str, utoipa::openapi::Response)> 
             let items = json!({"type": "array", "items": reference(*schema)});
             vec![("200", answer("A page of records", Some(items), true))]
         }
-        Outcome::File(media_type) => {
-            let content =
-                ContentBuilder::new().schema(schema_of(json!({"type": "string"}))).build();
-            let file = ResponseBuilder::new().description("The file").content(*media_type, content);
-            vec![("200", file.build())]
-        }
+        Outcome::File(media_type) => vec![("200", text("The file", media_type))],
+        Outcome::Events => vec![("200", text("Server-sent events", "text/event-stream"))],
         Outcome::NoContent => vec![("204", answer("Done", None, false))],
     }
+}
+
+fn text(what: &'static str, media_type: &'static str) -> utoipa::openapi::Response {
+    let content =
+        ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    ResponseBuilder::new().description(what).content(media_type, content.build()).build()
 }
 
 fn answer(
@@ -248,7 +251,7 @@ fn record(outcome: &Outcome) -> Option<SchemaOf> {
         | Outcome::Accepted(schema)
         | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::File(_) | Outcome::NoContent => None,
+        Outcome::File(_) | Outcome::NoContent | Outcome::Events => None,
     }
 }
 

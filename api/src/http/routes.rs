@@ -20,6 +20,8 @@ pub use crate::limit::Class;
 pub enum Access {
     /// Anyone.
     Public,
+    /// A signed-in user, whatever its role; never an API key.
+    User,
     /// Whoever has a valid credential, whatever it may do.
     Any,
     /// A caller that holds the scope.
@@ -182,10 +184,10 @@ impl Routes {
     }
 }
 
-/// The router of a table; each route asks for its scope before its handler sees anything of the request.
+/// The router of a table; each route asks for its right before its handler sees anything of the request.
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let contract = Contract::of(&route.method, &route.doc).into();
+        let contract = Contract::of(&route.method, route.access, &route.doc).into();
         let (access, class, deprecation) = (route.access, route.class, route.deprecation);
         let guard = authorize::Guard { app: app.clone(), access, class, contract, deprecation };
         router.route(

@@ -6,8 +6,10 @@ mod class;
 mod config;
 mod decision;
 mod memory;
+mod overrides;
 mod rate;
 mod redis;
+mod redis_url;
 mod window;
 
 use std::fmt::Write as _;
@@ -17,11 +19,13 @@ use sha2::{Digest as _, Sha256};
 use shared::Clock;
 
 pub use class::Class;
-pub use config::{LimitConfig, Overrides};
+pub use config::LimitConfig;
 pub use decision::Decision;
 pub use memory::Memory;
+pub use overrides::Overrides;
 pub use rate::{Limit, Rate};
-pub use redis::{Redis, RedisUrl};
+pub use redis::Redis;
+pub use redis_url::RedisUrl;
 pub use window::Window;
 
 use crate::error::{Error, Result};

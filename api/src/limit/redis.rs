@@ -5,29 +5,15 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, IntoConnectionInfo as _, RedisError, RedisResult, Script};
-use shared::Secret;
-use shared::settings::Value;
+use redis::{Client, RedisError, RedisResult, Script};
 
 use super::rate::Rate;
+use super::redis_url::RedisUrl;
 use super::window::Window;
 
 const PREFIX: &str = "liaison:limit:";
 /// Between two looks for a Redis that is away.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// `redis://[[user]:password@]host[:port][/database]`; it may hold a password.
-#[derive(Clone, Debug)]
-pub struct RedisUrl(Secret<String>);
-
-impl Value for RedisUrl {
-    fn parse(text: &str) -> Result<Self, String> {
-        // Without a scheme of plain TCP the client would mean a TLS that is not built in, or a socket.
-        let plain = text.starts_with("redis://") && text.into_connection_info().is_ok();
-        let url = plain.then(|| Self(Secret::new(text.to_owned())));
-        url.ok_or_else(|| "write redis://[:password@]host[:port][/database]; not rediss://".into())
-    }
-}
 
 /// A Redis, by whatever name it can be reached now. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +33,7 @@ impl Redis {
     /// # Errors
     /// Only for a URL that [`RedisUrl`] would not have taken.
     pub fn new(url: &RedisUrl, patience: Duration) -> RedisResult<Self> {
-        let client = Client::open(url.0.expose().as_str())?;
+        let client = Client::open(url.expose())?;
         let connection = RwLock::new(Some(connect(&client, patience)?));
         let script = Script::new(include_str!("take.lua"));
         Ok(Self(Arc::new(Inner { client, patience, script, connection })))

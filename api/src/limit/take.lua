@@ -15,8 +15,9 @@ local elapsed = math.max(now - number * window, 0)
 local admitted = 0
 if previous * (window - elapsed) + (current + 1) * window <= quota * window then
     admitted, current = 1, current + 1
-    redis.call('HSET', KEYS[1], 'number', number, 'previous', previous, 'current', current)
-    -- After this one and the next it says nothing any more.
-    redis.call('PEXPIRE', KEYS[1], 2 * window)
 end
+-- Also after a refusal: the window may have moved on, and a clock that is behind must find it there.
+redis.call('HSET', KEYS[1], 'number', number, 'previous', previous, 'current', current)
+-- After this window and the next one it says nothing any more.
+redis.call('PEXPIRE', KEYS[1], 2 * window)
 return {admitted, number, previous, current}

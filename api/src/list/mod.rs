@@ -3,11 +3,15 @@
 
 mod column;
 mod cursor;
+mod filter;
 mod links;
+mod operator;
 mod query;
 mod sql;
+mod value;
 
-pub use column::{Column, Kind, Operator};
+pub use column::{Column, Kind};
+pub use operator::Operator;
 pub use query::{DEFAULT_SIZE, ListQuery, MAX_SIZE};
 pub use sql::Source;
 

@@ -1,12 +1,16 @@
 //! What one request asks of a list, read from its parameters.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::TenantTx;
 use uuid::Uuid;
 
-use super::column::{Filter, Kind, Operator, Value, values};
+use super::column::Kind;
 use super::cursor::{Signer, digest};
+use super::filter::Filter;
 use super::links::Links;
+use super::operator::Operator;
+use super::value::{Value, values};
 use super::{List, Sort};
 use crate::error::{Details, Error, Result};
 use crate::http::Listed;
@@ -87,6 +91,14 @@ impl ListQuery {
             }),
             _ => Err(Error::Invalid(faults)),
         }
+    }
+
+    /// Leaves out records whose column is not after this time, whatever the caller asks for.
+    #[must_use]
+    pub fn only_after(mut self, column: &'static str, time: DateTime<Utc>) -> Self {
+        let values = vec![Value::Time(time)];
+        self.filters.push(Filter { column, operator: Operator::Above, values });
+        self
     }
 
     /// The page with the records that `expand` names; a failure passes through, for [`TenantTx::finish`] to see.

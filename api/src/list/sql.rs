@@ -8,9 +8,12 @@ use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{FromRow, QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use super::column::{Filter, Kind, Operator, Value};
+use super::column::Kind;
 use super::cursor::Cursor;
+use super::filter::Filter;
+use super::operator::Operator;
 use super::query::{ListQuery, MAX_DEPTH, Start};
+use super::value::Value;
 use crate::http::answer::{Listed, Pagination};
 
 /// Lists are counted exactly to here unless asked; see [`Pagination::total_is_estimate`].

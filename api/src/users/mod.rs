@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::expand::{self, Records};
 use crate::http::{Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -93,6 +94,14 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<User>> 
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: UserId) -> Result<User> {
     store::find(tx, id).await?.ok_or_else(UserId::not_found)
+}
+
+/// Those of the users that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |user| user.id.0)
 }
 
 /// Whether the transaction's tenant is one: only the command line has to ask.

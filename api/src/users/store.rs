@@ -2,6 +2,7 @@
 
 use shared::TenantTx;
 use shared::id::{TenantId, UserId};
+use uuid::Uuid;
 
 use super::User;
 use crate::list::Source;
@@ -15,14 +16,19 @@ pub(super) static SOURCE: Source = Source {
 };
 
 pub(super) async fn find(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Option<User>> {
+    Ok(find_all(tx, &[id.0]).await?.pop())
+}
+
+/// Those of the users that are there.
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<User>> {
     sqlx::query_as!(
         User,
         r#"select id as "id: UserId", tenant_id as "tenant_id: TenantId", email, name, role, active, created_at,
                   updated_at
-           from users where id = $1"#,
-        id.0,
+           from users where id = any ($1)"#,
+        ids,
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await
 }
 

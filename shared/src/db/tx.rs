@@ -86,9 +86,8 @@ pub struct TenantTx {
     now: DateTime<Utc>,
     origin: Origin,
     events: Vec<NewEvent>,
+    announced: Vec<EventType>,
     entries: Vec<Entry>,
-    /// The names of events that are written already.
-    written: Vec<EventType>,
     muted: bool,
     wakes: bool,
     bell: Bell,
@@ -114,8 +113,8 @@ impl TenantTx {
             now: clock.now(),
             origin,
             events: Vec::new(),
+            announced: Vec::new(),
             entries: Vec::new(),
-            written: Vec::new(),
             muted: false,
             wakes: false,
             bell,
@@ -137,6 +136,11 @@ impl TenantTx {
     /// Where statements run.
     pub fn conn(&mut self) -> &mut PgConnection {
         self.tx.conn()
+    }
+
+    /// Says who makes the changes, where that is known only after the beginning.
+    pub fn act_as(&mut self, actor: Actor) {
+        self.origin.actor = actor;
     }
 
     /// Who makes the changes of this transaction.
@@ -169,6 +173,7 @@ impl TenantTx {
         }
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.events.push(NewEvent { id, event, payload });
+        self.announced.push(event);
         Ok(id)
     }
 
@@ -182,13 +187,27 @@ impl TenantTx {
         self.wakes = true;
     }
 
+    /// Writes the events and entries so far, so that a change of many records need not hold all of them until the
+    /// commit that they belong to.
+    ///
+    /// # Errors
+    /// The database's; the transaction is to be rolled back.
+    pub async fn flush(&mut self) -> sqlx::Result<()> {
+        let (events, entries) =
+            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
+        if events.is_empty() && entries.is_empty() {
+            return Ok(());
+        }
+        outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
+    }
+
     /// Writes the events and the audit log's entries, and commits.
     ///
     /// # Errors
     /// The commit's fate is unknown when the connection breaks during it; everything else is rolled back.
     pub async fn commit(mut self) -> sqlx::Result<()> {
+        let announces = !self.announced.is_empty();
         self.flush().await?;
-        let announces = !self.written.is_empty();
         self.tx.end("commit").await?;
         if self.wakes || announces {
             self.bell.ring();
@@ -202,23 +221,8 @@ impl TenantTx {
     /// As for [`TenantTx::commit`], only that nothing persists.
     pub async fn rehearse(mut self) -> sqlx::Result<Vec<EventType>> {
         self.flush().await?;
-        let announced = std::mem::take(&mut self.written);
         self.tx.end("rollback").await?;
-        Ok(announced)
-    }
-
-    /// Writes the events and entries so far, so that a long transaction does not hold all of them in memory.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn flush(&mut self) -> sqlx::Result<()> {
-        self.written.extend(self.events.iter().map(|event| event.event));
-        let (events, entries) =
-            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
-        if events.is_empty() && entries.is_empty() {
-            return Ok(());
-        }
-        outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
+        Ok(self.announced)
     }
 
     /// Marks a point that [`TenantTx::back`] goes back to.
@@ -228,7 +232,7 @@ impl TenantTx {
     pub async fn hold(&mut self) -> sqlx::Result<Held> {
         self.flush().await?;
         sqlx::raw_sql("savepoint held").execute(self.conn()).await?;
-        Ok(Held(self.written.len()))
+        Ok(Held(self.announced.len()))
     }
 
     /// Takes back everything since the point, with its events and entries, and lets go of the locks taken since.
@@ -238,7 +242,7 @@ impl TenantTx {
     pub async fn back(&mut self, to: Held) -> sqlx::Result<()> {
         self.events.clear();
         self.entries.clear();
-        self.written.truncate(to.0);
+        self.announced.truncate(to.0);
         sqlx::raw_sql("rollback to savepoint held").execute(self.conn()).await?;
         Ok(())
     }

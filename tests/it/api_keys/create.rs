@@ -133,6 +133,7 @@ async fn the_key_is_nowhere_but_in_its_answer() {
     // The answer is kept for a repetition, sealed.
     assert_eq!(Answer::to(create()).await.created(), shown);
     let path = format!("{}/rotate", at(&shown));
+    app.advance(chrono::TimeDelta::milliseconds(1));
     let rotated = acme.post(&path, json!({})).await.ok();
 
     let everything: Vec<String> = sqlx::query_scalar(

@@ -21,7 +21,8 @@ async fn an_entry_says_who_did_what_to_what_and_what_it_was_before() {
     app.advance(TimeDelta::seconds(1));
     acme.delete(&at(&contact)).await.no_content();
 
-    let entries = acme.get(AUDIT).await.page().items;
+    let of_contacts = format!("{AUDIT}?recordId={}", contact["id"].as_str().unwrap());
+    let entries = acme.get(&of_contacts).await.page().items;
 
     let actions: Vec<_> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["contact.deleted", "contact.updated", "contact.created"]);
@@ -68,7 +69,12 @@ async fn entries_are_found_by_who_what_and_when() {
     owner.put(&at(&ada), json!({"name": "Ada L."})).await.ok();
     app.advance(TimeDelta::hours(1));
     let bob = acme.post(CONTACTS, json!({"name": "Bob"})).await.created();
-    let all = acme.get(AUDIT).await.page().items;
+    // The sign-in of the owner has left an entry too.
+    let of_contacts = |page: tests::kit::Page| -> Vec<Value> {
+        let of_contact = |entry: &Value| entry["record"]["type"] == "contact";
+        page.items.into_iter().filter(of_contact).collect()
+    };
+    let all = of_contacts(acme.get(AUDIT).await.page());
     let (user, key) = (&all[1]["actor"]["id"], &all[0]["actor"]["id"]);
     let text = |id: &Value| id.as_str().unwrap().to_owned();
     for (query, expected) in [
@@ -84,7 +90,7 @@ async fn entries_are_found_by_who_what_and_when() {
         ("createdAt[lt]=2026-01-02T04:04:05.678Z".to_owned(), vec![2]),
         ("sort=createdAt".to_owned(), vec![2, 1, 0]),
     ] {
-        let found = acme.get(&format!("{AUDIT}?{query}")).await.page().items;
+        let found = of_contacts(acme.get(&format!("{AUDIT}?{query}")).await.page());
         let expected: Vec<_> =
             expected.into_iter().map(|place: usize| all[place].clone()).collect();
         assert_eq!(found, expected, "{query}");

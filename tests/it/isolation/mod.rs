@@ -3,7 +3,7 @@
 mod concurrency;
 mod document;
 pub mod generator;
-mod http;
+pub mod http;
 pub mod probes;
 mod tables;
 mod trace;

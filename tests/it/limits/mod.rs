@@ -33,7 +33,7 @@ fn limits(variables: &[(&str, &str)]) -> LimitConfig {
     config
 }
 
-fn limited(variables: &[(&str, &str)]) -> impl FnOnce(&mut Config) + use<> {
+pub fn limited(variables: &[(&str, &str)]) -> impl FnOnce(&mut Config) + use<> {
     let limits = limits(variables);
     |config| config.limits = limits
 }

@@ -102,9 +102,7 @@ async fn a_user_is_counted_once_whatever_token_is_shown() {
     let app = TestApp::configured(limited(&[("RATE_LIMIT_READ", "1/15m")])).await;
     let acme = app.tenant("acme").await;
     let user = acme.user(Role::Member).await;
-    let tokens = [15, 30]
-        .map(|minutes| acme.token(user, Role::Member, std::time::Duration::from_mins(minutes)));
-    let [first, second] = tokens.map(|token| acme.with(tests::kit::Credential::Bearer(token)));
+    let (first, second) = (acme.as_user(user).await, acme.as_user(user).await);
     first.get(CONTACTS).await.page();
     refused(second.get(CONTACTS).await, "read");
 }

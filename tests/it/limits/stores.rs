@@ -96,14 +96,15 @@ async fn a_clock_that_is_behind_gains_nothing() {
 async fn both_stores_decide_alike() {
     let [memory, redis] = both().await;
     let (mut admitted, mut refused) = (0, 0);
-    for seed in 0..20 {
+    for seed in 0..40 {
         let mut rng = StdRng::seed_from_u64(seed);
-        let rate =
-            Rate { quota: rng.random_range(1..=20), window: *pick(&mut rng, &[1, 7, 60, 86_400]) };
+        // Redis forgets a key after two windows of the real time: none so short that a slow machine gets there.
+        let window = *pick(&mut rng, &[60, 61, 900, 86_400]);
+        let rate = Rate { quota: rng.random_range(1..=20), window };
         let window_ms = i64::from(rate.window) * 1_000;
         let mut now = EDGE + rng.random_range(0..window_ms);
         for step in 0..200 {
-            now += match rng.random_range(0..20) {
+            now += match rng.random_range(0..40) {
                 0 => rng.random_range(0..3 * window_ms),
                 1 => -rng.random_range(0..window_ms / 2),
                 _ => rng.random_range(0..=window_ms / i64::from(6 * rate.quota)),
@@ -111,10 +112,10 @@ async fn both_stores_decide_alike() {
             let key = format!("{seed}-{}", pick(&mut rng, &["a", "b", "c"]));
             let expected = memory.take(&key, rate, now).await;
             assert_eq!(redis.take(&key, rate, now).await, expected, "seed {seed}, step {step}");
-            if expected.0 { admitted += 1 } else { refused += 1 }
+            *if expected.0 { &mut admitted } else { &mut refused } += 1;
         }
-        assert!(admitted > 10 && refused > 10, "seed {seed} tries nothing: {admitted}, {refused}");
     }
+    assert!(admitted > 1_000 && refused > 1_000, "it tries too little: {admitted}, {refused}");
 }
 
 #[tokio::test]

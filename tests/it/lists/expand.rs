@@ -1,7 +1,7 @@
 //! `expand`: records beside the ids that refer to them, in lists and in single records. Contacts that refer to
 //! themselves stand for every resource here: the mechanism does not know whose ids they are.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 
 use api::App;
 use api::auth::Caller;
@@ -16,7 +16,7 @@ use axum::Router;
 use axum::extract::State;
 use serde_json::{Value, json};
 use shared::TenantTx;
-use shared::id::ContactId;
+use shared::id::{ContactId, TenantId};
 use shared::scope::Scope;
 use tests::kit::{COMPANIES, CONTACTS, TestApp, WEBHOOKS};
 use uuid::Uuid;
@@ -24,7 +24,13 @@ use uuid::Uuid;
 use super::three;
 
 const THINGS: &str = "/api/v1/things";
-static LOADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whose records were loaded, once for each statement: tests beside each other load too.
+static LOADS: Mutex<Vec<TenantId>> = Mutex::new(Vec::new());
+
+fn loads(tenant: TenantId) -> usize {
+    LOADS.lock().unwrap().iter().filter(|loaded| **loaded == tenant).count()
+}
 
 static EXPANSIONS: [Expansion; 2] = [
     Expansion { name: "self", member: "id", scope: Scope::ContactsRead, load },
@@ -41,7 +47,7 @@ static LIST: List = List {
 
 /// All but Bob, who is gone.
 fn load<'t>(tx: &'t mut TenantTx, ids: &'t [Uuid]) -> Loading<'t> {
-    LOADS.fetch_add(1, Ordering::Relaxed);
+    LOADS.lock().unwrap().push(tx.tenant());
     Box::pin(async move {
         let sql = "select id, name from contacts where id = any ($1) and name <> 'Bob'";
         let found: Vec<(Uuid, String)> = sqlx::query_as(sql).bind(ids).fetch_all(tx.conn()).await?;
@@ -92,9 +98,9 @@ async fn a_list_shows_the_records_that_its_own_refer_to_with_one_statement_for_a
     let app = TestApp::serving(|_| {}, router).await;
     let acme = three(&app).await;
     let plain = acme.get(THINGS).await.page();
-    assert_eq!(LOADS.load(Ordering::Relaxed), 0);
+    assert_eq!(loads(acme.id), 0);
     let page = acme.get(&format!("{THINGS}?expand=self,self&pageSize=2&page=1")).await.page();
-    assert_eq!(LOADS.load(Ordering::Relaxed), 1);
+    assert_eq!(loads(acme.id), 1);
     for (item, mut expanded) in plain.items.into_iter().zip(page.items) {
         let record = expanded.as_object_mut().unwrap().remove("selfRecord").unwrap();
         let gone = item["name"] == "Bob";

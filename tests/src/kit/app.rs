@@ -71,7 +71,7 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let api = api::App::new(db, config);
+        let api = api::App::new(db, config, CancellationToken::new());
         tokio::spawn({
             let (db, used) = (api.db.clone(), api.used.clone());
             async move { used.write(&db, CancellationToken::new()).await }
@@ -105,6 +105,13 @@ impl TestApp {
     /// A new tenant, called with its first API key, which may do everything.
     pub async fn tenant(&self, name: &str) -> Tenant {
         Tenant::create(self, name).await
+    }
+
+    /// A new tenant that demo login opens under this name.
+    pub async fn demo(&self, name: &str) {
+        let email = format!("owner@{name}.example");
+        let (db, pepper) = (&self.api.db, &self.api.config.pepper);
+        api::tenants::create_demo(db, pepper, "Demo", &email, name).await.unwrap();
     }
 
     /// Moves the time forward.

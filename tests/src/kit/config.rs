@@ -30,6 +30,8 @@ pub(super) fn config(database_url: &str) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
         proxies: TrustedProxies::default(),
+        public_url: "https://crm.example".parse().unwrap(),
+        demo_login: false,
         db: DbConfig {
             url: Value::parse(database_url).unwrap(),
             connections: 8,

@@ -8,7 +8,7 @@ use crate::http::fields::{Fields, Input};
 use crate::http::rules;
 
 /// What a contact is created from.
-#[derive(Clone, Debug, ToSchema)]
+#[derive(Clone, Debug, Default, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "ACME Corp"}))]
 pub struct NewContact {

@@ -15,13 +15,14 @@ use shared::contacts::e164;
 pub use shared::contacts::{Contact, ContactPatch};
 use shared::id::ContactId;
 use shared::scope::Scope;
+use uuid::Uuid;
 
 use super::companies;
 use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::expand::Expansion;
+use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use company::{leave_company, rename_company};
@@ -105,6 +106,14 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     store::find(tx, id).await?.ok_or_else(ContactId::not_found)
+}
+
+/// Those of the contacts that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |contact| contact.id.0)
 }
 
 /// Merges a change into a contact and announces `contact.updated`, unless nothing changed.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
 use shared::id::{CompanyId, ContactId, TenantId};
+use uuid::Uuid;
 
 use super::Contact;
 use crate::list::Source;
@@ -48,6 +49,19 @@ pub(super) async fn find(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Optio
         id.0,
     )
     .fetch_optional(tx.conn())
+    .await
+}
+
+/// Those of the contacts that are there.
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Contact>> {
+    sqlx::query_as!(
+        Contact,
+        r#"select id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
+                  company_id as "company_id: CompanyId", external_id, version, created_at, updated_at
+           from contacts where id = any ($1) and deleted_at is null"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 

@@ -1,4 +1,8 @@
+use rust_decimal::Decimal;
+use shared::webhook::target::TargetPolicy;
+
 use super::*;
+use crate::http::fields::{Fields, Input};
 use crate::http::json;
 
 /// A rule's answer to a JSON text.

@@ -12,11 +12,12 @@ use tests::kit::{Tenant, TestApp};
 use url::form_urlencoded::Serializer;
 
 use crate::isolation::generator::World;
+use crate::isolation::http::caller;
 use crate::isolation::probes::{PROBES, Probe};
 use explained::{Explained, Statement};
 
-/// More than a count ever reads, in the table of each list.
-const ROWS: u32 = 15_000;
+/// The tenant's rows in the table of each list: more than a count ever reads.
+const ROWS: u32 = 11_000;
 
 /// What a count reads, and the page beside it.
 const MOST_READ: f64 = 10_100.0;
@@ -54,10 +55,10 @@ impl Subject {
         page.pagination["nextCursor"].as_str().map(ToOwned::to_owned)
     }
 
-    /// A list's every sort and filter, each with each, and the cursors behind them.
+    /// A list's every sort either way, every filter with each of them, and the cursors behind them.
     async fn ask_everything(&mut self) {
         let list = self.list;
-        let middle = self.tenant.get(&format!("{}?pageSize=1&page=7000", self.path)).await.page();
+        let middle = self.tenant.get(&format!("{}?pageSize=1&page=5000", self.path)).await.page();
         let middle = middle.items.into_iter().next().unwrap_or_default();
         let mut filters = vec![("ids".to_owned(), text(&middle["id"], Kind::Id))];
         if list.search.is_some() {
@@ -68,18 +69,25 @@ impl Subject {
                 filters.push((operator.parameter(column.name), value(column, *operator, &middle)));
             }
         }
+        let first = list.default_sort;
         for sort in list.sorts.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")])
         {
             let sorted = ("sort", &*sort);
             self.ask(&vec![sorted, ("pageSize", "2")]).await;
-            let deep = vec![sorted, ("page", "6000"), ("pageSize", "2")];
+            let deep = vec![sorted, ("page", "4000"), ("pageSize", "2")];
             if let Some(cursor) = self.next_cursor(&deep).await {
                 self.ask(&vec![("cursor", &*cursor), ("pageSize", "2")]).await;
+            }
+            // An index is read either way; that filters know the direction is looked at once.
+            if sort.starts_with('-') && sort != first {
+                continue;
             }
             for (name, value) in &filters {
                 let filter = (&**name, &**value);
                 let page = vec![sorted, filter, ("pageSize", "2")];
-                if let Some(cursor) = self.ask(&page).await {
+                if let Some(cursor) = self.ask(&page).await
+                    && sort == first
+                {
                     self.ask(&vec![("cursor", &*cursor), filter, ("pageSize", "2")]).await;
                 }
             }
@@ -101,6 +109,9 @@ fn faults(statement: &Statement, plain: bool) -> Vec<String> {
     for node in &statement.nodes {
         if node.kind.ends_with("Seq Scan") && crowd::is_large(&node.table) {
             faults.push(format!("a sequential scan of {}", node.table));
+        }
+        if crowd::is_left_empty(&node.table) {
+            faults.push(format!("no rows in {}: take it out of crowd::UNREAD", node.table));
         }
         if node.read > MOST_READ {
             faults.push(format!("{} of {} reads {} rows", node.kind, node.table, node.read));
@@ -138,7 +149,8 @@ fn value(column: &Column, operator: Operator, middle: &Value) -> String {
 /// The tables whose records have a list inside them: all of it in the same one.
 fn parents() -> Vec<&'static str> {
     let lists = api::routes().into_iter().filter(|route| route.doc.list.is_some());
-    lists.flat_map(|route| probe(&route).ids.iter().copied()).collect()
+    // A user's own sessions are inside the user, whom no path names.
+    lists.flat_map(|route| probe(&route).ids.iter().copied()).chain(["users"]).collect()
 }
 
 fn probe(route: &Route) -> &'static Probe {
@@ -168,7 +180,8 @@ async fn no_list_ever_scans_a_table_or_sorts_more_than_it_shows_without_a_filter
     let mut lists = 0;
     for route in api::routes() {
         let Some(list) = route.doc.list else { continue };
-        let (tenant, plans, path) = (tenant.clone(), plans.clone(), path(&route, &world));
+        let tenant = caller(&tenant, &route, &world).await;
+        let (plans, path) = (plans.clone(), path(&route, &world));
         let mut subject = Subject { tenant, plans, path, list, faults: Vec::new() };
         subject.ask_everything().await;
         faults.append(&mut subject.faults);
