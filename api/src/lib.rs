@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use auth::{Caller, LastUsed};
 use config::Config;
+use crm::contacts::import::Places;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -42,6 +43,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Answers that stay open.
     pub streams: Streams,
+    /// Imports that are being received.
+    pub uploads: Places,
     /// How often callers may do what.
     pub limits: Limits,
     /// When keys were last used.
@@ -54,7 +57,8 @@ impl App {
     pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let streams = Streams::until(stop);
-        Self { db, config: Arc::new(config), streams, limits, used: LastUsed::default() }
+        let (uploads, used) = (Places::default(), LastUsed::default());
+        Self { db, config: Arc::new(config), streams, uploads, limits, used }
     }
 
     /// Begins a transaction that sees the caller's tenant only.

@@ -51,11 +51,7 @@ pub async fn detach(State(app): State<App>, mut request: Request, next: Next) ->
             Err(panicked) => Error::Internal(panicked.into()).into_response(),
         },
         () = deadline.passed() => {
-            Error::Unavailable(too_slow(app.config.request_timeout).into()).into_response()
+            Error::Unavailable("the request took too long".into()).into_response()
         }
     }
-}
-
-fn too_slow(limit: Duration) -> String {
-    format!("the request took longer than {limit:?}")
 }

@@ -184,22 +184,6 @@ pub async fn failed(
     Ok(errors.collect())
 }
 
-/// The members that rows which failed have together, up to 200 of them.
-///
-/// # Errors
-/// The database's.
-pub async fn columns(tx: &mut TenantTx, import: ImportId) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        r#"select distinct k.name as "name!" from import_rows r
-           cross join lateral json_object_keys(case json_typeof(r.input) when 'object' then r.input else '{}' end) k (name)
-           where r.import_id = $1 and r.outcome = 'failed' and not starts_with(k.name, '_')
-           order by 1 limit 200"#,
-        import.0,
-    )
-    .fetch_all(tx.conn())
-    .await
-}
-
 /// Forgets what nobody will apply any more.
 ///
 /// # Errors

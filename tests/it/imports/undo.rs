@@ -82,9 +82,9 @@ async fn the_failed_rows_come_back_as_a_file_that_can_be_mended_and_sent_again()
     let text = answer.body.as_str().unwrap().to_owned();
     assert_eq!(
         text,
-        "company,email,name,_row,_line,_errors\r\n\
-         \"A, B\",nowhere,\"Bob \"\"B\"\"\",2,3,email: Invalid email format\r\n\
-         ,nobody,Eve,3,4,email: Invalid email format\r\n"
+        "name,email,company,_row,_line,_errors\r\n\
+         \"Bob \"\"B\"\"\",nowhere,\"A, B\",2,3,email: Invalid email format\r\n\
+         Eve,nobody,,3,4,email: Invalid email format\r\n"
     );
     let mended = text.replace("nowhere", "bob@example.com").replace("nobody", "eve@example.com");
     assert_eq!(counts(&csv(&acme, "", &mended).await.ok()), [2, 0, 0, 0]);

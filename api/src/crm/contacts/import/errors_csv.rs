@@ -1,7 +1,7 @@
 //! `errors.csv`: the rows that failed, as they were sent, each with why. Columns that begin with `_` are passed over
 //! when the file is sent again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,12 +17,37 @@ use crate::auth::Caller;
 use crate::error::{Error, Result};
 
 /// Rows that are read at once.
-const PAGE: i64 = 500;
+const PAGE: i64 = 100;
+/// The most columns.
+const MOST_COLUMNS: usize = 200;
+/// The column of rows that are no objects: they are there as they were sent.
+const WHOLE: &str = "_input";
 
-/// The columns of the file: those that all its rows have together.
+/// The columns of the file: those that all its rows have together, and one for rows that have none.
 pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<String>> {
-    let names = rows::columns(tx, id).await?;
-    Ok(if names.is_empty() { FIELDS.map(str::to_owned).to_vec() } else { names })
+    let (mut names, mut whole, mut after) = (BTreeSet::new(), false, Some(0));
+    while let Some(last) = after {
+        let page = rows::failed(tx, id, last, PAGE).await?;
+        for members in page.iter().map(members) {
+            whole |= members.is_none();
+            let names_of = members.unwrap_or_default().into_keys();
+            names.extend(names_of.filter(|name| !name.starts_with('_')));
+        }
+        names = names.into_iter().take(MOST_COLUMNS).collect();
+        after = page.last().map(|row| row.row);
+    }
+    if names.is_empty() {
+        names.extend(FIELDS.map(str::to_owned));
+    }
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|name| FIELDS.iter().position(|field| field == name).unwrap_or(FIELDS.len()));
+    names.extend(whole.then(|| WHOLE.to_owned()));
+    Ok(names)
+}
+
+/// What a row said, by name; none for what is no object.
+fn members(row: &RowError) -> Option<BTreeMap<String, Value>> {
+    row.input.as_ref().and_then(|input| serde_json::from_str(input.get()).ok())
 }
 
 /// The file, page by page.
@@ -30,18 +55,16 @@ pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>)
     let start = (app, caller, columns, Some(None));
     Body::from_stream(stream::try_unfold(start, move |(app, caller, columns, after)| async move {
         let Some(after) = after else { return Ok::<_, Error>(None) };
-        let mut text = Vec::new();
+        let mut text = String::new();
         if after.is_none() {
-            write(
-                &mut text,
-                columns.iter().map(String::as_str).chain(["_row", "_line", "_errors"]),
-            )?;
+            let names = columns.iter().map(String::as_str);
+            write(&mut text, names.chain(["_row", "_line", "_errors"]));
         }
         let mut tx = app.begin(&caller).await?;
         let page = rows::failed(&mut tx, id, after.unwrap_or(0), PAGE).await;
         let page = tx.finish(page).await?;
         for row in &page {
-            write(&mut text, cells(&columns, row).iter().map(String::as_str))?;
+            write(&mut text, cells(&columns, row).iter().map(String::as_str));
         }
         let next = page.last().map(|row| Some(row.row));
         Ok(Some((Bytes::from(text), (app, caller, columns, next))))
@@ -49,14 +72,19 @@ pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>)
 }
 
 fn cells(columns: &[String], row: &RowError) -> Vec<String> {
-    let input = row.input.as_ref().and_then(|input| serde_json::from_str(input.get()).ok());
-    let input: BTreeMap<String, Value> = input.unwrap_or_default();
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let input = members(row);
+    let whole = || row.input.as_ref().and_then(|input| serde_json::from_str(input.get()).ok());
     let mut cells: Vec<String> = columns
         .iter()
-        .map(|column| match input.get(column) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+        .map(|column| match &input {
+            Some(input) => input.get(column).map(text).unwrap_or_default(),
+            None if column == WHOLE => whole().as_ref().map(text).unwrap_or_default(),
+            None => String::new(),
         })
         .collect();
     let errors: Vec<_> =
@@ -67,8 +95,16 @@ fn cells(columns: &[String], row: &RowError) -> Vec<String> {
     cells
 }
 
-fn write<'a>(text: &mut Vec<u8>, cells: impl IntoIterator<Item = &'a str>) -> Result<()> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(text);
-    writer.write_record(cells).map_err(|error| Error::Internal(error.into()))?;
-    writer.flush().map_err(|error| Error::Internal(error.into()))
+fn write<'a>(text: &mut String, cells: impl IntoIterator<Item = &'a str>) {
+    for (place, cell) in cells.into_iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        if cell.contains([',', ';', '\t', '"', '\r', '\n']) {
+            text.extend(["\"", &cell.replace('"', "\"\""), "\""]);
+        } else {
+            text.push_str(cell);
+        }
+    }
+    text.push_str("\r\n");
 }

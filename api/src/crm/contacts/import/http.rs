@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::upload::Upload;
-use super::{LIST, errors_csv, stage};
+use super::{LIST, arrival, errors_csv, stage};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
@@ -20,8 +20,8 @@ use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, Reply};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts/imports";
-/// How long an upload may take in all.
-const PATIENCE: Duration = Duration::from_mins(15);
+/// What a request may take besides its upload, which ends by itself: the last rows, and small imports.
+const AFTERWARDS: Duration = Duration::from_mins(1);
 
 /// What can be done with imports.
 pub fn routes() -> Routes {
@@ -67,7 +67,8 @@ async fn import_contacts(
 ) -> Result<Reply> {
     let query = request.uri().query().unwrap_or_default();
     let options = Options::read(query, caller.terms.dry_run)?;
-    deadline.extend(PATIENCE);
+    deadline.extend(arrival::WHOLE + AFTERWARDS);
+    let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
     let upload = Upload::of(&parts.headers, body).await?;
     stage::receive(&app, &caller, options, upload, PATH).await

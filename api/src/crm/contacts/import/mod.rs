@@ -1,8 +1,10 @@
 //! Imports of contacts: what can be asked of them. How rows are applied is `shared::import`, how they are read `rows`.
 
+mod arrival;
 mod errors_csv;
 mod http;
 mod options;
+mod places;
 mod rows;
 mod stage;
 mod store;
@@ -18,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
+pub use places::Places;
 
 /// Failed rows that an import shows; `errors.csv` has all.
 const SHOWN: i64 = 100;

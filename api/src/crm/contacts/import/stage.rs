@@ -17,6 +17,9 @@ use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::{Accepted, Data, Reply};
 
+/// The most bytes of rows that are held in memory: 4 MiB.
+const SMALL: usize = 4 * 1024 * 1024;
+
 /// Receives the rows and imports them, or leaves them to the worker.
 pub(super) async fn receive(
     app: &App,
@@ -28,18 +31,22 @@ pub(super) async fn receive(
     let (chunks, source) = Source::new();
     let pump = tokio::spawn(chunks.pump(upload.bytes));
     let mut rows = Rows::read(upload.format, source, options, app.config.clone());
-    let (mut few, mut many) = (Vec::new(), None);
+    let (mut few, mut bytes, mut many) = (Vec::new(), 0, None);
     let mut received = Ok(());
     while let Some(batch) = rows.next().await {
+        bytes += batch.iter().map(|row| row.input.len()).sum::<usize>();
         few.extend(batch);
-        if many.is_none() && few.len() > INLINE || options.waits == Waits::Never {
-            many = many.or(Some(Stage::new(app, caller, options)));
+        let small = few.len() <= INLINE && bytes <= SMALL;
+        if many.is_none() && (!small || options.waits == Waits::Never) {
+            many = Some(Stage::new(app, caller, options));
         }
-        if let Some(stage) = &mut many {
-            received = stage.keep(std::mem::take(&mut few)).await;
-            if received.is_err() {
-                break;
-            }
+        received = match &mut many {
+            Some(_) if options.waits == Waits::Always => Err(Error::PayloadTooLarge(SMALL)),
+            Some(stage) => stage.keep(std::mem::take(&mut few)).await,
+            None => Ok(()),
+        };
+        if received.is_err() {
+            break;
         }
     }
     let read = rows.end().await;

@@ -3,15 +3,17 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{HeaderMap, header};
 use multer::{Field, Multipart};
 
+use super::arrival::{Room, arriving};
 use super::rows::{FIELDS, Format, Mapping};
 use crate::error::{Details, Error, Result};
 use crate::http::MAX_BODY;
 use crate::http::json::{self, Value};
+
+const TYPES: &str = "application/json, application/x-ndjson, text/csv or multipart/form-data";
 
 /// See the module.
 pub(super) struct Upload {
@@ -27,18 +29,17 @@ impl Upload {
     pub(super) async fn of(headers: &HeaderMap, body: Body) -> Result<Self> {
         let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = media_type.unwrap_or_default();
-        let stream = body.into_data_stream();
         if let Some(format) = Format::of(media_type) {
-            let bytes = stream.map(|chunk| chunk.map_err(|_| broken_off())).boxed();
-            return Ok(Self { format, bytes });
+            return Ok(Self { format, bytes: arriving(body, Room::for_file()) });
         }
         let boundary =
-            multer::parse_boundary(media_type).map_err(|_| Error::UnsupportedMediaType)?;
-        form(Multipart::new(stream, boundary)).await
+            multer::parse_boundary(media_type).map_err(|_| Error::UnsupportedMediaType(TYPES))?;
+        let room = Room::for_form();
+        form(Multipart::new(arriving(body, room.clone()), boundary), &room).await
     }
 }
 
-async fn form(mut form: Multipart<'static>) -> Result<Upload> {
+async fn form(mut form: Multipart<'static>, room: &Room) -> Result<Upload> {
     let mut mapping = None;
     loop {
         let part = form.next_field().await.map_err(no_form)?;
@@ -47,6 +48,7 @@ async fn form(mut form: Multipart<'static>) -> Result<Upload> {
             Some("mapping") if mapping.is_none() => mapping = Some(read_mapping(part).await?),
             Some("file") => {
                 let format = format_of(&part, mapping)?;
+                room.file_begins();
                 return Ok(Upload { format, bytes: file(part, form) });
             }
             name => {
@@ -120,14 +122,13 @@ fn file(
     .boxed()
 }
 
-fn broken_off() -> Error {
-    Error::BadRequest("The body broke off".into())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 fn no_form(error: multer::Error) -> Error {
     match error {
-        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => broken_off(),
+        multer::Error::StreamReadFailed(ours) => match ours.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::Internal(other),
+        },
+        multer::Error::IncompleteStream => Error::BadRequest("The form breaks off".into()),
         other => Error::BadRequest(format!("The form cannot be read: {other}").into()),
     }
 }

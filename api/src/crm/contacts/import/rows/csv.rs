@@ -3,13 +3,13 @@
 //! failed rows can be sent back.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 
-use csv::{ByteRecord, ReaderBuilder};
 use shared::import::Fault;
 
+use super::records::{Record, Records};
 use super::source::{self, Source};
-use super::{FIELDS, Mapping, Raw, Sink, text_of};
+use super::{FIELDS, LONGEST, Mapping, Raw, Sink, text_of};
 use crate::error::{Details, Error, Result};
 use crate::http::json::{Members, Value};
 
@@ -19,50 +19,45 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result<()> {
     let mut text = BufReader::new(source);
-    let start = text.fill_buf().map_err(source::unbroken)?;
-    let skipped = if start.starts_with(BOM) { BOM.len() } else { 0 };
-    let delimiter = delimiter(start);
-    text.consume(skipped);
-
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-    let headers = names(reader.byte_headers().map_err(broken)?)?;
+    let mut first = Vec::new();
+    text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut first).map_err(source::unbroken)?;
+    let first = first.strip_prefix(BOM).unwrap_or(&first).to_vec();
+    let delimiter = delimiter(&first);
+    let mut records = Records::new(Cursor::new(first).chain(text), delimiter);
+    let headers = names(records.next()?)?;
     let columns = columns(&headers, mapping)?;
-    let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(broken)? {
-        let line = record.position().map(csv::Position::line);
-        let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
-        let input: BTreeMap<&str, &str> =
-            headers.iter().map(String::as_str).zip(cells.iter().map(AsRef::as_ref)).collect();
-        let members = if record.len() != headers.len() {
-            let what = format!("Has {} cells, the header has {}", record.len(), headers.len());
+    while let Some(Record { line, cells }) = records.next()? {
+        let members = if cells.len() != headers.len() {
+            let what = format!("Has {} cells, the header has {}", cells.len(), headers.len());
             Err(Fault::field("row", what))
-        } else if record.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
+        } else if cells.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
             Err(Fault::field("row", "Must be UTF-8"))
         } else {
-            Ok(members(&columns, &cells))
+            Ok(())
         };
-        sink.take(Raw { line, input: text_of(&input), members })?;
+        let cells: Vec<_> = cells.iter().map(|cell| String::from_utf8_lossy(cell)).collect();
+        let members = members.map(|()| members_of(&columns, &cells));
+        let input: BTreeMap<&str, &str> =
+            headers.iter().map(String::as_str).zip(cells.iter().map(AsRef::as_ref)).collect();
+        sink.take(Raw { line: Some(line), input: text_of(&input), members })?;
     }
     Ok(())
 }
 
 /// What divides the first line most often.
 fn delimiter(start: &[u8]) -> u8 {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let count = |wanted: u8| line.iter().filter(|byte| **byte == wanted).count();
     [b',', b';', b'\t'].into_iter().rev().max_by_key(|candidate| count(*candidate)).unwrap_or(b',')
 }
 
-fn names(headers: &ByteRecord) -> Result<Vec<String>> {
-    let name = |cell: &[u8]| std::str::from_utf8(cell).map(|name| name.trim().to_owned());
-    let names: std::result::Result<Vec<_>, _> = headers.iter().map(name).collect();
-    match names {
-        Ok(names) if names.iter().any(|name| !name.is_empty()) => Ok(names),
-        Ok(_) => {
-            Err(Error::BadRequest("The file needs a header with the names of its columns".into()))
-        }
-        Err(_) => Err(Error::BadRequest("The file must be UTF-8".into())),
-    }
+fn names(header: Option<Record>) -> Result<Vec<String>> {
+    let missing = "The file needs a header with the names of its columns";
+    let header = header.ok_or_else(|| Error::BadRequest(missing.into()))?;
+    let name = |cell: Vec<u8>| String::from_utf8(cell).ok().filter(|name| !name.contains('\0'));
+    let names: Option<Vec<_>> = header.cells.into_iter().map(name).collect();
+    let names = names.ok_or_else(|| Error::BadRequest("The file must be UTF-8".into()))?;
+    Ok(names.into_iter().map(|name| name.trim().to_owned()).collect())
 }
 
 /// The field of each column: by the mapping, else by its own name in any case and with any signs between its words.
@@ -96,16 +91,9 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn members(columns: &[Option<&'static str>], cells: &[std::borrow::Cow<'_, str>]) -> Members {
+fn members_of(columns: &[Option<&'static str>], cells: &[std::borrow::Cow<'_, str>]) -> Members {
     let filled = columns.iter().zip(cells).filter(|(_, cell)| !cell.trim().is_empty());
     filled
         .filter_map(|(field, cell)| Some(((*field)?.to_owned(), Value::String(cell.to_string()))))
         .collect()
-}
-
-fn broken(error: csv::Error) -> Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => source::unbroken(error),
-        other => Error::BadRequest(format!("The file is not CSV: {other:?}").into()),
-    }
 }

@@ -1,20 +1,29 @@
 //! `{"contacts": […]}`, one item at a time: the list is never held as a whole.
 
+use std::cell::Cell;
 use std::fmt;
+use std::io::{self, BufReader, Read};
+use std::rc::Rc;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::source::{self, Source};
-use super::{Raw, Sink, members};
+use super::{LONGEST, Sink, row_of};
 use crate::error::{Error, Result};
 
 const MEMBER: &str = "contacts";
+/// How far the reading may be ahead of the row that it is at, in bytes.
+const SLACK: usize = 8 * 1024;
 
 pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
     let mut fault = None;
-    let mut text = serde_json::Deserializer::from_reader(std::io::BufReader::new(source));
-    let read = Body { sink, fault: &mut fault }.deserialize(&mut text).and_then(|()| text.end());
+    let left = Rc::new(Cell::new(LONGEST + SLACK));
+    let metered = BufReader::with_capacity(SLACK, Metered { source, left: Rc::clone(&left) });
+    let mut text = serde_json::Deserializer::from_reader(metered);
+    let read = Body { sink, fault: &mut fault, left: &left }
+        .deserialize(&mut text)
+        .and_then(|()| text.end());
     match (fault, read) {
         (Some(fault), _) => Err(fault),
         (None, Ok(())) => Ok(()),
@@ -27,6 +36,7 @@ pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
 struct Body<'a> {
     sink: &'a mut Sink,
     fault: &'a mut Option<Error>,
+    left: &'a Cell<usize>,
 }
 
 impl<'de> DeserializeSeed<'de> for Body<'_> {
@@ -45,7 +55,7 @@ impl<'de> Visitor<'de> for Body<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        let Self { sink, fault } = self;
+        let Self { sink, fault, left } = self;
         let mut seen = false;
         while let Some(name) = map.next_key::<String>()? {
             if name != MEMBER || seen {
@@ -54,7 +64,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                 return Err(A::Error::custom("see the fault"));
             }
             seen = true;
-            map.next_value_seed(Items { sink: &mut *sink, fault: &mut *fault })?;
+            map.next_value_seed(Items { sink: &mut *sink, fault: &mut *fault, left })?;
         }
         if !seen {
             *fault = Some(Error::field(MEMBER, "Is required"));
@@ -66,6 +76,7 @@ impl<'de> Visitor<'de> for Body<'_> {
 struct Items<'a> {
     sink: &'a mut Sink,
     fault: &'a mut Option<Error>,
+    left: &'a Cell<usize>,
 }
 
 impl<'de> DeserializeSeed<'de> for Items<'_> {
@@ -85,13 +96,33 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
         while let Some(item) = seq.next_element::<Box<RawValue>>()? {
-            let text = item.get();
-            let raw = Raw { line: None, input: text.to_owned(), members: members(text) };
-            if let Err(error) = self.sink.take(raw) {
+            self.left.set(LONGEST + SLACK);
+            let short = item.get().len() <= LONGEST;
+            let taken = if short { self.sink.take(row_of(None, item.get())) } else { Err(long()) };
+            if let Err(error) = taken {
                 *self.fault = Some(error);
                 return Err(A::Error::custom("see the fault"));
             }
         }
         Ok(())
     }
+}
+
+/// Ends when one row is too long, because a row is held as a whole before anybody sees its length.
+struct Metered {
+    source: Source,
+    left: Rc<Cell<usize>>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(into)?;
+        let left = self.left.get().checked_sub(read);
+        self.left.set(left.ok_or_else(|| io::Error::other(long()))?);
+        Ok(read)
+    }
+}
+
+fn long() -> Error {
+    Error::field(MEMBER, "A row must be at most 64 KiB")
 }

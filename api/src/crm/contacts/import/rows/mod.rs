@@ -4,6 +4,7 @@
 mod csv;
 mod json;
 mod ndjson;
+mod records;
 mod source;
 
 use std::collections::BTreeMap;
@@ -27,8 +28,10 @@ pub(super) use source::Source;
 pub(super) const FIELDS: [&str; 6] =
     ["name", "email", "phone", "company", "companyId", "externalId"];
 
-/// The longest row in bytes; a thousand of them are held in memory.
+/// The longest row in bytes.
 const LONGEST: usize = 64 * 1024;
+/// Rows are handed on when they have so many bytes together: 1 MiB.
+const FULL: usize = 1024 * 1024;
 
 /// Which column of a file is which field; `None` leaves the column out.
 pub(super) type Mapping = BTreeMap<String, Option<String>>;
@@ -80,7 +83,7 @@ impl Rows {
     ) -> Self {
         let (sender, batches) = mpsc::channel(2);
         let reader = tokio::task::spawn_blocking(move || {
-            let mut sink = Sink { sender, batch: Vec::new(), count: 0, options, config };
+            let mut sink = Sink { sender, batch: Vec::new(), bytes: 0, count: 0, options, config };
             match format {
                 Format::Json => json::read(source, &mut sink)?,
                 Format::Ndjson => ndjson::read(source, &mut sink)?,
@@ -110,6 +113,7 @@ impl Rows {
 struct Sink {
     sender: mpsc::Sender<Vec<NewRow>>,
     batch: Vec<NewRow>,
+    bytes: usize,
     count: usize,
     options: Options,
     config: Arc<Config>,
@@ -123,17 +127,15 @@ impl Sink {
         }
         self.count += 1;
         let number = i32::try_from(self.count).unwrap_or(i32::MAX);
-        if raw.input.len() > LONGEST {
-            return Err(Error::field(format!("rows[{number}]"), "Must be at most 64 KiB"));
-        }
         let options = self.options;
         let read = raw.members.and_then(|members| self.read(members)).and_then(|patch| {
             options.check(&patch)?;
             Ok(patch)
         });
         let line = raw.line.and_then(|line| i32::try_from(line).ok());
+        self.bytes += raw.input.len();
         self.batch.push(NewRow { row: number, line, input: raw.input, read });
-        if self.batch.len() == BATCH { self.flush() } else { Ok(()) }
+        if self.batch.len() == BATCH || self.bytes >= FULL { self.flush() } else { Ok(()) }
     }
 
     fn read(&self, members: Members) -> std::result::Result<ContactPatch, Fault> {
@@ -149,6 +151,7 @@ impl Sink {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
         // Nobody listens any more: the request is over.
         self.sender
             .blocking_send(batch)
@@ -161,15 +164,21 @@ fn text_of(input: &impl Serialize) -> String {
     serde_json::to_string(input).unwrap_or_default()
 }
 
-/// The members of one JSON value.
-fn members(text: &str) -> std::result::Result<Members, Fault> {
-    match crate::http::json::parse(text.as_bytes()) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Fault::field("row", "Must be an object")),
-        Err(error) => Err(not_json(error.to_string())),
-    }
+/// A row of JSON text. What is no strict JSON is kept as a string, so that nobody stumbles over it later.
+fn row_of(line: Option<u64>, text: &str) -> Raw {
+    let (input, members) = match crate::http::json::parse(text.as_bytes()) {
+        Ok(Value::Object(members)) => (text.to_owned(), Ok(members)),
+        Ok(_) => (text.to_owned(), Err(Fault::field("row", "Must be an object"))),
+        Err(Error::InvalidJson(what)) => (text_of(&text), Err(not_json(what))),
+        Err(error) => (text_of(&text), Err(not_json(error.to_string()))),
+    };
+    Raw { line, input, members }
 }
 
 fn not_json(what: impl Into<String>) -> Fault {
     Fault { code: "INVALID_JSON", ..Fault::field("row", what) }
+}
+
+fn too_long(line: u64) -> Error {
+    Error::field(format!("line {line}"), "A row must be at most 64 KiB")
 }

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use super::source::{self, Source};
-use super::{LONGEST, Raw, Sink, members, not_json, text_of};
-use crate::error::{Error, Result};
+use super::{LONGEST, Raw, Sink, not_json, row_of, text_of, too_long};
+use crate::error::Result;
 
 pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
     let mut lines = BufReader::new(source);
@@ -16,11 +16,11 @@ pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
             return Ok(());
         }
         if line.len() > LONGEST && !line.ends_with(b"\n") {
-            return Err(Error::field(format!("line {number}"), "Must be at most 64 KiB"));
+            return Err(too_long(number));
         }
         let raw = match std::str::from_utf8(&line).map(str::trim) {
             Ok("") => continue,
-            Ok(text) => Raw { line: Some(number), input: input(text), members: members(text) },
+            Ok(text) => row_of(Some(number), text),
             Err(_) => Raw {
                 line: Some(number),
                 input: text_of(&String::from_utf8_lossy(&line)),
@@ -30,12 +30,4 @@ pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
         sink.take(raw)?;
     }
     Ok(())
-}
-
-/// The line itself when it is JSON, otherwise the line as a string.
-fn input(text: &str) -> String {
-    match serde_json::from_str::<&serde_json::value::RawValue>(text) {
-        Ok(raw) => raw.get().to_owned(),
-        Err(_) => text_of(&text),
-    }
 }
