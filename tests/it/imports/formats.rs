@@ -1,9 +1,12 @@
 //! Every form that a file can have, and what is wrong with those that have none.
 
+use axum::body::Bytes;
+use http_body_util::StreamBody;
 use serde_json::{Value, json};
-use tests::kit::{Tenant, TestApp};
+use tests::kit::{CONTACTS, Tenant, TestApp};
 
 use super::{counts, csv, import, named, people, send, total};
+use crate::contacts::at as contact_at;
 
 async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::kit::Answer {
     let mut body = String::new();
@@ -36,6 +39,55 @@ async fn json_lines_csv_and_forms_bring_the_same_contact() {
         let ada = named(&acme, "Ada").await;
         assert_eq!((&ada["email"], &ada["externalId"]), (&json!("ada@example.com"), &json!("7")));
     }
+}
+
+#[tokio::test]
+async fn every_mode_works_in_every_format() {
+    let app = TestApp::start().await;
+    let files = [
+        ("application/json", r#"{"contacts":[{"name":"Ada L","email":"ADA@example.com"},{"name":"Bob","email":"bob@example.com"}]}"#.to_owned()),
+        ("application/x-ndjson", "{\"name\":\"Ada L\",\"email\":\"ADA@example.com\"}\r\n{\"name\":\"Bob\",\"email\":\"bob@example.com\"}".to_owned()),
+        ("text/csv", "email;name\nADA@example.com;Ada L\n;\nbob@example.com;Bob\n".to_owned()),
+        (
+            "multipart/form-data; boundary=xx",
+            "--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n{\"name\":\"Ada L\",\"email\":\"ADA@example.com\"}\n{\"name\":\"Bob\",\"email\":\"bob@example.com\"}\r\n--xx--\r\n".to_owned(),
+        ),
+    ];
+    for (number, (media_type, file)) in files.iter().enumerate() {
+        for (mode, expected, name) in [
+            ("create", [2, 0, 0, 0], "Ada"),
+            ("upsert", [1, 1, 0, 0], "Ada L"),
+            ("skip", [1, 0, 1, 0], "Ada"),
+        ] {
+            for waits in ["auto", "true"] {
+                let acme = app.tenant(&format!("{mode}{number}{waits}")).await;
+                let ada = json!({"name": "Ada", "email": "ada@example.com"});
+                let ada = acme.post(CONTACTS, ada).await.created();
+                let query = format!("?mode={mode}&async={waits}");
+                let answer = send(&acme, &query, media_type, file.clone()).await;
+                app.worker().import().await.unwrap();
+                let done = acme.get(&super::at(&answer.body["data"])).await.ok();
+                assert_eq!(counts(&done), expected, "{mode} {media_type}: {done:#}");
+                assert_eq!(acme.get(&contact_at(&ada)).await.ok()["name"], name);
+                assert_eq!(total(&acme).await, if mode == "create" { 3 } else { 2 });
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_arrive_in_pieces_of_any_size() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let file = "\u{feff}Name;E-Mail\r\n\"Zo\u{eb}; \"\"Z\"\"\";z@example.com\r\n";
+    let bytes: Vec<u8> = file.into();
+    let pieces = bytes
+        .into_iter()
+        .map(|byte| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from(vec![byte]))));
+    let body = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(pieces)));
+    let import = send(&acme, "", "text/csv", body).await.ok();
+    assert_eq!(counts(&import), [1, 0, 0, 0], "{import:#}");
+    assert_eq!(named(&acme, "Zo\u{eb}; \"Z\"").await["email"], "z@example.com");
 }
 
 #[tokio::test]
@@ -178,6 +230,6 @@ async fn parameters_are_checked_and_limits_are_named() {
         .await
         .invalid(&json!({"rows": "Must be 1 to 10000 with atomic or dryRun"}));
     let long = json!([{"name": "x".repeat(70_000)}]);
-    import(&acme, "", long).await.invalid(&json!({"rows[1]": "Must be at most 64 KiB"}));
+    import(&acme, "", long).await.invalid(&json!({"contacts": "A row must be at most 64 KiB"}));
     assert_eq!(acme.get(super::IMPORTS).await.page().pagination["total"], 0);
 }

@@ -1,9 +1,12 @@
 //! Imports of contacts (decision §1.4.1).
 
 mod apply;
+mod broken;
 mod crash;
 mod formats;
+mod heard;
 mod large;
+mod limits;
 mod undo;
 mod whole;
 

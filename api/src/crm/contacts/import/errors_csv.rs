@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::TenantTx;
 use shared::id::ImportId;
 use shared::import::{RowError, rows};
@@ -46,7 +46,7 @@ pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<Strin
 }
 
 /// What a row said, by name; none for what is no object.
-fn members(row: &RowError) -> Option<BTreeMap<String, Value>> {
+fn members(row: &RowError) -> Option<BTreeMap<String, Box<RawValue>>> {
     row.input.as_ref().and_then(|input| serde_json::from_str(input.get()).ok())
 }
 
@@ -72,18 +72,12 @@ pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>)
 }
 
 fn cells(columns: &[String], row: &RowError) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let input = members(row);
-    let whole = || row.input.as_ref().and_then(|input| serde_json::from_str(input.get()).ok());
     let mut cells: Vec<String> = columns
         .iter()
         .map(|column| match &input {
-            Some(input) => input.get(column).map(text).unwrap_or_default(),
-            None if column == WHOLE => whole().as_ref().map(text).unwrap_or_default(),
+            Some(input) => input.get(column).map(|value| text(value)).unwrap_or_default(),
+            None if column == WHOLE => row.input.as_deref().map(text).unwrap_or_default(),
             None => String::new(),
         })
         .collect();
@@ -93,6 +87,14 @@ fn cells(columns: &[String], row: &RowError) -> Vec<String> {
     cells.push(row.line.map(|line| line.to_string()).unwrap_or_default());
     cells.push(errors.join("; "));
     cells
+}
+
+/// A string without its quotes; all else as it was written.
+fn text(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        other => serde_json::from_str(other).unwrap_or_else(|_| other.to_owned()),
+    }
 }
 
 fn write<'a>(text: &mut String, cells: impl IntoIterator<Item = &'a str>) {

@@ -20,14 +20,14 @@ pub(super) struct Records<R: Read> {
     bytes: Peekable<Bytes<R>>,
     delimiter: u8,
     line: u64,
-    /// What the record under way may still hold.
-    room: usize,
+    /// Where the record under way begins, and how many bytes it may still have.
+    record: (u64, usize),
 }
 
 impl<R: Read> Records<R> {
     /// The bytes should be buffered: they are taken one by one.
     pub(super) fn new(bytes: R, delimiter: u8) -> Self {
-        Self { bytes: bytes.bytes().peekable(), delimiter, line: 1, room: 0 }
+        Self { bytes: bytes.bytes().peekable(), delimiter, line: 1, record: (1, LONGEST) }
     }
 
     /// The next record; none at the end.
@@ -46,7 +46,7 @@ impl<R: Read> Records<R> {
 
     fn record(&mut self) -> Result<Record> {
         let mut record = Record { line: self.line, cells: Vec::new() };
-        self.room = LONGEST;
+        self.record = (self.line, LONGEST);
         loop {
             let cell = if self.take(b'"')? { self.quoted()? } else { self.bare()? };
             record.cells.push(cell);
@@ -119,10 +119,11 @@ impl<R: Read> Records<R> {
 
     fn read(&mut self) -> Result<Option<u8>> {
         let byte = self.bytes.next().transpose().map_err(source::unbroken)?;
-        self.room = match self.room.checked_sub(1) {
-            None if byte.is_some() => return Err(super::too_long(self.line)),
-            left => left.unwrap_or_default(),
-        };
+        if byte.is_some() {
+            let (begin, room) = self.record;
+            let left = room.checked_sub(1).ok_or_else(|| super::too_long(begin))?;
+            self.record = (begin, left);
+        }
         Ok(byte)
     }
 }
