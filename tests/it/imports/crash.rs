@@ -1,5 +1,6 @@
 //! Real processes that die half-way.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -16,7 +17,10 @@ async fn count(stage: &Stage, sql: &'static str) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_half_way_loses_no_row_and_doubles_none() {
     let mut stage = Stage::start(&[]).await;
-    let file: String = (0..ROWS).map(|n| format!("{{\"name\":\"Person {n}\"}}\n")).collect();
+    let mut file = String::new();
+    for n in 0..ROWS {
+        writeln!(file, "{{\"name\":\"Person {n}\"}}").unwrap();
+    }
     let answer = stage
         .caller
         .request(Method::POST, &format!("{CONTACTS}/import"))

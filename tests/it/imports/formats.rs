@@ -9,10 +9,10 @@ use super::{counts, csv, import, named, people, send, total};
 use crate::contacts::at as contact_at;
 
 async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::kit::Answer {
-    let mut body = String::new();
-    for (head, text) in parts {
-        body += &format!("--xx\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n");
-    }
+    let part = |(head, text): &(&str, &str)| {
+        format!("--xx\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n")
+    };
+    let body = parts.iter().map(part).collect::<Vec<_>>().concat();
     send(tenant, query, "multipart/form-data; boundary=xx", body + "--xx--\r\n").await
 }
 

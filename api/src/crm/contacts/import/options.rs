@@ -71,7 +71,7 @@ impl Options {
     }
 
     /// The most rows, and the answer to more.
-    pub(super) fn most(&self) -> (usize, String) {
+    pub(super) fn most(self) -> (usize, String) {
         let (most, why) = if self.waits == Waits::Always {
             (INLINE, " with async=false")
         } else if self.atomic || self.dry_run {
@@ -83,7 +83,7 @@ impl Options {
     }
 
     /// What a row must say besides what each field must be.
-    pub(super) fn check(&self, patch: &ContactPatch) -> std::result::Result<(), Fault> {
+    pub(super) fn check(self, patch: &ContactPatch) -> std::result::Result<(), Fault> {
         let mut details = Details::new();
         if self.mode == Mode::Create && patch.name.is_none() {
             details.insert("name".to_owned(), "Is required".to_owned());

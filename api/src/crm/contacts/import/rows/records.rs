@@ -1,7 +1,7 @@
 //! Records of cells (RFC 4180), read strictly where guessing would join rows: a quoted cell must end, and nothing may
 //! follow its end. Lines end as they like; those whose cells are all empty are passed over.
 
-use std::io::{Bytes, Read};
+use std::io::{BufRead, Bytes};
 use std::iter::Peekable;
 
 use super::LONGEST;
@@ -16,7 +16,7 @@ pub(super) struct Record {
 }
 
 /// See the module.
-pub(super) struct Records<R: Read> {
+pub(super) struct Records<R: BufRead> {
     bytes: Peekable<Bytes<R>>,
     delimiter: u8,
     line: u64,
@@ -24,8 +24,8 @@ pub(super) struct Records<R: Read> {
     record: (u64, usize),
 }
 
-impl<R: Read> Records<R> {
-    /// The bytes should be buffered: they are taken one by one.
+impl<R: BufRead> Records<R> {
+    /// The bytes are taken one by one.
     pub(super) fn new(bytes: R, delimiter: u8) -> Self {
         Self { bytes: bytes.bytes().peekable(), delimiter, line: 1, record: (1, LONGEST) }
     }
