@@ -54,8 +54,8 @@ const LIMIT_HEADERS: [(&str, Type, &str); 6] = [
 /// The answers that any route with a body may give besides.
 const BODY_PROBLEMS: [(&str, &str); 3] = [
     ("408", "The body did not arrive in time"),
-    ("413", "The body is larger than 1 MiB"),
-    ("415", "The body is not declared as JSON"),
+    ("413", "The body is too large"),
+    ("415", "The body is of a type that this route does not read"),
 ];
 
 /// The document of these routes.

@@ -8,27 +8,44 @@ use tests::kit::{CONTACTS, Tenant, TestApp};
 use super::{counts, csv, import, named, people, send, total};
 use crate::contacts::at as contact_at;
 
-async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::kit::Answer {
+const FORM: &str = "multipart/form-data; boundary=xx";
+
+/// The body of a form whose boundary is `xx`.
+fn form_of(parts: &[(&str, &str)]) -> String {
     let part = |(head, text): &(&str, &str)| {
         format!("--xx\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n")
     };
-    let body = parts.iter().map(part).collect::<Vec<_>>().concat();
-    send(tenant, query, "multipart/form-data; boundary=xx", body + "--xx--\r\n").await
+    parts.iter().map(part).collect::<Vec<_>>().concat() + "--xx--\r\n"
+}
+
+async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::kit::Answer {
+    send(tenant, query, FORM, form_of(parts)).await
 }
 
 #[tokio::test]
 async fn json_lines_csv_and_forms_bring_the_same_contact() {
     let app = TestApp::start().await;
+    let one = r#"{"name":"Ada","email":"ada@example.com","externalId":"7"}"#;
+    let mapping = r#"{"Who":"name","Mail":"email","No":"externalId","Rest":null}"#;
+    let table = "name=\"file\"; filename=\"a.csv\"\r\nContent-Type: application/vnd.ms-excel";
     let files = [
-        ("application/json", r#"{"contacts":[{"name":"Ada","email":"ada@example.com","externalId":"7"}]}"#.to_owned()),
-        ("application/x-ndjson", "{\"name\":\"Ada\",\"email\":\"ada@example.com\",\"externalId\":\"7\"}\n\n".to_owned()),
-        ("text/csv; charset=utf-8", "Name,E-Mail,external_id\r\nAda,ada@example.com,7\r\n".to_owned()),
-        ("text/csv", "\u{feff}name;email;externalId;_errors\nAda;ada@example.com;7;none\n".to_owned()),
+        ("application/json", format!("{{\"contacts\":[{one}]}}")),
+        ("application/x-ndjson", format!("{one}\n\n")),
+        (
+            "text/csv; charset=utf-8",
+            "Name,E-Mail,external_id\r\nAda,ada@example.com,7\r\n".to_owned(),
+        ),
+        (
+            "text/csv",
+            "\u{feff}name;email;externalId;_errors\nAda;ada@example.com;7;none\n".to_owned(),
+        ),
         ("text/csv", "name\temail\texternalid\nAda\tada@example.com\t7".to_owned()),
         (
-            "multipart/form-data; boundary=xx",
-            "--xx\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\r\n{\"Who\":\"name\",\"Mail\":\"email\",\"No\":\"externalId\",\"Rest\":null}\r\n\
-             --xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: application/vnd.ms-excel\r\n\r\nWho,Mail,No,Rest\r\nAda,ada@example.com,7,x\r\n--xx--\r\n".to_owned(),
+            FORM,
+            form_of(&[
+                ("name=\"mapping\"", mapping),
+                (table, "Who,Mail,No,Rest\r\nAda,ada@example.com,7,x"),
+            ]),
         ),
     ];
     for (number, (media_type, file)) in files.into_iter().enumerate() {
@@ -44,14 +61,14 @@ async fn json_lines_csv_and_forms_bring_the_same_contact() {
 #[tokio::test]
 async fn every_mode_works_in_every_format() {
     let app = TestApp::start().await;
+    let ada = r#"{"name":"Ada L","email":"ADA@example.com"}"#;
+    let bob = r#"{"name":"Bob","email":"bob@example.com"}"#;
+    let lines = format!("{ada}\n{bob}\n");
     let files = [
-        ("application/json", r#"{"contacts":[{"name":"Ada L","email":"ADA@example.com"},{"name":"Bob","email":"bob@example.com"}]}"#.to_owned()),
-        ("application/x-ndjson", "{\"name\":\"Ada L\",\"email\":\"ADA@example.com\"}\r\n{\"name\":\"Bob\",\"email\":\"bob@example.com\"}".to_owned()),
+        ("application/json", format!("{{\"contacts\":[{ada},{bob}]}}")),
+        ("application/x-ndjson", format!("{ada}\r\n{bob}")),
         ("text/csv", "email;name\nADA@example.com;Ada L\n;\nbob@example.com;Bob\n".to_owned()),
-        (
-            "multipart/form-data; boundary=xx",
-            "--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n{\"name\":\"Ada L\",\"email\":\"ADA@example.com\"}\n{\"name\":\"Bob\",\"email\":\"bob@example.com\"}\r\n--xx--\r\n".to_owned(),
-        ),
+        (FORM, form_of(&[("name=\"file\"; filename=\"a.jsonl\"", &lines)])),
     ];
     for (number, (media_type, file)) in files.iter().enumerate() {
         for (mode, expected, name) in [
