@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource};
-use crate::list::{Column, Kind, List, ListQuery};
+use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use company::{leave_company, rename_company};
 pub use http::routes;
 pub use input::NewContact;
@@ -56,7 +56,7 @@ pub static LIST: List = List {
     ],
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
-    search: Some("search_contacts"),
+    search: Some(Search { function: "search_contacts", column: "search" }),
     expansions: &[Expansion {
         name: "company",
         member: "companyId",
