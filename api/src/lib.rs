@@ -4,7 +4,6 @@
 mod api_keys;
 pub mod audit;
 pub mod auth;
-mod changes;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -23,12 +22,14 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
+pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
 use auth::oidc::Issuer;
 use auth::{Caller, LastUsed};
 use config::Config;
+use crm::contacts::import::Places;
 use error::BoxError;
 use http::routes::Route;
 use http::streams::Streams;
@@ -44,6 +45,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Answers that stay open.
     pub streams: Streams,
+    /// Imports that are being received.
+    pub uploads: Places,
     /// How often callers may do what.
     pub limits: Limits,
     /// When keys were last used.
@@ -62,8 +65,8 @@ impl App {
         let issuer = issuer.transpose()?;
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let streams = Streams::until(stop);
-        let (config, used) = (Arc::new(config), LastUsed::default());
-        Ok(Self { db, config, streams, limits, used, issuer })
+        let (uploads, used) = (Places::default(), LastUsed::default());
+        Ok(Self { db, config: Arc::new(config), streams, uploads, limits, used, issuer })
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -107,6 +110,7 @@ pub fn routes() -> Vec<Route> {
         auth::demo::routes(),
         me::routes(),
         crm::contacts::routes(),
+        crm::contacts::import::routes(),
         crm::companies::routes(),
         crm::leads::routes(),
         crm::pipelines::routes(),

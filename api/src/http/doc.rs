@@ -44,8 +44,12 @@ pub enum Outcome {
     Created(SchemaOf),
     /// 202 and what was begun.
     Accepted(SchemaOf),
+    /// 200 and a record when it was done at once, otherwise 202 and what was begun.
+    AtOnceOrAccepted(SchemaOf),
     /// 200 and a page of records.
     Page(SchemaOf),
+    /// 200 and a file of this type.
+    File(&'static str),
     /// 204.
     NoContent,
     /// 200 and server-sent events.
@@ -71,8 +75,8 @@ pub struct Doc {
     pub list: Option<&'static List>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
-    /// Whether its body is read piece by piece, because it may be large.
-    pub streams: bool,
+    /// The types of a body that is read piece by piece, because it may be large.
+    pub streams: &'static [&'static str],
     /// Whether it heeds `If-Match`.
     pub conditional: bool,
 }
@@ -94,6 +98,18 @@ impl Doc {
     #[must_use]
     pub fn accepted<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
         Self::new(id, summary, Outcome::Accepted(SchemaOf::of::<T>()))
+    }
+
+    /// A route that does what is small at once and begins what is large.
+    #[must_use]
+    pub fn at_once_or_accepted<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::AtOnceOrAccepted(SchemaOf::of::<T>()))
+    }
+
+    /// A route that answers with a file.
+    #[must_use]
+    pub fn file(id: &'static str, summary: &'static str, media_type: &'static str) -> Self {
+        Self::new(id, summary, Outcome::File(media_type))
     }
 
     /// A route that lists records.
@@ -144,6 +160,25 @@ impl Doc {
         self
     }
 
+    /// A query parameter of its own that is one of some words.
+    #[must_use]
+    pub fn choice(mut self, name: &str, what: &str, words: &'static [&'static str]) -> Self {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(words.iter().copied()))
+            .build();
+        let mut parameter = parameter(name, what, Type::String);
+        parameter.schema = Some(schema.into());
+        self.query.push(parameter);
+        self
+    }
+
+    /// The types of its body, which is read piece by piece.
+    #[must_use]
+    pub fn streams(self, types: &'static [&'static str]) -> Self {
+        Self { streams: types, ..self }
+    }
+
     /// It heeds `If-Match` and may answer 412.
     #[must_use]
     pub fn conditional(self) -> Self {
@@ -173,7 +208,7 @@ impl Doc {
             query: Vec::new(),
             list: None,
             conflict: None,
-            streams: false,
+            streams: &[],
             conditional: false,
         }
     }

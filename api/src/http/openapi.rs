@@ -54,8 +54,8 @@ const LIMIT_HEADERS: [(&str, Type, &str); 6] = [
 /// The answers that any route with a body may give besides.
 const BODY_PROBLEMS: [(&str, &str); 3] = [
     ("408", "The body did not arrive in time"),
-    ("413", "The body is larger than 1 MiB"),
-    ("415", "The body is not declared as JSON"),
+    ("413", "The body is too large"),
+    ("415", "The body is of a type that this route does not read"),
 ];
 
 /// The document of these routes.
@@ -121,6 +121,13 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             .required(Some(if doc.body_optional { Required::False } else { Required::True }));
         operation = operation.request_body(Some(body.build()));
     }
+    if !doc.streams.is_empty() {
+        let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        for media_type in doc.streams {
+            body = body.content(*media_type, ContentBuilder::new().build());
+        }
+        operation = operation.request_body(Some(body.build()));
+    }
     let (needs, credentials): (_, &[&str]) = match route.access {
         Access::Public => ("Needs no credential.".to_owned(), &[]),
         Access::User => ("Needs a signed-in user.".to_owned(), &["bearer"]),
@@ -133,9 +140,11 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     };
     let credentials = credentials.iter().map(|name| SecurityRequirement::new(*name, [""; 0]));
     operation = operation.description(Some(needs)).securities(Some(credentials));
-    let (status, answer) = answer(&doc.outcome);
-    operation = operation.response(status, answer);
-    let with_body: &[_] = if doc.body.is_some() { &BODY_PROBLEMS } else { &[] };
+    for (status, answer) in answers(&doc.outcome) {
+        operation = operation.response(status, answer);
+    }
+    let with_body: &[_] =
+        if doc.body.is_some() || !doc.streams.is_empty() { &BODY_PROBLEMS } else { &[] };
     for (status, what) in
         PROBLEMS.iter().chain(with_body).copied().chain(doc.conflict.map(|what| ("409", what)))
     {
@@ -156,19 +165,36 @@ fn limit_headers(response: ResponseBuilder) -> ResponseBuilder {
     })
 }
 
-fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
-    let (status, what, data) = match outcome {
-        Outcome::Data(schema) => ("200", "The record", Some(reference(*schema))),
-        Outcome::Created(schema) => ("201", "The new record", Some(reference(*schema))),
-        Outcome::Accepted(schema) => ("202", "Begun", Some(reference(*schema))),
-        Outcome::Page(schema) => (
-            "200",
-            "A page of records",
-            Some(json!({"type": "array", "items": reference(*schema)})),
-        ),
-        Outcome::NoContent => ("204", "Done", None),
-        Outcome::Events => ("200", "Server-sent events", None),
-    };
+fn answers(outcome: &Outcome) -> Vec<(&'static str, utoipa::openapi::Response)> {
+    let record = |status, what, schema| (status, answer(what, Some(reference(schema)), false));
+    match outcome {
+        Outcome::Data(schema) => vec![record("200", "The record", *schema)],
+        Outcome::Created(schema) => vec![record("201", "The new record", *schema)],
+        Outcome::Accepted(schema) => vec![record("202", "Begun", *schema)],
+        Outcome::AtOnceOrAccepted(schema) => {
+            vec![record("200", "Done", *schema), record("202", "Begun", *schema)]
+        }
+        Outcome::Page(schema) => {
+            let items = json!({"type": "array", "items": reference(*schema)});
+            vec![("200", answer("A page of records", Some(items), true))]
+        }
+        Outcome::File(media_type) => vec![("200", text("The file", media_type))],
+        Outcome::Events => vec![("200", text("Server-sent events", "text/event-stream"))],
+        Outcome::NoContent => vec![("204", answer("Done", None, false))],
+    }
+}
+
+fn text(what: &'static str, media_type: &'static str) -> utoipa::openapi::Response {
+    let content =
+        ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    ResponseBuilder::new().description(what).content(media_type, content.build()).build()
+}
+
+fn answer(
+    what: &'static str,
+    data: Option<serde_json::Value>,
+    paged: bool,
+) -> utoipa::openapi::Response {
     let mut response = ResponseBuilder::new().description(what);
     if let Some(data) = data {
         let mut envelope = json!({
@@ -180,19 +206,14 @@ fn answer(outcome: &Outcome) -> (&'static str, utoipa::openapi::Response) {
                 "metadata": {"$ref": "#/components/schemas/Metadata"},
             },
         });
-        if let Outcome::Page(_) = outcome {
+        if paged {
             envelope["properties"]["pagination"] =
                 json!({"$ref": "#/components/schemas/Pagination"});
         }
         response = response
             .content("application/json", ContentBuilder::new().schema(schema_of(envelope)).build());
     }
-    if let Outcome::Events = outcome {
-        let text =
-            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        response = response.content("text/event-stream", text.build());
-    }
-    (status, response.build())
+    response.build()
 }
 
 fn reference(schema: SchemaOf) -> serde_json::Value {
@@ -232,8 +253,9 @@ fn record(outcome: &Outcome) -> Option<SchemaOf> {
         Outcome::Data(schema)
         | Outcome::Created(schema)
         | Outcome::Accepted(schema)
+        | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::NoContent | Outcome::Events => None,
+        Outcome::File(_) | Outcome::NoContent | Outcome::Events => None,
     }
 }
 

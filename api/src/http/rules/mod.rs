@@ -16,7 +16,8 @@ use super::json::Value;
 
 pub use nested::{list, record};
 pub use number::{decimal, integer};
-pub use reach::{e164, email, phone, url};
+pub use reach::{email, phone, url};
+pub use shared::contacts::e164;
 
 /// Any string that PostgreSQL can hold.
 ///
