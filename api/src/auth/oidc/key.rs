@@ -45,7 +45,7 @@ mod tests {
     use serde_json::json;
 
     fn changed(name: &str, value: Value) -> Option<Key> {
-        let mut jwk = json!({"kty": "RSA", "kid": "a", "use": "sig", "alg": "RS256", "n": "u1W", "e": "AQAB"});
+        let mut jwk = json!({"kty": "RSA", "kid": "a", "use": "sig", "alg": "RS256", "n": "u1WX", "e": "AQAB"});
         jwk[name] = value;
         Key::read(jwk)
     }

@@ -9,12 +9,22 @@ use super::World;
 
 /// A world whose issuer answers a path like this, asked for the first time.
 async fn fails(path: &'static str, reply: impl FnOnce(&Issuer, &IssuerKey) -> Reply) {
-    let patience = Duration::from_secs(2);
+    fails_within(Duration::from_mins(1), path, reply).await;
+}
+
+async fn fails_within(
+    patience: Duration,
+    path: &'static str,
+    reply: impl FnOnce(&Issuer, &IssuerKey) -> Reply,
+) {
     let world = World::with(IssuerKey::new("first"), |oidc| oidc.patience = patience).await;
     world.issuer.answer(path, reply(&world.issuer, &world.key));
     let answer = world.ask(world.token()).await;
     assert_eq!(answer.header("retry-after"), "1");
     answer.problem(503, "SERVICE_UNAVAILABLE");
+    // It went as far as the fault, and no further.
+    let way = [DISCOVERY, JWKS];
+    assert_eq!(world.issuer.asked(), way[..=usize::from(path == JWKS)]);
 }
 
 fn document(document: &serde_json::Value) -> Reply {
@@ -78,9 +88,10 @@ async fn an_answer_is_read_up_to_256_kib() {
 
 #[tokio::test]
 async fn an_issuer_that_does_not_come_to_an_end_is_not_waited_for() {
-    let hour = Duration::from_hours(1);
-    fails(DISCOVERY, |_, _| Reply::status(200).after(hour)).await;
-    fails(JWKS, |_, _| Reply::status(200).after(hour)).await;
+    for path in [DISCOVERY, JWKS] {
+        let never = Reply::status(200).after(Duration::from_hours(1));
+        fails_within(Duration::from_secs(3), path, |_, _| never).await;
+    }
 }
 
 #[tokio::test]
