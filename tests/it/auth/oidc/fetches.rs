@@ -97,7 +97,7 @@ async fn an_issuer_that_does_not_come_to_an_end_is_not_waited_for() {
 #[tokio::test]
 async fn keys_of_other_kinds_and_for_other_ends_are_passed_over() {
     let world = World::new().await;
-    let mut encrypting = world.key.jwk();
+    let mut encrypting = IssuerKey::new("first").jwk();
     encrypting["use"] = json!("enc");
     let strange = json!({"kty": "unheard of", "kid": "first"});
     let secret = json!({"kty": "oct", "kid": "first", "k": "c2VjcmV0"});
