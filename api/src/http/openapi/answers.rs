@@ -1,0 +1,200 @@
+//! The answers that routes share: errors, with an example of each, and headers.
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::reference;
+
+/// An answer that says no.
+struct Problem {
+    name: &'static str,
+    status: u16,
+    code: &'static str,
+    error: &'static str,
+    what: &'static str,
+    details: Option<(&'static str, &'static str)>,
+}
+
+const fn problem(
+    name: &'static str,
+    (status, code): (u16, &'static str),
+    error: &'static str,
+    what: &'static str,
+) -> Problem {
+    Problem { name, status, code, error, what, details: None }
+}
+
+/// In the order of their statuses.
+const PROBLEMS: &[Problem] = &[
+    Problem {
+        details: Some(("email", "Invalid email format")),
+        ..problem(
+            "BadRequest",
+            (400, "VALIDATION_ERROR"),
+            "Validation failed",
+            "The request is not valid; `details` names every failing field and parameter",
+        )
+    },
+    problem(
+        "Unauthorized",
+        (401, "UNAUTHORIZED"),
+        "The API key is not valid",
+        "No credential, or one that is not known, revoked, or past its time",
+    ),
+    Problem {
+        details: Some(("scope", "contacts:write")),
+        ..problem(
+            "Forbidden",
+            (403, "INSUFFICIENT_SCOPE"),
+            "This needs the scope contacts:write",
+            "The caller is known and may not do this",
+        )
+    },
+    problem("NotFound", (404, "NOT_FOUND"), "Contact not found", "No such record in the tenant"),
+    problem(
+        "RequestTimeout",
+        (408, "REQUEST_TIMEOUT"),
+        "The body did not arrive in time",
+        "The body did not arrive in time; nothing was done",
+    ),
+    problem(
+        "Conflict",
+        (409, "CONFLICT"),
+        "The event is still pending",
+        "The state of the record, or of another request, does not allow it",
+    ),
+    Problem {
+        details: Some(("version", "4")),
+        ..problem(
+            "PreconditionFailed",
+            (412, "PRECONDITION_FAILED"),
+            "The record has changed: it has version 4",
+            "The record is no longer as `If-Match` says",
+        )
+    },
+    problem(
+        "PayloadTooLarge",
+        (413, "PAYLOAD_TOO_LARGE"),
+        "The body is larger than 1048576 bytes",
+        "The body is too large",
+    ),
+    problem(
+        "UnsupportedMediaType",
+        (415, "UNSUPPORTED_MEDIA_TYPE"),
+        "Send the body as application/json",
+        "The body is of a type that this route does not read",
+    ),
+    problem(
+        "IdempotencyKeyReused",
+        (422, "IDEMPOTENCY_KEY_REUSED"),
+        "The Idempotency-Key was used for another request",
+        "The `Idempotency-Key` belongs to another request",
+    ),
+    Problem {
+        details: Some(("retryAfter", "42")),
+        ..problem(
+            "TooManyRequests",
+            (429, "RATE_LIMITED"),
+            "Too many requests",
+            "One request too many; try again after `Retry-After` seconds",
+        )
+    },
+    problem(
+        "InternalError",
+        (500, "INTERNAL_ERROR"),
+        "Internal server error",
+        "A fault of ours; quote the request id",
+    ),
+    problem(
+        "Unavailable",
+        (503, "SERVICE_UNAVAILABLE"),
+        "The service is temporarily unavailable",
+        "Temporarily unavailable; try again",
+    ),
+];
+
+/// Headers that any answer of a limited route has.
+const LIMITS: [&str; 5] = [
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "RateLimit-Policy",
+    "RateLimit",
+];
+
+const HEADERS: [(&str, &str, &str); 12] = [
+    ("X-Request-Id", "string", "One id for the answer, the logs and the events"),
+    ("ETag", "string", "The record's version and a hash of the answer"),
+    ("Location", "string", "The path of the new record"),
+    ("Link", "string", "The next, previous, first and last page (RFC 8288)"),
+    ("Retry-After", "integer", "Seconds to wait"),
+    ("Idempotency-Replayed", "string", "`true` when this is the answer to an earlier request"),
+    ("WWW-Authenticate", "string", "How to authenticate"),
+    ("X-RateLimit-Limit", "integer", "Requests in a window"),
+    ("X-RateLimit-Remaining", "integer", "Requests that may follow at once"),
+    ("X-RateLimit-Reset", "integer", "Unix seconds of the end of the window"),
+    ("RateLimit-Policy", "string", "The limit, such as `\"read\";q=100;w=900`"),
+    ("RateLimit", "string", "What is left of it, and for how long, such as `\"read\";r=99;t=655`"),
+];
+
+/// `components.headers`.
+pub(super) fn headers() -> Map<String, Value> {
+    let header = |(name, kind, what): (&str, &str, &str)| {
+        (name.to_owned(), json!({"description": what, "schema": {"type": kind}}))
+    };
+    HEADERS.into_iter().map(header).collect()
+}
+
+/// References to the headers that every answer has, and to these.
+pub(super) fn with_headers(more: &[&str]) -> Map<String, Value> {
+    let names = ["X-Request-Id"].iter().chain(&LIMITS).chain(more);
+    names
+        .map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
+        .collect()
+}
+
+/// `components.responses`: each error in both of its forms.
+pub(super) fn problems() -> Map<String, Value> {
+    PROBLEMS.iter().map(|problem| (problem.name.to_owned(), response(problem))).collect()
+}
+
+/// A reference to the shared answer of this status.
+pub(super) fn shared(status: u16) -> Option<(String, Value)> {
+    let problem = PROBLEMS.iter().find(|problem| problem.status == status)?;
+    let pointer = format!("#/components/responses/{}", problem.name);
+    Some((status.to_string(), json!({"$ref": pointer})))
+}
+
+fn response(problem: &Problem) -> Value {
+    let mut envelope = json!({
+        "success": false,
+        "error": problem.error,
+        "code": problem.code,
+        "metadata": {"timestamp": "2026-01-02T03:04:05.678Z", "requestId": "019b7ca9-8f2e-7eb0-9eef-b4330b6b2329"},
+    });
+    let title = http::StatusCode::from_u16(problem.status).ok();
+    let mut rfc9457 = json!({
+        "type": format!("urn:liaison:problem:{}", problem.code),
+        "title": title.and_then(|status| status.canonical_reason()),
+        "status": problem.status,
+        "detail": problem.error,
+        "instance": "urn:request:019b7ca9-8f2e-7eb0-9eef-b4330b6b2329",
+        "code": problem.code,
+    });
+    if let Some((field, fault)) = problem.details {
+        envelope["details"] = json!({ field: fault });
+        rfc9457["errors"] = json!({ field: fault });
+    }
+    let more: &[&str] = match problem.status {
+        401 => &["WWW-Authenticate"],
+        429 | 503 => &["Retry-After"],
+        _ => &[],
+    };
+    json!({
+        "description": problem.what,
+        "headers": with_headers(more),
+        "content": {
+            "application/json": {"schema": reference("Error"), "example": envelope},
+            "application/problem+json": {"schema": reference("Problem"), "example": rfc9457},
+        },
+    })
+}

@@ -1,0 +1,65 @@
+//! The OpenAPI 3.1 document, made of the same table that the router is made of: a route cannot be called without
+//! being in it, nor be in it without answering.
+
+mod answers;
+mod operation;
+mod outgoing;
+mod schemas;
+
+use serde_json::{Map, Value, json};
+
+use super::routes::Route;
+use schemas::Schemas;
+
+const WHAT: &str = "A multi-tenant CRM whose every change can be heard by signed webhooks.
+
+Every answer has the same envelope: `success`, `data` or `error` with a stable `code`, and `metadata` with the request id. \
+Changes by `PUT` and `PATCH` merge: absent members stay, `null` clears. Send `Idempotency-Key` with every `POST`.";
+
+/// The document of these routes.
+#[must_use]
+pub fn document(routes: &[Route]) -> Value {
+    let mut schemas = Schemas::default();
+    let mut paths = Map::new();
+    for route in routes {
+        let item = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        item[route.method.as_str().to_lowercase()] = operation::of(route, &mut schemas);
+    }
+    let webhooks = outgoing::all(&mut schemas);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Liaison",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": WHAT,
+            "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
+        },
+        "servers": [{"url": "/", "description": "Where this document came from"}],
+        "security": [{"apiKey": []}, {"bearer": []}],
+        "tags": tags(routes),
+        "paths": paths,
+        "webhooks": webhooks,
+        "components": {
+            "schemas": schemas.into_map(),
+            "headers": answers::headers(),
+            "responses": answers::problems(),
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key",
+                    "description": "A tenant's key, `crm_live_…`; also as a bearer token"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "A user's access token"},
+            },
+        },
+    })
+}
+
+/// The groups in the order in which the routes name them.
+fn tags(routes: &[Route]) -> Vec<Value> {
+    let mut names: Vec<&str> = Vec::new();
+    for route in routes {
+        if !names.contains(&route.tag) {
+            names.push(route.tag);
+        }
+    }
+    names.into_iter().map(|name| json!({"name": name})).collect()
+}
