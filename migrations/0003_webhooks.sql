@@ -56,6 +56,8 @@ create table webhook_events (
 );
 create index webhook_events_due on webhook_events (webhook_id, next_retry) where status = 'pending';
 create index webhook_events_newest on webhook_events (tenant_id, webhook_id, created_at, id);
+create index webhook_events_named on webhook_events (tenant_id, webhook_id, event, created_at, id);
+create index webhook_events_ended on webhook_events (tenant_id, webhook_id, status, created_at, id) where status <> 'pending';
 select protect_tenant_table('webhook_events');
 grant select on webhook_events to crm_app;
 grant update (status, attempts, cycle, trigger, next_retry, lease_id, claims, delivered_at) on webhook_events to crm_app;

@@ -17,6 +17,7 @@ create table audit_log (
 );
 create index audit_log_created on audit_log (tenant_id, created_at, id);
 create index audit_log_record on audit_log (tenant_id, record_id, created_at, id);
+create index audit_log_actor_type on audit_log (tenant_id, actor_type, created_at, id);
 create index audit_log_actor on audit_log (tenant_id, actor_id, created_at, id);
 create index audit_log_action on audit_log (tenant_id, action, created_at, id);
 select protect_tenant_table('audit_log');

@@ -1,8 +1,10 @@
 //! What a change leaves behind: an entry in the audit log and, for records that webhooks hear of, an event.
 //! Both carry one id and join the transaction of the change.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use shared::TenantTx;
 use shared::audit::Entry;
 use shared::event::EventType;
@@ -40,7 +42,7 @@ pub struct Events {
 struct Updated<'a, T: Serialize> {
     #[serde(flatten)]
     record: &'a T,
-    previous: &'a Map<String, Value>,
+    previous: &'a Members,
 }
 
 /// A record that came back.
@@ -100,6 +102,22 @@ pub fn noted<T: Tracked>(tx: &mut TenantTx, record: &T, verb: &str) {
     keep(tx, None, record, verb, None, None);
 }
 
+/// Something that was done to what is no record of the product's, such as a session, for the audit log only.
+///
+/// # Errors
+/// As for [`created`].
+pub fn logged(
+    tx: &mut TenantTx,
+    (record_type, record_id): (&'static str, Uuid),
+    verb: &str,
+    after: &impl Serialize,
+) -> Result<()> {
+    let (id, action) = (id::fresh(tx.now()), format!("{record_type}.{verb}"));
+    let after = Some(json(after)?);
+    tx.audit(Entry { id, action, record_type, record_id, before: None, after });
+    Ok(())
+}
+
 fn keep<T: Tracked>(
     tx: &mut TenantTx,
     id: Option<Uuid>,
@@ -113,22 +131,20 @@ fn keep<T: Tracked>(
     tx.audit(Entry { id, action, record_type: T::TYPE, record_id: record.id(), before, after });
 }
 
+/// Members as they are written: numbers keep every digit.
+type Members = BTreeMap<String, Box<RawValue>>;
+
 /// The members that differ, as they were and as they are, in the form that readers see.
-fn differences<T: Serialize>(
-    before: &T,
-    after: &T,
-) -> Result<(Map<String, Value>, Map<String, Value>)> {
-    let members = |record: &T| match serde_json::to_value(record) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Ok(Map::new()),
-        Err(error) => Err(Error::Internal(error.into())),
+fn differences<T: Serialize>(before: &T, after: &T) -> Result<(Members, Members)> {
+    let members = |record: &T| -> Result<Members> {
+        serde_json::from_str(&json(record)?).map_err(|error| Error::Internal(error.into()))
     };
     let (mut previous, mut current) = (members(before)?, members(after)?);
     let changed: Vec<String> = current
-        .keys()
-        .filter(|name| previous.get(*name) != current.get(*name))
+        .iter()
+        .filter(|(name, now)| previous.get(*name).is_none_or(|then| then.get() != now.get()))
+        .map(|(name, _)| name.clone())
         .filter(|name| !BOOKKEEPING.contains(&name.as_str()))
-        .cloned()
         .collect();
     previous.retain(|name, _| changed.contains(name));
     current.retain(|name, _| changed.contains(name));

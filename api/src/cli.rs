@@ -4,11 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use shared::id::{TenantId, UserId};
+use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::settings::Value as _;
 
+use crate::commands::limits::Wanted;
+use crate::commands::user::NewUser;
 use crate::commands::{self, CommandResult};
 use crate::config::Config;
+use crate::limit::Class;
 use crate::serve;
 
 /// The REST API of Liaison.
@@ -39,6 +42,9 @@ enum Admin {
     /// Tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Users of a tenant
+    #[command(subcommand)]
+    User(User),
     /// Print an access token for a user
     Token {
         /// The tenant's id
@@ -65,10 +71,34 @@ enum Tenant {
         /// The owner's e-mail address
         #[arg(long)]
         owner_email: String,
+        /// Let demo login open it under this name, as a user of any role: never for a real tenant
+        #[arg(long)]
+        demo: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Give a tenant, or one of its keys, a rate limit of its own
+    Limits {
+        /// The tenant's id
+        #[arg(long)]
+        tenant: TenantId,
+        /// The id of one of its API keys; all of the tenant without
+        #[arg(long)]
+        key: Option<ApiKeyId>,
+        /// What is limited: login, qr, `qr_poll`, refresh, write or read
+        #[arg(long, value_parser = Class::parse)]
+        class: Class,
+        /// Such as 1000/1m; off; or default, to be limited like the others again
+        #[arg(long, value_parser = Wanted::parse)]
+        limit: Wanted,
+    },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Create a user
+    Create(NewUser),
 }
 
 fn after_help() -> String {
@@ -99,8 +129,15 @@ async fn dispatch(command: Command) -> CommandResult {
         Command::Admin(Admin::Token { tenant, user, ttl }) => {
             commands::token(Config::from_env()?, tenant, user, ttl).await
         }
-        Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, json })) => {
-            commands::tenant::create(Config::from_env()?, &name, &owner_email, json).await
+        Command::Admin(Admin::Tenant(Tenant::Create { name, owner_email, demo, json })) => {
+            let config = Config::from_env()?;
+            commands::tenant::create(config, &name, &owner_email, demo.as_deref(), json).await
+        }
+        Command::Admin(Admin::Tenant(Tenant::Limits { tenant, key, class, limit })) => {
+            commands::limits::set(Config::from_env()?, tenant, key, class, limit).await
+        }
+        Command::Admin(Admin::User(User::Create(new))) => {
+            commands::user::create(Config::from_env()?, new).await
         }
     }
 }

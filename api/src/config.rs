@@ -8,10 +8,12 @@ use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
+use url::Url;
 
 use crate::auth::api_key::Pepper;
 use crate::auth::token::TokenKeys;
 use crate::http::address::TrustedProxies;
+use crate::limit::LimitConfig;
 
 /// Everything `api serve` and `api admin` need.
 #[derive(Debug)]
@@ -22,10 +24,16 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Whose word about the client's address counts.
     pub proxies: TrustedProxies,
+    /// Where people reach the product: QR codes lead to its `/qr`.
+    pub public_url: Url,
+    /// Whether anyone may sign in to demo tenants.
+    pub demo_login: bool,
     /// The database, as `crm_app`.
     pub db: DbConfig,
     /// After which a caller is answered 503.
     pub request_timeout: Duration,
+    /// How often callers may do what.
+    pub limits: LimitConfig,
     /// Hashes API keys.
     pub pepper: Pepper,
     /// Signs and verifies access tokens.
@@ -72,6 +80,12 @@ impl Config {
             "TRUSTED_PROXIES",
             "Networks of the proxies in front, whose X-Forwarded-For is believed: 10.1.0.0/16, …",
         );
+        let public_url = settings.default(
+            "PUBLIC_URL",
+            "http://127.0.0.1:8080",
+            "Where people reach the product: QR codes lead to <PUBLIC_URL>/qr",
+        );
+        let demo_login = demo_login(settings, listen);
         let url = settings.required(
             "DATABASE_URL",
             "The database, as crm_app: postgres://crm_app:…@host/database",
@@ -80,6 +94,7 @@ impl Config {
             settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
         let request_timeout =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
+        let limits = LimitConfig::read(settings);
         let pepper = settings.required(
             "API_KEY_PEPPER",
             "Hashes API keys: base64 of 32 random bytes; see `api admin keys`",
@@ -98,6 +113,8 @@ impl Config {
             listen: listen?,
             admin_listen: admin_listen?,
             proxies: TrustedProxies::new(proxies?.unwrap_or_default()),
+            public_url: public_url?,
+            demo_login: demo_login?,
             db: DbConfig {
                 url: url?,
                 connections: connections?.0,
@@ -105,6 +122,7 @@ impl Config {
                 settings: &[],
             },
             request_timeout: request_timeout?,
+            limits: limits?,
             pepper: pepper?,
             tokens: tokens?,
             keyring: keyring?,
@@ -112,4 +130,25 @@ impl Config {
             telemetry: telemetry?,
         })
     }
+}
+
+/// Demo login lets anyone in, so that an address which others reach needs a second word.
+fn demo_login(settings: &mut Settings<'_>, listen: Option<SocketAddr>) -> Option<bool> {
+    let on: Option<bool> = settings.default(
+        "DEMO_LOGIN",
+        "false",
+        "Whether anyone may sign in to demo tenants, which `api admin tenant create --demo` makes",
+    );
+    let public: Option<bool> = settings.default(
+        "DEMO_LOGIN_PUBLIC",
+        "false",
+        "Allows DEMO_LOGIN although API_LISTEN is not a loopback address",
+    );
+    if on? && !public? && !listen?.ip().is_loopback() {
+        settings.fault(
+            "DEMO_LOGIN=true lets anyone in, and API_LISTEN is not a loopback address: \
+             set DEMO_LOGIN_PUBLIC=true if that is meant",
+        );
+    }
+    on
 }

@@ -7,6 +7,8 @@ use http::StatusCode;
 use shared::db::fault;
 use shared::scope::Scope;
 
+use crate::limit::Decision;
+
 /// What is wrong with each field, by its path (`stages[0].name`).
 pub type Details = BTreeMap<String, String>;
 
@@ -34,6 +36,9 @@ pub enum Error {
     /// The caller is known and may not do this.
     #[error("This needs the scope {0}")]
     InsufficientScope(Scope),
+    /// The caller is known, and no scope would help.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// No such record in the caller's tenant.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -46,6 +51,17 @@ pub enum Error {
     /// The record's state does not allow it.
     #[error("{0}")]
     Conflict(Cow<'static, str>),
+    /// Stages that would go still hold so many leads.
+    #[error(
+        "Stages that would be removed hold {0} leads; name the stage that they move to in moveLeadsTo"
+    )]
+    PipelineNotEmpty(i64),
+    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    #[error("The QR session does not allow this: it is {0}")]
+    QrSessionState(&'static str),
+    /// Another record has what only one may have; the details name it (requirement C-8).
+    #[error("{0}")]
+    Taken(&'static str, Details),
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -64,6 +80,9 @@ pub enum Error {
     /// The body did not arrive in time.
     #[error("The body did not arrive in time")]
     SlowBody,
+    /// One request too many.
+    #[error("Too many requests")]
+    RateLimited(Decision),
     /// Too busy, too slow, or the database is away: worth another try.
     #[error("The service is temporarily unavailable")]
     Unavailable(#[source] BoxError),
@@ -104,9 +123,12 @@ impl Error {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::NotFound(_) | Self::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::PipelineNotEmpty(_) => (StatusCode::CONFLICT, "PIPELINE_NOT_EMPTY"),
+            Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
@@ -115,6 +137,7 @@ impl Error {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             Self::Other(status) if status.is_client_error() => (*status, "BAD_REQUEST"),
@@ -126,10 +149,14 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         match self {
-            Self::Invalid(details) => Some(details.clone()),
+            Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }
+            Self::PipelineNotEmpty(leads) => {
+                Some(Details::from([("leads".into(), leads.to_string())]))
+            }
+            Self::RateLimited(decision) => Some(decision.details()),
             Self::PreconditionFailed(version) => {
                 Some(Details::from([("version".into(), version.to_string())]))
             }

@@ -1,6 +1,8 @@
 //! The REST API. `crm` holds the records, `webhooks` who hears of their changes, `auth` who may ask, `http` what
 //! all of them share.
 
+mod api_keys;
+pub mod audit;
 pub mod auth;
 mod changes;
 pub mod cli;
@@ -10,19 +12,26 @@ pub mod crm;
 pub mod error;
 pub mod http;
 pub mod limit;
-mod list;
+pub mod list;
+pub mod me;
+pub mod meta;
 mod serve;
+pub mod settings;
 pub mod tenants;
+pub mod users;
 pub mod webhooks;
 
 use std::sync::Arc;
 
 use shared::{Db, TenantTx};
+use tokio_util::sync::CancellationToken;
 
-use auth::Caller;
+use auth::{Caller, LastUsed};
 use config::Config;
 use http::routes::Route;
+use http::streams::Streams;
 use http::{Answer, Reply};
+use limit::Limits;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -31,9 +40,23 @@ pub struct App {
     pub db: Db,
     /// The settings.
     pub config: Arc<Config>,
+    /// Answers that stay open.
+    pub streams: Streams,
+    /// How often callers may do what.
+    pub limits: Limits,
+    /// When keys were last used.
+    pub used: LastUsed,
 }
 
 impl App {
+    /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
+    #[must_use]
+    pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
+        let limits = Limits::new(config.limits.clone(), db.clock().clone());
+        let streams = Streams::until(stop);
+        Self { db, config: Arc::new(config), streams, limits, used: LastUsed::default() }
+    }
+
     /// Begins a transaction that sees the caller's tenant only.
     ///
     /// # Errors
@@ -69,8 +92,24 @@ impl App {
 /// Everything that can be called, resource by resource.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [crm::contacts::routes(), webhooks::routes()]
-        .into_iter()
-        .flat_map(http::routes::Routes::into_list)
-        .collect()
+    [
+        auth::qr::routes(),
+        auth::sessions::routes(),
+        auth::demo::routes(),
+        me::routes(),
+        crm::contacts::routes(),
+        crm::companies::routes(),
+        crm::leads::routes(),
+        crm::pipelines::routes(),
+        crm::activities::routes(),
+        users::routes(),
+        settings::routes(),
+        api_keys::routes(),
+        webhooks::routes(),
+        audit::routes(),
+        meta::routes(),
+    ]
+    .into_iter()
+    .flat_map(http::routes::Routes::into_list)
+    .collect()
 }

@@ -2,7 +2,7 @@
 
 use shared::db::Origin;
 use shared::id::{ApiKeyId, TenantId, UserId};
-use shared::scope::Scope;
+use shared::scope::{Role, Scope};
 use shared::{Db, Secret, TenantTx};
 
 use crate::auth::api_key::{self, Pepper};
@@ -27,33 +27,79 @@ pub async fn create(
     name: &str,
     owner_email: &str,
 ) -> sqlx::Result<Created> {
+    create_with(db, pepper, name, owner_email, None).await
+}
+
+/// Creates a tenant that demo login opens under the name `demo`, with a user of every role.
+///
+/// # Errors
+/// The database's.
+pub async fn create_demo(
+    db: &Db,
+    pepper: &Pepper,
+    name: &str,
+    owner_email: &str,
+    demo: &str,
+) -> sqlx::Result<Created> {
+    create_with(db, pepper, name, owner_email, Some(demo)).await
+}
+
+async fn create_with(
+    db: &Db,
+    pepper: &Pepper,
+    name: &str,
+    owner_email: &str,
+    demo: Option<&str>,
+) -> sqlx::Result<Created> {
     let now = db.clock().now();
     let (tenant, owner) = (TenantId::fresh(now), UserId::fresh(now));
     let key = api_key::generate();
 
     let mut tx = db.tenant(tenant, Origin::default()).await?;
-    insert(&mut tx, name, owner, owner_email).await?;
+    insert(&mut tx, name, demo).await?;
+    insert_user(&mut tx, owner, owner_email, owner_email, Role::Owner).await?;
+    if let Some(demo) = demo {
+        for role in [Role::Admin, Role::Member, Role::ReadOnly] {
+            let email = format!("{}@{demo}.invalid", role.as_str());
+            let name = format!("Demo {}", role.as_str().replace('_', "-"));
+            insert_user(&mut tx, UserId::fresh(now), &email, &name, role).await?;
+        }
+    }
     insert_key(&mut tx, owner, &key.prefix, &pepper.hash(key.text.expose())).await?;
     tx.commit().await?;
     Ok(Created { tenant, owner, api_key: key.text })
 }
 
-async fn insert(tx: &mut TenantTx, name: &str, owner: UserId, email: &str) -> sqlx::Result<()> {
+async fn insert(tx: &mut TenantTx, name: &str, demo: Option<&str>) -> sqlx::Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     sqlx::query!(
-        "insert into tenants (id, name, created_at, updated_at) values ($1, $2, $3, $3)",
+        "insert into tenants (id, name, demo, created_at, updated_at) values ($1, $2, $3, $4, $4)",
         tenant.0,
         name,
+        demo,
         now
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+async fn insert_user(
+    tx: &mut TenantTx,
+    id: UserId,
+    email: &str,
+    name: &str,
+    role: Role,
+) -> sqlx::Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
     sqlx::query!(
         "insert into users (tenant_id, id, email, name, role, created_at, updated_at)
-         values ($1, $2, $3, $3, 'owner', $4, $4)",
+         values ($1, $2, $3, $4, $5, $6, $6)",
         tenant.0,
-        owner.0,
+        id.0,
         email,
+        name,
+        role.as_str(),
         now,
     )
     .execute(tx.conn())

@@ -17,6 +17,9 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Every name of [`Actor::kind`].
+    pub const KINDS: &'static [&'static str] = &["system", "api_key", "user"];
+
     /// The name used on the wire and in the database.
     #[must_use]
     pub fn kind(self) -> &'static str {

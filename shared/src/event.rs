@@ -2,7 +2,7 @@
 
 macro_rules! events {
     ($($name:ident = $text:literal),+ $(,)?) => {
-        /// What happened (requirement E-1 to E-12).
+        /// What happened (requirement E-1 to E-12), and the extensions (E-13).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
             $(#[doc = concat!("`", $text, "`")] $name),+
@@ -36,7 +36,12 @@ events! {
     PipelineStageUpdated = "pipeline.stage.updated",
     LeadMovedToStage = "lead.moved_to_stage",
     TenantSettingsUpdated = "tenant.settings.updated",
+    ActivityCreated = "activity.created",
 }
+
+/// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,
+/// so that one that asked for everything is not told more than it was promised.
+pub const EXTENSIONS: &[EventType] = &[EventType::ActivityCreated];
 
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]
@@ -74,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_webhook_may_name_events_families_and_everything_but_nothing_unknown() {
-        for good in ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "*"] {
+        for good in
+            ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "activity.*", "*"]
+        {
             assert!(is_pattern(good), "{good}");
         }
         for bad in [

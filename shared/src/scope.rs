@@ -91,9 +91,17 @@ impl Role {
     /// Every role there is.
     pub const ALL: [Role; 4] = [Role::Owner, Role::Admin, Role::Member, Role::ReadOnly];
 
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &[
+        Role::Owner.as_str(),
+        Role::Admin.as_str(),
+        Role::Member.as_str(),
+        Role::ReadOnly.as_str(),
+    ];
+
     /// The name used on the wire and in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Role::Owner => "owner",
             Role::Admin => "admin",

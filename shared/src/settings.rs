@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use url::Url;
 
 use crate::secret::Secret;
 
@@ -137,6 +138,21 @@ impl Value for bool {
 impl Value for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8080".into())
+    }
+}
+
+/// An address of `http` or `https`, without query and fragment.
+impl Value for Url {
+    fn parse(text: &str) -> Result<Self, String> {
+        let web = |url: &Self| {
+            ["http", "https"].contains(&url.scheme())
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        Self::parse(text)
+            .ok()
+            .filter(web)
+            .ok_or_else(|| "write a URL such as https://crm.example".into())
     }
 }
 

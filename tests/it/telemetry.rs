@@ -106,7 +106,7 @@ async fn no_log_line_holds_a_secret_a_credential_or_a_body_even_at_debug() {
     let mut product = delivered(&[("LOG", "debug")]).await;
     let token = {
         let user = product.acme.user(shared::scope::Role::Owner).await;
-        product.acme.token(user, shared::scope::Role::Owner, std::time::Duration::from_mins(5))
+        product.acme.token(user, shared::Clock::system().now()).await
     };
     let with_token = product.acme.with(tests::kit::Credential::Bearer(token.clone()));
     with_token.get(&format!("{CONTACTS}?q={PRIVATE}")).await.page();

@@ -7,6 +7,7 @@
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
 
 use shared::Db;
+use shared::event::EXTENSIONS;
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
@@ -34,6 +35,7 @@ impl Relayed {
 /// # Errors
 /// The database's; nothing was relayed then.
 pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
+    let opt_in: Vec<String> = EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect();
     let mut tx = db.system().await?;
     let relayed = sqlx::query_as!(
         Relayed,
@@ -53,7 +55,8 @@ pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
             cross join lateral (
                 select id from webhooks
                 where tenant_id = b.tenant_id and active and deleted_at is null
-                  and events && array[b.event, split_part(b.event, '.', 1) || '.*', '*']
+                  and events && array[b.event, split_part(b.event, '.', 1) || '.*',
+                                      case when b.event = any ($2) then b.event else '*' end]
                 offset 0) w
             cross join lateral (select delivery_id(b.event_id, w.id) as id) d
             order by b.id
@@ -62,6 +65,7 @@ pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
         )
         select (select count(*) from batch) as "events!", (select count(*) from fanned) as "deliveries!""#,
         BATCH,
+        &opt_in,
     )
     .fetch_one(tx.conn())
     .await?;

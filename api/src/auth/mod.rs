@@ -1,6 +1,12 @@
 //! Who calls: an API key, or a user with an access token. Both end in a [`Caller`], which knows its tenant.
 
 pub mod api_key;
+pub mod demo;
+mod last_used;
+pub mod opaque;
+pub mod qr;
+mod rights;
+pub mod sessions;
 mod store;
 pub mod token;
 
@@ -9,11 +15,15 @@ use std::fmt;
 use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
-use shared::scope::{Role, Scope};
+use shared::scope::Scope;
 
 use crate::App;
 use crate::error::{Error, Result};
 use crate::http::Terms;
+use crate::limit::Overrides;
+pub use last_used::LastUsed;
+pub use rights::Bounds;
+use rights::Rights;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -32,6 +42,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The request, to be remembered by the events it causes.
     pub origin: Origin,
+    /// How often it may do what, where that is not as configured.
+    pub limits: Overrides,
     /// How it wants this request done.
     pub terms: Terms,
     rights: Rights,
@@ -71,25 +83,48 @@ impl Principal {
     }
 }
 
-#[derive(Clone, Debug)]
-enum Rights {
-    Scopes(Vec<Scope>),
-    Role(Role),
-}
-
 impl Caller {
-    fn new(tenant: TenantId, principal: Principal, origin: Origin, rights: Rights) -> Self {
+    fn new(
+        tenant: TenantId,
+        principal: Principal,
+        origin: Origin,
+        limits: Overrides,
+        rights: Rights,
+    ) -> Self {
         let origin = Origin { actor: principal.actor(), ..origin };
-        Self { tenant, principal, origin, terms: Terms::default(), rights }
+        Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
+    }
+
+    /// The user and its session.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for an API key, which signs nobody in or out.
+    pub fn user(&self) -> Result<(UserId, SessionId)> {
+        match self.principal {
+            Principal::User { id, session } => Ok((id, session)),
+            Principal::ApiKey(_) => {
+                Err(Error::Forbidden("This needs a signed-in user, not an API key"))
+            }
+        }
+    }
+
+    /// All that the caller may do.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.iter().copied().filter(|scope| self.holds(*scope))
     }
 
     /// Whether the caller may do this.
     #[must_use]
     pub fn holds(&self, scope: Scope) -> bool {
-        match &self.rights {
-            Rights::Scopes(scopes) => scopes.contains(&scope),
-            Rights::Role(role) => role.holds(scope),
-        }
+        self.rights.hold(scope)
+    }
+
+    /// Whether the caller may have a key with these bounds in its hands: it gains nothing by it (requirement K-10).
+    ///
+    /// # Errors
+    /// [`Error::InsufficientScope`] or [`Error::Forbidden`] with what the key has more.
+    pub fn covers(&self, bounds: &Bounds) -> Result<()> {
+        self.rights.cover(bounds)
     }
 }
 
@@ -114,19 +149,33 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let rows = store::find_api_key(&app.db, key.prefix).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
-    if found.expires_at.is_some_and(|end| end <= now) {
+    // A replaced secret ends by itself, and with its key.
+    if [found.expires_at, found.secret_expires_at].into_iter().flatten().any(|end| end <= now) {
         return Err(Error::Unauthorized("The API key has expired"));
     }
-    // A scope that this version does not know grants nothing.
-    let scopes = found.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-    let principal = Principal::ApiKey(ApiKeyId(found.id));
-    Ok(Caller::new(TenantId(found.tenant_id), principal, origin, Rights::Scopes(scopes)))
+    let (tenant, id) = (TenantId(found.tenant_id), ApiKeyId(found.id));
+    let bounds = Bounds::stored(&found.scopes, found.expires_at, found.allowed_ips.as_deref());
+    if !bounds.admit(origin.address) {
+        tracing::warn!(api_key = %id, address = ?origin.address, "an API key came from elsewhere");
+        return Err(Error::Forbidden("The API key may not be used from this address"));
+    }
+    app.used.note(tenant, id, now);
+    let limits = Overrides::stored(found.rate_limits);
+    Ok(Caller::new(tenant, Principal::ApiKey(id), origin, limits, Rights::Key(bounds)))
 }
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
-    let claims = app.config.tokens.verify(text)?;
-    // The token says who; what they may do is asked anew, so that a removal works before the token expires.
-    let role = store::find_role(&app.db, claims.tid, claims.sub).await?.ok_or(UNKNOWN_TOKEN)?;
+    let now = app.db.clock().now();
+    let claims = app.config.tokens.verify(text, now)?;
+    // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
+    // user's removal work before the token expires.
+    let session = store::find_session(&app.db, claims.tid, claims.sub, claims.sid).await?;
+    let session = session.ok_or(UNKNOWN_TOKEN)?;
+    if session.generation != claims.generation || session.expires_at <= now {
+        return Err(UNKNOWN_TOKEN);
+    }
+    let role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
     let principal = Principal::User { id: claims.sub, session: claims.sid };
-    Ok(Caller::new(claims.tid, principal, origin, Rights::Role(role)))
+    let limits = Overrides::stored(session.rate_limits);
+    Ok(Caller::new(claims.tid, principal, origin, limits, Rights::Role(role)))
 }

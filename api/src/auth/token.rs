@@ -2,8 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
-use jsonwebtoken::errors::ErrorKind;
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
@@ -19,7 +18,22 @@ use crate::error::{Error, Result};
 const ISSUER: &str = "liaison";
 const AUDIENCE: &str = "liaison-api";
 /// How far clocks may differ, in seconds.
-const LEEWAY: u64 = 5;
+const LEEWAY: i64 = 5;
+
+/// Whom a token is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+    /// The user's role, for the client to know; the api asks anew.
+    pub role: Role,
+    /// The session that the token lives and dies with.
+    pub session: SessionId,
+    /// The session's generation.
+    pub generation: i32,
+}
 
 /// What a token says. All of it is required; the tenant and user are taken from here, the role is asked anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +46,9 @@ pub struct Claims {
     pub tid: TenantId,
     /// The session.
     pub sid: SessionId,
+    /// The session's generation: tokens of an earlier one are void.
+    #[serde(rename = "gen")]
+    pub generation: i32,
     role: String,
     iat: i64,
     exp: i64,
@@ -49,30 +66,24 @@ impl std::fmt::Debug for TokenKeys {
 }
 
 impl TokenKeys {
-    /// Signs a token for a user's session that lives for `ttl`.
+    /// Signs a token that lives for `ttl`.
     ///
     /// # Errors
     /// [`Error::Internal`] when signing fails.
-    pub fn issue(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-        role: Role,
-        now: DateTime<Utc>,
-        ttl: std::time::Duration,
-    ) -> Result<String> {
+    pub fn issue(&self, to: &Grant, now: DateTime<Utc>, ttl: TimeDelta) -> Result<String> {
         let Some((kid, key, _)) = self.0.first() else {
             return Err(Error::Internal("no signing key".into()));
         };
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
-            sub: user,
-            tid: tenant,
-            sid: SessionId::fresh(now),
-            role: role.as_str().into(),
+            sub: to.user,
+            tid: to.tenant,
+            sid: to.session,
+            generation: to.generation,
+            role: to.role.as_str().into(),
             iat: now.timestamp(),
-            exp: now.timestamp().saturating_add_unsigned(ttl.as_secs()),
+            exp: now.timestamp().saturating_add(ttl.num_seconds()),
             jti: shared::id::fresh(now),
         };
         let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
@@ -83,20 +94,18 @@ impl TokenKeys {
     ///
     /// # Errors
     /// [`Error::TokenExpired`], or [`Error::Unauthorized`] for everything else.
-    pub fn verify(&self, text: &str) -> Result<Claims> {
+    pub fn verify(&self, text: &str, now: DateTime<Utc>) -> Result<Claims> {
         let header = decode_header(text).map_err(|_| UNKNOWN_TOKEN)?;
         let (.., key) = self
             .0
             .iter()
             .find(|(kid, ..)| Some(kid) == header.kid.as_ref())
             .ok_or(UNKNOWN_TOKEN)?;
-        match decode::<Claims>(text, key, &validation()) {
-            Ok(token) => Ok(token.claims),
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
-                Err(Error::TokenExpired)
-            }
-            Err(_) => Err(UNKNOWN_TOKEN),
+        let claims = decode::<Claims>(text, key, &validation()).map_err(|_| UNKNOWN_TOKEN)?.claims;
+        if claims.exp.saturating_add(LEEWAY) < now.timestamp() {
+            return Err(Error::TokenExpired);
         }
+        Ok(claims)
     }
 }
 
@@ -106,7 +115,8 @@ fn validation() -> Validation {
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
-    validation.leeway = LEEWAY;
+    // The time is our clock's to tell.
+    validation.validate_exp = false;
     validation
 }
 
@@ -133,7 +143,6 @@ impl Value for TokenKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const KEYS: &str = "b:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=,a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const OLD: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -147,45 +156,58 @@ mod tests {
     }
 
     fn issue(keys: &TokenKeys, now: DateTime<Utc>) -> String {
-        let (tenant, user) = (TenantId::fresh(now), UserId::fresh(now));
-        keys.issue(tenant, user, Role::Owner, now, Duration::from_mins(15)).unwrap()
+        let grant = Grant {
+            tenant: TenantId::fresh(now),
+            user: UserId::fresh(now),
+            role: Role::Owner,
+            session: SessionId::fresh(now),
+            generation: 1,
+        };
+        keys.issue(&grant, now, TimeDelta::minutes(15)).unwrap()
     }
 
     #[test]
     fn a_token_of_an_older_key_still_works_after_a_rotation() {
         let token = issue(&keys(OLD), now());
-        assert!(keys(KEYS).verify(&token).is_ok());
-        assert!(keys(OLD).verify(&issue(&keys(KEYS), now())).is_err());
+        assert!(keys(KEYS).verify(&token, now()).is_ok());
+        assert!(keys(OLD).verify(&issue(&keys(KEYS), now()), now()).is_err());
     }
 
     #[test]
     fn an_expired_token_says_so() {
-        let token = issue(&keys(OLD), now() - chrono::TimeDelta::hours(1));
-        assert!(matches!(keys(OLD).verify(&token), Err(Error::TokenExpired)));
+        let (keys, issued) = (keys(OLD), now());
+        let token = issue(&keys, issued);
+        let end = issued + TimeDelta::minutes(15) + TimeDelta::seconds(LEEWAY);
+        assert!(keys.verify(&token, end).is_ok());
+        let after = end + TimeDelta::seconds(1);
+        assert!(matches!(keys.verify(&token, after), Err(Error::TokenExpired)));
     }
 
     #[test]
     fn a_token_missing_any_claim_or_of_another_algorithm_is_refused() {
         let secret = STANDARD.decode("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let whole = serde_json::json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": Uuid::nil(), "tid": Uuid::nil(), "sid": Uuid::nil(),
+            "iss": ISSUER, "aud": AUDIENCE, "sub": Uuid::nil(), "tid": Uuid::nil(), "sid": Uuid::nil(), "gen": 1,
             "role": "owner", "iat": now().timestamp(), "exp": now().timestamp() + 60, "jti": Uuid::nil(),
         });
         let sign = |claims: &serde_json::Value, algorithm| {
             let header = Header { kid: Some("a".into()), ..Header::new(algorithm) };
             encode(&header, claims, &EncodingKey::from_secret(&secret)).unwrap()
         };
-        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS256)).is_ok());
-        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS512)).is_err());
-        for claim in ["iss", "aud", "sub", "tid", "sid", "role", "iat", "exp", "jti"] {
+        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS256), now()).is_ok());
+        assert!(keys(OLD).verify(&sign(&whole, Algorithm::HS512), now()).is_err());
+        for claim in ["iss", "aud", "sub", "tid", "sid", "gen", "role", "iat", "exp", "jti"] {
             let mut part = whole.clone();
             part.as_object_mut().unwrap().remove(claim);
-            assert!(keys(OLD).verify(&sign(&part, Algorithm::HS256)).is_err(), "without {claim}");
+            assert!(
+                keys(OLD).verify(&sign(&part, Algorithm::HS256), now()).is_err(),
+                "without {claim}"
+            );
         }
         for (claim, wrong) in [("iss", "else"), ("aud", "else")] {
             let mut other = whole.clone();
             other[claim] = wrong.into();
-            assert!(keys(OLD).verify(&sign(&other, Algorithm::HS256)).is_err(), "{claim}");
+            assert!(keys(OLD).verify(&sign(&other, Algorithm::HS256), now()).is_err(), "{claim}");
         }
     }
 }

@@ -1,20 +1,24 @@
 //! What `api` does besides serving. Results go to standard output, and only results.
 
+pub(crate) mod limits;
 pub(crate) mod tenant;
+pub(crate) mod user;
 
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
 use shared::db::{DatabaseUrl, check, migrate as migration};
 use shared::id::{TenantId, UserId};
-use shared::scope::Role;
 use shared::settings::Settings;
 use shared::{Clock, Db};
 
+use crate::auth::sessions::{self, Client, SignIn, Via};
 use crate::config::Config;
-use crate::error::BoxError;
+use crate::error::{BoxError, Error};
 use crate::http::openapi;
 
 pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
@@ -58,7 +62,7 @@ pub(crate) fn keys() -> CommandResult {
     say(&format!("JWT_KEYS=1:{}\nAPI_KEY_PEPPER={}\nSECRET_KEYS=1:{}", fresh(), fresh(), fresh()))
 }
 
-/// Prints an access token for a user, with the user's own role.
+/// Prints an access token for a user, with the user's own role, in a session of its own.
 pub(crate) async fn token(
     config: Config,
     tenant: TenantId,
@@ -66,14 +70,20 @@ pub(crate) async fn token(
     ttl: Duration,
 ) -> CommandResult {
     let db = Db::new(&config.db, Clock::system());
+    let sign_in = SignIn {
+        user,
+        via: Via::Admin,
+        device_name: Some("api admin token".into()),
+        client: Client { user_agent: None, address: Ipv4Addr::LOCALHOST.into() },
+    };
+    let ttl = TimeDelta::from_std(ttl).map_err(|_| "--ttl is too long")?;
     let mut tx = db.tenant(tenant, shared::db::Origin::default()).await?;
-    let role = sqlx::query_scalar!("select role from users where id = $1 and active", user.0)
-        .fetch_optional(tx.conn())
-        .await?
-        .ok_or("no such user in this tenant")?;
-    tx.commit().await?;
-    let role: Role = role.parse()?;
-    say(&config.tokens.issue(tenant, user, role, db.clock().now(), ttl)?)
+    let token = sessions::open_for(&mut tx, &config.tokens, &sign_in, ttl).await;
+    match tx.finish(token).await {
+        Ok(token) => say(&token),
+        Err(Error::NotFound(_)) => Err("no such active user in this tenant".into()),
+        Err(error) => Err(error.chain().into()),
+    }
 }
 
 /// One line of the command's result. A reader that went away is no fault of ours.

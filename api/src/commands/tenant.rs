@@ -1,7 +1,6 @@
 //! `api admin tenant create`.
 
 use serde::Serialize;
-use serde_json::Value;
 use shared::db::check::{self, Process};
 use shared::id::{TenantId, UserId};
 use shared::scope::Role;
@@ -9,6 +8,7 @@ use shared::{Clock, Db};
 
 use super::{CommandResult, say};
 use crate::config::Config;
+use crate::http::json::Value;
 use crate::http::rules;
 use crate::tenants;
 
@@ -33,20 +33,32 @@ struct User<'a> {
     role: &'static str,
 }
 
-/// Creates a tenant, its owner and a key with every scope, and prints them.
+/// Creates a tenant, its owner and a key with every scope, and prints them; with users for demo login, if it has a
+/// name there.
 pub(crate) async fn create(
     config: Config,
     name: &str,
     owner_email: &str,
+    demo: Option<&str>,
     json: bool,
 ) -> CommandResult {
-    let name = rules::line(100)(Value::from(name)).map_err(|fault| format!("--name: {fault}"))?;
-    let email = rules::email(Value::from(owner_email))
+    let name = rules::line(100)(Value::String(name.to_owned()))
+        .map_err(|fault| format!("--name: {fault}"))?;
+    let email = rules::email(Value::String(owner_email.to_owned()))
         .map_err(|fault| format!("--owner-email: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
-    let tenants::Created { tenant, owner, api_key } =
-        tenants::create(&db, &config.pepper, &name, &email).await?;
+    let made = match demo {
+        None => tenants::create(&db, &config.pepper, &name, &email).await?,
+        Some(demo) => {
+            let label = demo.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            if !label || !(1..=40).contains(&demo.len()) {
+                return Err("--demo: write 1 to 40 small letters and digits".into());
+            }
+            tenants::create_demo(&db, &config.pepper, &name, &email, demo).await?
+        }
+    };
+    let tenants::Created { tenant, owner, api_key } = made;
 
     let created = Created {
         tenant: Tenant { id: tenant, name: &name },

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 /// The header that a trusted proxy appends its caller to. `Forwarded` (RFC 7239) is not read: a proxy that writes one of
 /// the two passes the other on as its caller sent it.
@@ -43,6 +43,15 @@ impl TrustedProxies {
 
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which every subscriber has whole (RFC 6177).
+#[must_use]
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).network().into(),
     }
 }
 
@@ -98,6 +107,14 @@ mod tests {
             assert_eq!(client("10.0.0.1", lines), expected, "{lines:?}");
             assert_eq!(client("::ffff:10.0.0.1", lines), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_subscriber_of_ipv6_counts_once() {
+        let count = |text: &str| subscriber(text.parse().unwrap()).to_string();
+        assert_eq!(count("192.0.2.1"), "192.0.2.1");
+        assert_eq!(count("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_ne!(count("2001:db8:1:2::1"), count("2001:db8:1:3::1"));
     }
 
     #[test]

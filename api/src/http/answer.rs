@@ -45,22 +45,32 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Where the page stands.
     pub pagination: Pagination,
+    /// Where other pages are: the `Link` header (RFC 8288).
+    pub link: Option<HeaderValue>,
 }
 
-/// Where a page stands in its list.
+/// Where a page stands in its list. A page that was reached by a cursor has no number, and its list is not counted.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
-    /// Records in the whole list.
-    pub total: i64,
-    /// This page, from 1.
-    pub page: i64,
+    /// Records in the whole list; `null` with `cursor`.
+    #[schema(required)]
+    pub total: Option<i64>,
+    /// This page, from 1; `null` with `cursor`.
+    #[schema(required)]
+    pub page: Option<i64>,
     /// Records per page.
     pub page_size: i64,
-    /// Pages in the whole list.
-    pub pages: i64,
+    /// Pages in the whole list; `null` with `cursor`.
+    #[schema(required)]
+    pub pages: Option<i64>,
     /// The list is longer than 10,000 and was not counted to its end: `total` is a lower bound.
     pub total_is_estimate: bool,
+    /// Whether there are records behind this page.
+    pub has_more: bool,
+    /// What `cursor` goes on with; `null` at the end.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
 }
 
 /// An answer written down, so that it can be kept for a repetition before its transaction commits.
@@ -72,6 +82,9 @@ pub struct Reply {
     pub(super) data: Option<String>,
     pub(super) version: Option<i32>,
     pub(super) pagination: Option<Pagination>,
+    /// Lists are never kept for a repetition.
+    #[serde(skip)]
+    link: Option<HeaderValue>,
     /// What a dry run would have announced; none when the change was really made.
     #[serde(skip)]
     pub(super) rehearsed: Option<Vec<EventType>>,
@@ -88,6 +101,7 @@ impl Reply {
             data: None,
             version: None,
             pagination: None,
+            link: None,
             rehearsed: None,
             replayed: false,
         }
@@ -125,6 +139,9 @@ impl IntoResponse for Reply {
         let location = self.location.as_deref().and_then(|path| HeaderValue::from_str(path).ok());
         if let Some(location) = location {
             response.headers_mut().insert(header::LOCATION, location);
+        }
+        if let Some(link) = self.link.clone() {
+            response.headers_mut().insert(header::LINK, link);
         }
         response.extensions_mut().insert(Said::Data(Box::new(self)));
         response
@@ -167,7 +184,8 @@ impl Answer for NoContent {
 impl<T: Representation> Answer for Listed<T> {
     fn reply(self) -> Result<Reply> {
         let data = Some(json(&self.items)?);
-        Ok(Reply { data, pagination: Some(self.pagination), ..Reply::new(StatusCode::OK) })
+        let pagination = Some(self.pagination);
+        Ok(Reply { data, pagination, link: self.link, ..Reply::new(StatusCode::OK) })
     }
 }
 

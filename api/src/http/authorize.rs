@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::deprecation::Deprecation;
 use super::envelope::Said;
+use super::limits;
 use super::observe::RequestFacts;
 use super::once::Once;
-use super::routes::Access;
+use super::routes::{Access, Class};
 use super::terms::Contract;
 use crate::App;
 use crate::auth::{self, Caller, Credential};
@@ -22,11 +23,13 @@ use crate::error::{Error, Result};
 pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
+    pub(super) class: Class,
     pub(super) contract: Arc<Contract>,
     pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, then checks the scope; a public route asks for neither. Then reads how the caller wants it done.
+/// Authenticates, counts, then checks the right; a public route is counted only. Then reads how the caller wants it
+/// done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = admit(&guard, request, next).await.into_response();
     if let Some(deprecation) = guard.deprecation {
@@ -36,17 +39,18 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
 }
 
 async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
-    let caller = match guard.access {
-        Access::Public => None,
-        Access::Scope(scope) => {
-            let facts = request.extensions().get::<RequestFacts>().cloned();
-            let caller = identify(&guard.app, request.headers(), facts).await?;
-            if !caller.holds(scope) {
-                return Err(Error::InsufficientScope(scope));
-            }
-            Some(caller)
-        }
+    let found = if guard.access == Access::Public {
+        Ok(None)
+    } else {
+        let facts = request.extensions().get::<RequestFacts>().cloned();
+        identify(&guard.app, request.headers(), facts).await.map(Some)
     };
+    let known = found.as_ref().ok().and_then(Option::as_ref);
+    limits::enforce(&guard.app, guard.class, known, &mut request).await?;
+    let caller = found?;
+    if let Some(caller) = &caller {
+        permit(caller, guard.access)?;
+    }
     let (dry_run, fields) = guard.contract.read(request.uri())?;
     let mut response = match caller {
         None => next.run(request).await,
@@ -81,6 +85,14 @@ async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Re
         return Ok(earlier.into_response());
     }
     Ok(response)
+}
+
+fn permit(caller: &Caller, access: Access) -> Result<()> {
+    match access {
+        Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
+        Access::User => caller.user().map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {

@@ -7,9 +7,9 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
 
 use super::fields::{Fields, Input};
+use super::json::{self, Value};
 use crate::App;
 use crate::error::{Error, Result};
 
@@ -30,14 +30,32 @@ impl<T: Input> FromRequest<App> for Valid<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        let body = read(request.into_body()).await?;
-        let value: Value =
-            serde_json::from_slice(&body).map_err(|error| Error::InvalidJson(error.to_string()))?;
-        let Value::Object(members) = value else {
-            return Err(Error::BadRequest("The body must be a JSON object".into()));
-        };
-        Fields::new(members, &app.config.targets).read().map(Valid)
+        parse(&read(request.into_body()).await?, app).map(Valid)
     }
+}
+
+/// A body that may be missing, which is as good as an empty object.
+pub struct OptionalBody<T>(pub T);
+
+impl<T: Input> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let declared = require_json(request.headers());
+        let body = read(request.into_body()).await?;
+        if body.is_empty() {
+            return parse(b"{}", app).map(Self);
+        }
+        declared?;
+        parse(&body, app).map(Self)
+    }
+}
+
+fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {
+    let Value::Object(members) = json::parse(body)? else {
+        return Err(Error::BadRequest("The body must be a JSON object".into()));
+    };
+    Fields::new(members, &app.config.targets).read()
 }
 
 /// `application/json` or `application/…+json`, with any parameters.

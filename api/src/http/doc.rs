@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::expand::Expansion;
 use crate::list::List;
 
 /// A schema by name, with those that it refers to.
@@ -46,6 +48,8 @@ pub enum Outcome {
     Page(SchemaOf),
     /// 204.
     NoContent,
+    /// 200 and server-sent events.
+    Events,
 }
 
 /// The documentation of one route.
@@ -57,10 +61,14 @@ pub struct Doc {
     pub summary: &'static str,
     /// The body it reads.
     pub body: Option<SchemaOf>,
+    /// Whether the body may be missing.
+    pub body_optional: bool,
     /// The answer.
     pub outcome: Outcome,
     /// Query parameters.
     pub query: Vec<Parameter>,
+    /// What can be asked of the list that it answers with.
+    pub list: Option<&'static List>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
     /// Whether its body is read piece by piece, because it may be large.
@@ -90,9 +98,10 @@ impl Doc {
 
     /// A route that lists records.
     #[must_use]
-    pub fn page<T: ToSchema>(id: &'static str, summary: &'static str, list: &List) -> Self {
+    pub fn page<T: ToSchema>(id: &'static str, summary: &'static str, list: &'static List) -> Self {
         Self {
             query: list_parameters(list),
+            list: Some(list),
             ..Self::new(id, summary, Outcome::Page(SchemaOf::of::<T>()))
         }
     }
@@ -103,10 +112,29 @@ impl Doc {
         Self::new(id, summary, Outcome::NoContent)
     }
 
+    /// A route that answers with server-sent events.
+    #[must_use]
+    pub fn events(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Events)
+    }
+
+    /// The body it reads, if there is one.
+    #[must_use]
+    pub fn optional_body<T: ToSchema>(self) -> Self {
+        Self { body_optional: true, ..self.body::<T>() }
+    }
+
     /// The body it reads.
     #[must_use]
     pub fn body<T: ToSchema>(self) -> Self {
         Self { body: Some(SchemaOf::of::<T>()), ..self }
+    }
+
+    /// What `expand` can name, for a route that shows one record.
+    #[must_use]
+    pub fn expands(mut self, expansions: &[Expansion]) -> Self {
+        self.query.extend(expand_parameter(expansions));
+        self
     }
 
     /// A query parameter of its own.
@@ -135,12 +163,15 @@ impl Doc {
     }
 
     fn new(id: &'static str, summary: &'static str, outcome: Outcome) -> Self {
+        let id = id.to_owned();
         Self {
-            id: id.to_owned(),
+            id,
             summary,
             body: None,
+            body_optional: false,
             outcome,
             query: Vec::new(),
+            list: None,
             conflict: None,
             streams: false,
             conditional: false,
@@ -148,30 +179,54 @@ impl Doc {
     }
 }
 
+/// The schema of a field that holds one of these words.
+#[must_use]
+pub fn words(words: &[&'static str]) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
+}
+
+/// The schema of a field that holds one of these words, or nothing.
+#[must_use]
+pub fn words_or_null(words: &[&'static str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words.iter().copied().map(Some).chain([None])))
+        .build()
+}
+
 fn list_parameters(list: &List) -> Vec<Parameter> {
+    let sorts = format!("One of {}; a leading `-` turns it round", list.sort_names().join(", "));
+    let text = |name: &str, what: &str| parameter(name, what, Type::String);
     let mut all = vec![
-        parameter("page", "The page, from 1", Type::Integer),
+        parameter("page", "The page, from 1; not beyond record 100,000", Type::Integer),
         parameter("pageSize", "Records per page, 1 to 100, 20 by default", Type::Integer),
-        parameter(
-            "sort",
-            &format!("One of {}; a leading `-` turns it round", list.sort_names().join(", ")),
-            Type::String,
+        text(
+            "cursor",
+            "Goes on behind a page: its `nextCursor`, with the same filters and no `page`",
         ),
+        text("sort", &sorts),
+        text("total", "`exact` counts to the end; `estimate`, the default, to 10,000"),
+        text("ids", "Records with one of these ids, at most 100, divided by commas"),
     ];
     if list.search.is_some() {
-        all.push(parameter(
-            "q",
-            "Records that contain this text, 3 to 100 characters, in any case",
-            Type::String,
-        ));
+        all.push(text("q", "Records that contain this text, 3 to 100 characters, in any case"));
     }
+    all.extend(expand_parameter(list.expansions));
     for column in list.columns {
         for operator in column.operators() {
             let name = operator.parameter(column.name);
-            all.push(parameter(&name, &operator.describe(column.name), Type::String));
+            all.push(text(&name, &operator.describe(column)));
         }
     }
     all
+}
+
+fn expand_parameter(expansions: &[Expansion]) -> Option<Parameter> {
+    let beside =
+        |one: &Expansion| format!("`{0}` adds `{0}Record` beside `{1}`", one.name, one.member);
+    let all: Vec<_> = expansions.iter().map(beside).collect();
+    let what = format!("Records that are referred to, divided by commas: {}", all.join(", "));
+    (!all.is_empty()).then(|| parameter("expand", &what, Type::String))
 }
 
 fn parameter(name: &str, what: &str, schema_type: Type) -> Parameter {

@@ -1,9 +1,11 @@
 //! Reads the members of a JSON object by name and rule, and reports every failing one at once: serde alone would
 //! stop at the first. A member that nobody asked for is an error, because a typo must not lose data silently.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
 use shared::webhook::target::TargetPolicy;
 
+use super::json::{Members, Value};
 use crate::error::{Details, Error, Result};
 
 /// Known members that a caller may send back but not change (requirement F-10).
@@ -16,7 +18,7 @@ pub trait Input: Sized {
 }
 
 /// What a merge does to one field: `PUT` leaves absent fields alone and clears those sent as `null`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
     /// Absent.
     #[default]
@@ -39,11 +41,41 @@ impl<T> Change<T> {
 }
 
 /// A rule of one field: the value, or what is wrong with it.
-pub type Checked<T> = std::result::Result<T, String>;
+pub type Checked<T> = std::result::Result<T, Fault>;
+
+/// What is wrong with a field: one sentence, or one for each place inside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(Vec<(String, String)>);
+
+impl<T: Into<String>> From<T> for Fault {
+    fn from(sentence: T) -> Self {
+        Self(vec![(String::new(), sentence.into())])
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentences: Vec<_> = self.0.iter().map(|(_, sentence)| sentence.as_str()).collect();
+        f.write_str(&sentences.join("; "))
+    }
+}
+
+impl Fault {
+    /// The faults of the places inside a field, by their paths from it (`[0].name`).
+    #[must_use]
+    pub fn inside(places: Details) -> Self {
+        Self(places.into_iter().collect())
+    }
+
+    /// What is wrong, by the paths of a field with this name.
+    pub fn at(self, name: &str) -> impl Iterator<Item = (String, String)> {
+        self.0.into_iter().map(move |(place, sentence)| (format!("{name}{place}"), sentence))
+    }
+}
 
 /// The members of a body that nobody has read yet, and the faults of those that were.
 pub struct Fields<'a> {
-    members: Map<String, Value>,
+    members: Members,
     faults: Details,
     targets: &'a TargetPolicy,
 }
@@ -51,7 +83,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Starts reading.
     #[must_use]
-    pub fn new(members: Map<String, Value>, targets: &'a TargetPolicy) -> Self {
+    pub fn new(members: Members, targets: &'a TargetPolicy) -> Self {
         Self { members, faults: Details::new(), targets }
     }
 
@@ -132,6 +164,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Drops every member that nobody asked for.
+    pub fn ignore_rest(&mut self) {
+        self.members.clear();
+    }
+
+    /// Notes a fault of a field that is wrong only together with another one.
+    pub fn reject(&mut self, name: &str, fault: &str) {
+        self.faults.insert(name.to_owned(), fault.to_owned());
+    }
+
     fn check<T>(
         &mut self,
         name: &str,
@@ -144,8 +186,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn fault<T>(&mut self, name: &str, fault: impl Into<String>) -> Option<T> {
-        self.faults.insert(name.to_owned(), fault.into());
+    /// Refuses a field for what other fields say.
+    pub fn refuse(&mut self, name: &str, fault: &'static str) {
+        self.faults.insert(name.to_owned(), fault.to_owned());
+    }
+
+    fn fault<T>(&mut self, name: &str, fault: impl Into<Fault>) -> Option<T> {
+        self.faults.extend(fault.into().at(name));
         None
     }
 }

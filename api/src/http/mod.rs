@@ -9,21 +9,29 @@ mod detach;
 pub mod doc;
 mod envelope;
 mod etag;
+pub mod expand;
 pub mod fields;
+mod flood;
+pub mod json;
+mod limits;
 mod observe;
 mod once;
 pub mod openapi;
+pub mod params;
 pub mod path;
 pub mod routes;
 pub mod rules;
+pub mod streams;
 mod terms;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
-pub use body::{MAX_BODY, Valid};
+pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use etag::IfMatch;
+pub use observe::RequestFacts;
+pub use params::Params;
 pub use path::{Id, Ids, Resource};
 
 pub use terms::Terms;
@@ -38,10 +46,11 @@ pub fn app(app: App) -> Router {
 
 /// Puts around some routes the layers that every request passes, answers for unknown ones included.
 pub fn layered(routes: Router<App>, app: App) -> Router {
-    routes
+    let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(app.clone(), detach::detach))
+        .layer(from_fn_with_state(app.clone(), detach::detach));
+    flood::guarded(routes, &app)
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }

@@ -2,6 +2,7 @@
 //! and writes the one log line.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -13,6 +14,8 @@ use tracing::{Instrument as _, Span, field};
 
 use super::envelope::{self, Form};
 use crate::App;
+use crate::error::Error;
+use crate::limit::Decision;
 
 /// Longer request ids from outside are replaced.
 const LONGEST_ID: usize = 128;
@@ -26,6 +29,8 @@ pub struct RequestFacts {
     pub span: Span,
     /// Where it comes from: the peer, or the client that a trusted proxy names.
     pub address: IpAddr,
+    /// What the rate limit said to it, once it was asked.
+    pub decision: Arc<OnceLock<Decision>>,
 }
 
 impl RequestFacts {
@@ -57,14 +62,24 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         id: request_id.clone(),
         span: span.clone(),
         address: app.config.proxies.client(peer(&request), request.headers()),
+        decision: Arc::default(),
     };
+    let decision = facts.decision.clone();
     request.extensions_mut().insert(facts);
 
     let response = next.run(request).instrument(span.clone()).await;
 
     let (request_id, known) = (&*request_id, known.as_deref());
     let form = Form { request_id, now: clock.now(), problem_json, known };
-    let (response, problem) = envelope::seal(response, &form);
+    let (mut response, problem) = envelope::seal(response, &form);
+    // Here, because whoever answered may be outside of the route: a time-out, or the flood guard.
+    let decision = match problem.as_deref() {
+        Some(Error::RateLimited(refusal)) => Some(refusal),
+        _ => decision.get(),
+    };
+    if let Some(decision) = decision {
+        decision.describe(response.headers_mut());
+    }
     let status = response.status();
     let elapsed = started.elapsed();
     let labels = [

@@ -20,8 +20,18 @@ pub use crate::limit::Class;
 pub enum Access {
     /// Anyone.
     Public,
+    /// A signed-in user, whatever its role; never an API key.
+    User,
+    /// Whoever has a valid credential, whatever it may do.
+    Any,
     /// A caller that holds the scope.
     Scope(Scope),
+}
+
+impl From<Scope> for Access {
+    fn from(scope: Scope) -> Self {
+        Self::Scope(scope)
+    }
 }
 
 /// One thing that can be called.
@@ -59,50 +69,49 @@ impl Routes {
 
     /// A route that reads.
     #[must_use]
-    pub fn get<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn get<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::GET, path, Access::Scope(scope), handler, doc)
+        self.add(Method::GET, path, access.into(), handler, doc)
     }
 
     /// A route that creates or acts.
     #[must_use]
-    pub fn post<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn post<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::POST, path, Access::Scope(scope), handler, doc)
+        self.add(Method::POST, path, access.into(), handler, doc)
     }
 
     /// A route that changes what its body names: `PUT`, and `PATCH` as its exact name (decision 2).
     #[must_use]
-    pub fn merge<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn merge<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        let access = Access::Scope(scope);
-        let patch = doc.clone().named_after("update", "patch");
-        self.add(Method::PUT, path, access, handler.clone(), doc).add(
+        let access = access.into();
+        self.add(Method::PUT, path, access, handler.clone(), doc.clone()).add(
             Method::PATCH,
             path,
             access,
             handler,
-            patch,
+            doc.named_after("update", "patch"),
         )
     }
 
     /// A route that removes.
     #[must_use]
-    pub fn delete<H, T>(self, path: &str, scope: Scope, handler: H, doc: Doc) -> Self
+    pub fn delete<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, Access::Scope(scope), handler, doc)
+        self.add(Method::DELETE, path, access.into(), handler, doc)
     }
 
     /// A route that anyone may read; what counts it is said here, because anyone may ask often.
@@ -175,12 +184,12 @@ impl Routes {
     }
 }
 
-/// The router of a table; each route asks for its scope before its handler sees anything of the request.
+/// The router of a table; each route asks for its right before its handler sees anything of the request.
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let contract = Contract::of(&route.method, &route.doc).into();
-        let (access, deprecation) = (route.access, route.deprecation);
-        let guard = authorize::Guard { app: app.clone(), access, contract, deprecation };
+        let contract = Contract::of(&route.method, route.access, &route.doc).into();
+        let (access, class, deprecation) = (route.access, route.class, route.deprecation);
+        let guard = authorize::Guard { app: app.clone(), access, class, contract, deprecation };
         router.route(
             &route.path,
             route.handler.route_layer(from_fn_with_state(guard, authorize::authorize)),

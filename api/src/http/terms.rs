@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::doc::{Doc, Outcome};
 use super::envelope::Said;
 use super::once::Once;
+use super::routes::Access;
 use crate::error::{Details, Error, Result};
 
 /// How a caller wants a request done.
@@ -23,8 +24,8 @@ pub struct Terms {
 /// What a route's query may hold.
 #[derive(Debug)]
 pub(super) struct Contract {
-    /// Whether the route changes anything.
-    writes: bool,
+    /// Whether a change can be tried without being made.
+    rehearses: bool,
     /// Whether the handler reads the query by itself, as lists do.
     list: bool,
     /// Whether the body is read piece by piece.
@@ -36,14 +37,16 @@ pub(super) struct Contract {
 }
 
 impl Contract {
-    pub(super) fn of(method: &Method, doc: &Doc) -> Self {
-        let writes = *method != Method::GET;
+    pub(super) fn of(method: &Method, access: Access, doc: &Doc) -> Self {
+        // Signing in and out has no rehearsal: a try that is taken back would be a free guess.
+        let reads = *method == Method::GET;
+        let rehearses = !reads && matches!(access, Access::Scope(_));
         let shown = match &doc.outcome {
-            Outcome::Data(schema) | Outcome::Page(schema) if !writes => schema.members(),
+            Outcome::Data(schema) | Outcome::Page(schema) if reads => schema.members(),
             _ => BTreeSet::new(),
         };
         Self {
-            writes,
+            rehearses,
             list: matches!(doc.outcome, Outcome::Page(_)),
             streams: doc.streams,
             parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),
@@ -65,7 +68,7 @@ impl Contract {
         let query = uri.query().unwrap_or_default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let fault = match &*name {
-                "dryRun" if self.writes => match &*value {
+                "dryRun" if self.rehearses => match &*value {
                     "true" => {
                         dry_run = true;
                         None

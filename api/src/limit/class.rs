@@ -34,4 +34,13 @@ impl Class {
             Self::Read => "read",
         }
     }
+
+    /// Reads [`Class::as_str`].
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|class| class.as_str() == text);
+        found.ok_or_else(|| format!("one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
 }

@@ -1,14 +1,22 @@
 //! The SQL of lists, put together at run time. Columns come from the resource's own table, values are
 //! always bound.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::HeaderValue;
 use shared::TenantTx;
 use sqlx::postgres::{PgRow, Postgres};
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::{FromRow, QueryBuilder, Row as _};
+use uuid::Uuid;
 
-use super::{Filter, FilterValue, ListQuery, Operator};
+use super::column::Kind;
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::operator::Operator;
+use super::query::{ListQuery, MAX_DEPTH, Start};
+use super::value::Value;
 use crate::http::answer::{Listed, Pagination};
 
-/// Lists are counted exactly to here; see [`Pagination::total_is_estimate`].
+/// Lists are counted exactly to here unless asked; see [`Pagination::total_is_estimate`].
 const MAX_COUNT: i64 = 10_000;
 
 /// What a list selects from: all parts are constants of the resource.
@@ -20,47 +28,95 @@ pub struct Source {
     /// A condition that always holds, such as `deleted_at is null`.
     pub condition: &'static str,
     /// A column that must equal a given id, for lists inside a record.
-    pub inside: Option<(&'static str, uuid::Uuid)>,
+    pub inside: Option<(&'static str, Uuid)>,
 }
 
 impl ListQuery {
-    /// Fetches the page and counts the list.
+    /// Fetches the page, and counts the list unless a cursor goes on in it.
     ///
     /// # Errors
     /// The database's.
     pub async fn fetch<T>(&self, tx: &mut TenantTx, source: &Source) -> sqlx::Result<Listed<T>>
     where
-        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+        T: for<'r> FromRow<'r, PgRow>,
     {
-        let mut query = QueryBuilder::new("select ");
-        query.push(source.columns);
-        self.push_from(&mut query, source);
-        let direction = if self.descending { "desc" } else { "asc" };
-        query.push(format_args!(" order by {} {direction}, id {direction} limit ", self.sort));
-        query.push_bind(self.size).push(" offset ").push_bind((self.page - 1) * self.size);
-        let items: Vec<T> = query.build_query_as().fetch_all(tx.conn()).await?;
-
-        let total = self.count(tx, source, items.len()).await?;
-        let pagination = Pagination {
-            total: total.min(MAX_COUNT),
-            page: self.page,
-            page_size: self.size,
-            pages: total.min(MAX_COUNT).div_euclid(self.size)
-                + i64::from(total.min(MAX_COUNT) % self.size > 0),
-            total_is_estimate: total > MAX_COUNT,
+        let mut rows = self.page(source).build().fetch_all(tx.conn()).await?;
+        let has_more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > self.size;
+        if has_more {
+            rows.pop();
+        }
+        let next_cursor = match rows.last() {
+            Some(last) if has_more => Some(self.cursor(last)?),
+            _ => None,
         };
-        Ok(Listed { items, pagination })
+        let total = match self.start {
+            Start::Page(page) => Some(self.total(tx, source, page, rows.len(), has_more).await?),
+            Start::After(..) => None,
+        };
+        let most = if self.exact { i64::MAX } else { MAX_COUNT };
+        let counted = total.map(|total| total.min(most));
+        let pagination = Pagination {
+            total: counted,
+            page: self.number(),
+            page_size: self.size,
+            pages: counted.map(|total| total / self.size + i64::from(total % self.size > 0)),
+            total_is_estimate: total > counted,
+            has_more,
+            next_cursor,
+        };
+        let items = rows.iter().map(T::from_row).collect::<sqlx::Result<_>>()?;
+        Ok(Listed { items, link: self.link(&pagination), pagination })
     }
 
-    /// A first page that is not full is its own count.
-    async fn count(&self, tx: &mut TenantTx, source: &Source, fetched: usize) -> sqlx::Result<i64> {
-        let fetched = i64::try_from(fetched).unwrap_or(i64::MAX);
-        if self.page == 1 && fetched < self.size {
-            return Ok(fetched);
+    /// The number of the page; cursors have none.
+    fn number(&self) -> Option<i64> {
+        match self.start {
+            Start::Page(page) => Some(page),
+            Start::After(..) => None,
+        }
+    }
+
+    /// One row more than the page holds, to know whether it is the last.
+    fn page(&self, source: &Source) -> QueryBuilder<Postgres> {
+        let column = self.sort.column;
+        let text = if matches!(self.sort.kind, Kind::Time) { "" } else { "::text" };
+        let mut query = QueryBuilder::new("select ");
+        query.push(source.columns);
+        query.push(format_args!(", {column}{text} as cursor_value, id as cursor_id"));
+        self.push_from(&mut query, source);
+        let (direction, sign) = if self.sort.descending { ("desc", "<") } else { ("asc", ">") };
+        if let Start::After(value, id) = &self.start {
+            // By the row, so that one step into the index (tenant_id, column, id) finds the place.
+            query.push(format_args!(" and ({column}, id) {sign} ("));
+            push_value(&mut query, value);
+            query.push(", ").push_bind(*id).push(")");
+        }
+        query.push(format_args!(" order by {column} {direction}, id {direction} limit "));
+        query.push_bind(self.size + 1);
+        if let Start::Page(page) = self.start {
+            query.push(" offset ").push_bind((page - 1) * self.size);
+        }
+        query
+    }
+
+    /// A list that ends on this page has been counted by reading it.
+    async fn total(
+        &self,
+        tx: &mut TenantTx,
+        source: &Source,
+        page: i64,
+        shown: usize,
+        has_more: bool,
+    ) -> sqlx::Result<i64> {
+        if !has_more && (shown > 0 || page == 1) {
+            return Ok((page - 1) * self.size + i64::try_from(shown).unwrap_or(i64::MAX));
         }
         let mut query = QueryBuilder::new("select count(*) from (select 1");
         self.push_from(&mut query, source);
-        query.push(" limit ").push_bind(MAX_COUNT + 1).push(") counted");
+        if !self.exact {
+            query.push(" limit ").push_bind(MAX_COUNT + 1);
+        }
+        query.push(") counted");
         query.build_query_scalar().fetch_one(tx.conn()).await
     }
 
@@ -77,6 +133,54 @@ impl ListQuery {
             push_filter(query, filter);
         }
     }
+
+    /// The cursor that goes on behind this row.
+    fn cursor(&self, row: &PgRow) -> sqlx::Result<String> {
+        let value = if matches!(self.sort.kind, Kind::Time) {
+            let time: DateTime<Utc> = row.try_get("cursor_value")?;
+            time.to_rfc3339_opts(SecondsFormat::Micros, true)
+        } else {
+            row.try_get("cursor_value")?
+        };
+        let cursor = Cursor {
+            sort: self.sort.text(),
+            value,
+            id: row.try_get("cursor_id")?,
+            filters: self.digest.clone(),
+        };
+        self.signer.seal(&cursor).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+
+    /// The pages beside this one, as far as pages reach; then cursors.
+    fn link(&self, pagination: &Pagination) -> Option<HeaderValue> {
+        let mut links = Vec::new();
+        let reachable = |page: i64| page.saturating_mul(self.size) <= MAX_DEPTH;
+        let mut page = |relation, page: i64| {
+            if reachable(page) {
+                links.push((relation, ("page", page.to_string())));
+            }
+        };
+        if let Some(number) = pagination.page {
+            page("first", 1);
+            if number > 1 {
+                page("prev", number - 1);
+            }
+            if pagination.has_more {
+                page("next", number + 1);
+            }
+            if let Some(last) = pagination.pages.filter(|pages| *pages > 0)
+                && !pagination.total_is_estimate
+            {
+                page("last", last);
+            }
+        }
+        if let Some(cursor) = &pagination.next_cursor
+            && !pagination.page.is_some_and(|number| reachable(number + 1))
+        {
+            links.push(("next", ("cursor", cursor.clone())));
+        }
+        self.links.header(&links)
+    }
 }
 
 /// One more than is counted, so that a longer answer is known to be longer.
@@ -85,6 +189,10 @@ fn search_limit() -> i32 {
 }
 
 fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if filter.values == [Value::Null] {
+        query.push(format_args!(" and {} is null", filter.column));
+        return;
+    }
     let sign = match filter.operator {
         Operator::Is => "=",
         Operator::In => "in",
@@ -98,11 +206,19 @@ fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         if place > 0 {
             query.push(", ");
         }
-        match value {
-            FilterValue::Text(text) => query.push_bind(text.clone()),
-            FilterValue::Folded(text) => query.push("lower(").push_bind(text.clone()).push(")"),
-            FilterValue::Time(time) => query.push_bind(*time),
-        };
+        push_value(query, value);
     }
     query.push(")");
+}
+
+fn push_value(query: &mut QueryBuilder<Postgres>, value: &Value) {
+    match value {
+        Value::Text(text) => query.push_bind(text.clone()),
+        Value::Folded(text) => query.push("lower(").push_bind(text.clone()).push(")"),
+        Value::Time(time) => query.push_bind(*time),
+        Value::Whole(number) => query.push_bind(*number),
+        Value::Bool(truth) => query.push_bind(*truth),
+        Value::Id(id) => query.push_bind(*id),
+        Value::Null => query.push("null"),
+    };
 }

@@ -3,7 +3,6 @@
 mod admin;
 mod listener;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::db::check::{self, Process};
@@ -30,10 +29,14 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
-    let app = App { db: db.clone(), config: Arc::new(config) };
+    let app = App::new(db.clone(), config, stop.clone());
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }
+    });
+    let used = tokio::spawn({
+        let (db, used, stop) = (db.clone(), app.used.clone(), stop.clone());
+        async move { used.write(&db, stop).await }
     });
     let admin = admin::router(db.clone(), telemetry.metrics(), stop.clone());
     let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
@@ -42,7 +45,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     stop_signal.await;
     tracing::info!("stopping: no new requests, those under way are finished");
     stop.cancel();
-    let _ = tokio::join!(api, admin, bell);
+    let _ = tokio::join!(api, admin, bell, used);
     db.close().await;
     tracing::info!("stopped");
     Ok(())

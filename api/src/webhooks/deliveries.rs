@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::id::{DeliveryId, EventId, TenantId, WebhookId};
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::show;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::expand::Expansion;
 use crate::http::{Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Source};
 
@@ -121,6 +123,12 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[Expansion {
+        name: "webhook",
+        member: "webhookId",
+        scope: Scope::WebhooksRead,
+        load: |tx, ids| Box::pin(super::referred(tx, ids)),
+    }],
 };
 
 /// Columns of [`WebhookEvent`]. A lease is a due time in the future: no business of the tenant's.

@@ -1,6 +1,6 @@
 //! Webhooks over HTTP.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::{DeliveryId, WebhookId};
 use shared::scope::Scope;
 
@@ -10,8 +10,9 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::expand::Expanded;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, Ids, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, Ids, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/webhooks";
@@ -61,12 +62,8 @@ pub fn routes() -> Routes {
         )
 }
 
-async fn list(
-    caller: Caller,
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Webhook>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Webhook>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
@@ -120,11 +117,12 @@ async fn events(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<WebhookId>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<WebhookEvent>> {
-    let query = ListQuery::parse(&deliveries::LIST, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<WebhookEvent>>> {
+    let query = ListQuery::parse(&deliveries::LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = deliveries::list(&mut tx, id, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 

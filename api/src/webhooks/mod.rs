@@ -6,7 +6,6 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use shared::TenantTx;
 use shared::clock;
 use shared::event;
@@ -19,7 +18,9 @@ use uuid::Uuid;
 
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
-use crate::http::fields::{Change, Checked, Fields, Input};
+use crate::http::expand::{Records, records};
+use crate::http::fields::{Change, Checked, Fault, Fields, Input};
+use crate::http::json::Value;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -159,7 +160,9 @@ fn address(value: Value, targets: &TargetPolicy) -> Checked<String> {
 
 /// A list of known events and families, each once, at least one (requirement W-12).
 fn patterns(value: Value) -> Checked<Vec<String>> {
-    let list = || format!("Must be a list of at least one of {}", event::patterns().join(", "));
+    let list = || -> Fault {
+        format!("Must be a list of at least one of {}", event::patterns().join(", ")).into()
+    };
     let Value::Array(items) = value else { return Err(list()) };
     let mut names: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
@@ -176,7 +179,7 @@ fn patterns(value: Value) -> Checked<Vec<String>> {
 }
 
 fn own_secret(value: Value) -> Checked<SigningSecret> {
-    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string())
+    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string().into())
 }
 
 /// What lists of webhooks can be asked.
@@ -185,6 +188,7 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,
+    expansions: &[],
 };
 
 /// One page of the tenant's webhooks.
@@ -230,6 +234,11 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
 /// [`Error::NotFound`].
 pub async fn show(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
     store::find(tx, id).await?.ok_or_else(WebhookId::not_found)
+}
+
+/// The webhooks that other records refer to.
+async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    records(&store::find_all(tx, ids).await?, |webhook| webhook.id.0)
 }
 
 /// Merges a change into a webhook. Switched on again, it forgets why it was switched off, and held deliveries go out.

@@ -2,6 +2,7 @@
 
 use shared::TenantTx;
 use shared::id::{TenantId, WebhookId};
+use uuid::Uuid;
 
 use super::Webhook;
 use crate::list::Source;
@@ -47,6 +48,18 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         id.0,
     )
     .fetch_optional(tx.conn())
+    .await
+}
+
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Webhook>> {
+    sqlx::query_as!(
+        Webhook,
+        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+                  secret_hint as secret, disabled_reason, version, created_at, updated_at
+           from webhooks where id = any ($1) and deleted_at is null"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 

@@ -86,6 +86,7 @@ pub struct TenantTx {
     now: DateTime<Utc>,
     origin: Origin,
     events: Vec<NewEvent>,
+    announced: Vec<EventType>,
     entries: Vec<Entry>,
     wakes: bool,
     bell: Bell,
@@ -102,8 +103,17 @@ impl TenantTx {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
         let tx =
             Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        let (events, entries) = (Vec::new(), Vec::new());
-        Ok(Self { tx, tenant, now: clock.now(), origin, events, entries, wakes: false, bell })
+        Ok(Self {
+            tx,
+            tenant,
+            now: clock.now(),
+            origin,
+            events: Vec::new(),
+            announced: Vec::new(),
+            entries: Vec::new(),
+            wakes: false,
+            bell,
+        })
     }
 
     /// The tenant whose rows this transaction sees.
@@ -123,6 +133,11 @@ impl TenantTx {
         self.tx.conn()
     }
 
+    /// Says who makes the changes, where that is known only after the beginning.
+    pub fn act_as(&mut self, actor: Actor) {
+        self.origin.actor = actor;
+    }
+
     /// Who makes the changes of this transaction.
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -139,6 +154,7 @@ impl TenantTx {
         let id = EventId::fresh(self.now);
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.events.push(NewEvent { id, event, payload });
+        self.announced.push(event);
         Ok(id)
     }
 
@@ -152,13 +168,27 @@ impl TenantTx {
         self.wakes = true;
     }
 
+    /// Writes the events and entries so far, so that a change of many records need not hold all of them until the
+    /// commit that they belong to.
+    ///
+    /// # Errors
+    /// The database's; the transaction is to be rolled back.
+    pub async fn flush(&mut self) -> sqlx::Result<()> {
+        let (events, entries) =
+            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
+        if events.is_empty() && entries.is_empty() {
+            return Ok(());
+        }
+        outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
+    }
+
     /// Writes the events and the audit log's entries, and commits.
     ///
     /// # Errors
     /// The commit's fate is unknown when the connection breaks during it; everything else is rolled back.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        let announces = !self.events.is_empty();
-        self.append().await?;
+        let announces = !self.announced.is_empty();
+        self.flush().await?;
         self.tx.end("commit").await?;
         if self.wakes || announces {
             self.bell.ring();
@@ -171,19 +201,9 @@ impl TenantTx {
     /// # Errors
     /// As for [`TenantTx::commit`], only that nothing persists.
     pub async fn rehearse(mut self) -> sqlx::Result<Vec<EventType>> {
-        let announced = self.events.iter().map(|event| event.event).collect();
-        self.append().await?;
+        self.flush().await?;
         self.tx.end("rollback").await?;
-        Ok(announced)
-    }
-
-    async fn append(&mut self) -> sqlx::Result<()> {
-        let (events, entries) =
-            (std::mem::take(&mut self.events), std::mem::take(&mut self.entries));
-        if events.is_empty() && entries.is_empty() {
-            return Ok(());
-        }
-        outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
+        Ok(self.announced)
     }
 
     /// Rolls back and keeps the connection.

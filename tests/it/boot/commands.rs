@@ -1,7 +1,10 @@
 //! `api doctor`, `api migrate`, `api openapi`, `api admin` and `api --help`.
 
+use api::limit::{Class, Limit, LimitConfig};
 use serde_json::Value;
-use tests::kit::Database;
+use shared::settings::Value as _;
+use tests::kit::{CONTACTS, Database, TestApp};
+use uuid::Uuid;
 
 use super::process::Environment;
 
@@ -72,6 +75,47 @@ async fn printed_keys_are_accepted_and_never_the_same() {
             environment.set(known.into_iter().find(|known| *known == name).expect(name), value);
     }
     environment.run(&["doctor"]).await.success();
+}
+
+#[tokio::test]
+async fn a_tenant_and_a_key_get_limits_of_their_own_and_lose_them_again() {
+    let app = TestApp::configured(|config| {
+        let rate = Limit::parse("100/15m").unwrap();
+        config.limits = LimitConfig::off().with(Class::Read, rate);
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let (tenant, key) = (acme.id.to_string(), Uuid::nil().to_string());
+    let first: Uuid = sqlx::query_scalar("select id from api_keys")
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap();
+    let environment = Environment::of(&app.database);
+    let limits = async |more: &[&str]| {
+        let arguments = ["admin", "tenant", "limits", "--class", "read"];
+        environment.run(&[&arguments, more].concat()).await
+    };
+    let quota = async || acme.get(CONTACTS).await.header("x-ratelimit-limit").to_owned();
+
+    let said = limits(&["--tenant", &tenant, "--limit", "1000/60s"]).await.success();
+    assert_eq!((&*said, &*quota().await), ("read 1000/1m\n", "1000"));
+    let own = ["--tenant", &tenant, "--key", &first.to_string(), "--limit", "7/1m"];
+    limits(&own).await.success();
+    assert_eq!(quota().await, "7");
+    let none = ["--tenant", &tenant, "--key", &first.to_string(), "--limit", "default"];
+    assert_eq!(limits(&none).await.success(), "read default\n");
+    assert_eq!(quota().await, "1000");
+    limits(&["--tenant", &tenant, "--limit", "default"]).await.success();
+    assert_eq!(quota().await, "100");
+
+    limits(&["--tenant", &key, "--limit", "7/1m"]).await.refused(&["no such tenant"]);
+    let strange = ["--tenant", &tenant, "--key", &key, "--limit", "7/1m"];
+    limits(&strange).await.refused(&["no such key in this tenant"]);
+    let wrong = limits(&["--tenant", &tenant, "--limit", "many"]).await;
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("such as 100/15m, or off, or default"), "{wrong:?}");
+    let wrong = environment.run(&["admin", "tenant", "limits", "--class", "sleep"]).await;
+    assert!(wrong.stderr.contains("one of login, qr, qr_poll"), "{wrong:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The real binary from the outside: when it serves, when it refuses to, and what its commands do.
 
 mod commands;
-mod process;
+pub(crate) mod process;
 mod refusals;
 mod serving;

@@ -138,3 +138,25 @@ async fn a_taken_port_is_refused_with_the_variable_that_moves_it() {
         ended.refused(&[&address, variable]);
     }
 }
+
+#[tokio::test]
+async fn demo_login_on_an_address_that_others_reach_needs_a_second_word() {
+    let database = Database::migrated().await;
+    let open = Environment::of(&database).set("API_LISTEN", "0.0.0.0:0").set("DEMO_LOGIN", "true");
+    let ended = open.run(&["serve"]).await;
+    ended.refused(&["API_LISTEN is not a loopback address", "DEMO_LOGIN_PUBLIC=true"]);
+    open.set("DEMO_LOGIN_PUBLIC", "true").run(&["doctor"]).await.success();
+    let inside = Environment::of(&database).set("DEMO_LOGIN", "true");
+    inside.run(&["doctor"]).await.success();
+}
+
+#[tokio::test]
+async fn a_public_url_that_is_none_is_refused() {
+    let database = Database::migrated().await;
+    for url in
+        ["crm.example", "ftp://crm.example", "https://crm.example/?a=b", "https://crm.example/#x"]
+    {
+        let ended = Environment::of(&database).set("PUBLIC_URL", url).run(&["doctor"]).await;
+        ended.refused(&["PUBLIC_URL is not valid: write a URL such as https://crm.example"]);
+    }
+}

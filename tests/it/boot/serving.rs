@@ -104,3 +104,36 @@ async fn a_stop_signal_ends_it_cleanly() {
         assert!(status.expect("it ends").unwrap().success());
     }
 }
+
+#[tokio::test]
+async fn an_access_token_by_command_works_and_belongs_to_a_session_that_can_be_ended() {
+    let database = Database::migrated().await;
+    let environment = Environment::of(&database).set("DEMO_LOGIN", "true");
+    let serving = Serving::start(&environment).await;
+    let create = ["admin", "tenant", "create", "--name", "Demo", "--demo", "demo", "--json"];
+    let create = [&create[..], &["--owner-email", "owner@demo.example"]].concat();
+    let created: Value = serde_json::from_str(&environment.run(&create).await.success()).unwrap();
+    let (tenant, user) =
+        (created["tenant"]["id"].as_str().unwrap(), created["user"]["id"].as_str().unwrap());
+    let arguments = ["admin", "token", "--tenant", tenant, "--user", user, "--ttl", "12h"];
+    let token = environment.run(&arguments).await.success();
+    let sessions = format!("http://{}/api/v1/auth/sessions", serving.api);
+    let answer = client().get(&sessions).bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let login = format!("http://{}/api/auth/demo-login", serving.api);
+    assert_eq!(client().post(login).send().await.unwrap().status(), 200);
+    let logout = format!("http://{}/api/v1/auth/logout", serving.api);
+    let answer = client().post(logout).bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    let answer = client().get(&sessions).bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+
+    let nobody = ["admin", "token", "--tenant", tenant, "--user", tenant];
+    environment.run(&nobody).await.refused(&["no such active user in this tenant"]);
+    let odd = [
+        &["admin", "tenant", "create", "--name", "X", "--owner-email", "x@x.example"][..],
+        &["--demo", "Not A Label"],
+    ]
+    .concat();
+    environment.run(&odd).await.refused(&["--demo: write 1 to 40 small letters and digits"]);
+}

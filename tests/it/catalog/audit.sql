@@ -4,8 +4,13 @@ with
 logins(role) as (values ('crm_app'), ('crm_worker')),
 -- Tables without a tenant that the logins may see.
 allowed_tables(name) as (values ('_sqlx_migrations')),
--- Functions that run with their owner's rights, each reviewed: docs/decisions/0002 and 0004.
-allowed_definers(name) as (values ('find_api_key'), ('find_user'), ('search_contacts')),
+-- Functions that run with their owner's rights, each reviewed: docs/decisions/0002, 0004 and 0012.
+allowed_definers(name) as (values ('find_api_key'), ('find_session'), ('find_refresh_token'), ('find_demo_tenant'),
+    ('open_qr_session'), ('find_qr_session'), ('adopt_qr_session'), ('cancel_qr_session'), ('search_contacts'),
+    ('search_companies'), ('search_leads')),
+-- Rows that belong to nobody until a user takes them into a tenant: no login may insert them, and until then no login
+-- sees them. Their id alone is the key, because it must be the same before and after (docs/decisions/0012).
+ownerless_tables(name) as (values ('qr_sessions')),
 -- All that the worker may touch, and whose every row it therefore sees.
 worker_tables(name) as (values ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
@@ -43,7 +48,12 @@ violations(object, rule) as (
     from tables join rights using (oid)
     where key is null and relname not in (select name from allowed_tables)
     union all
-    select relname, 'R02 the tenant may be null' from tables where key is not null and not attnotnull
+    select relname, 'R02 the tenant may be null' from tables
+    where key is not null and not attnotnull and relname not in (select name from ownerless_tables)
+    union all
+    select distinct relname, 'R02 a login may insert what belongs to nobody'
+    from tables join rights using (oid)
+    where command = 'INSERT' and relname in (select name from ownerless_tables)
     union all
     select relname, 'R03 row security is not enabled' from tables where key is not null and not relrowsecurity
     union all
@@ -69,7 +79,8 @@ violations(object, rule) as (
     -- A row's own number, drawn by the database, collides with nobody's.
     select relname, 'R08 a unique index across tenants: ' || i.indexrelid::regclass
     from tables t join pg_index i on i.indrelid = t.oid
-    where key is not null and i.indisunique and not key = any (i.indkey::int2[]) and not exists (
+    where key is not null and i.indisunique and not key = any (i.indkey::int2[])
+      and not (i.indisprimary and relname in (select name from ownerless_tables)) and not exists (
         select from pg_attribute a
         where a.attrelid = t.oid and a.attnum = i.indkey[0] and i.indnkeyatts = 1 and a.attidentity = 'a')
     union all

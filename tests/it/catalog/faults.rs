@@ -5,6 +5,7 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("R01", "create table notes (body text); grant select (body) on notes to crm_app"),
     ("R01", "create table notes (body text); grant delete on notes to crm_app"),
     ("R02", "alter table outbox alter tenant_id drop not null"),
+    ("R02", "grant insert on qr_sessions to crm_app"),
     ("R03", "alter table contacts disable row level security"),
     ("R03", "alter table tenants disable row level security"),
     ("R04", "alter table webhooks no force row level security"),
@@ -19,6 +20,7 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("R07", "create policy living on contacts for select to crm_app using (deleted_at is null)"),
     ("R07", "create policy writing on contacts for insert to crm_app with check (true)"),
     ("R07", "create role stranger; create policy stranger on contacts to stranger using (true)"),
+    ("R08", "create unique index qr_sessions_hash_taken on qr_sessions (scan_hash)"),
     ("R08", "create unique index contacts_email_taken on contacts (email_key)"),
     (
         "R09",
@@ -37,8 +39,8 @@ pub const FAULTS: &[(&str, &str)] = &[
         "create function peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp
          as 'select count(*) from public.contacts'",
     ),
-    ("R12", "grant execute on function find_user(uuid, uuid) to crm_worker"),
-    ("R13", "alter function find_user(uuid, uuid) reset search_path"),
+    ("R12", "grant execute on function find_session(uuid, uuid, uuid) to crm_worker"),
+    ("R13", "alter function find_session(uuid, uuid, uuid) reset search_path"),
     ("R14", "alter role crm_app bypassrls"),
     ("R14", "alter role crm_worker createrole"),
     ("R14", "alter role crm_search login"),

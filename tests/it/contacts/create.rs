@@ -26,6 +26,8 @@ async fn the_documents_own_sample_is_created_and_every_field_comes_back() {
             "phone": "+1234567890",
             "phoneE164": "+1234567890",
             "company": "ACME Corp",
+            "companyId": null,
+            "externalId": null,
             "version": 1,
             "createdAt": START,
             "updatedAt": START,

@@ -15,26 +15,77 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let nested = "[".repeat(1_000);
+    let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+    let many = format!("[{}0]", "0,".repeat(500_000));
+    let digits = format!("{{\"name\":{}}}x", "9".repeat(1_000_000));
     for (body, fault) in [
         ("", "EOF while parsing a value at line 1 column 0"),
         ("{", "EOF while parsing an object at line 1 column 1"),
-        ("{\"name\":\n\"Ada\",}", "trailing comma at line 2 column 7"),
+        ("{\"name\":\n\"Ada\",}", "key must be a string at line 2 column 7"),
         ("{\"name\":\"Ada\"} {}", "trailing characters at line 1 column 16"),
         ("name=Ada", "expected ident at line 1 column 2"),
-        ("{\"name\":\"\\ud800\"}", "unexpected end of hex escape at line 1 column 16"),
-        (&nested, "recursion limit exceeded at line 1 column 128"),
+        ("\u{feff}{\"name\":\"Ada\"}", "expected value at line 1 column 1"),
+        ("{\"name\":\"Ada\"}}", "trailing characters at line 1 column 15"),
+        ("{\"name\":01}", "invalid number at line 1 column 10"),
+        ("{\"name\":NaN}", "expected value at line 1 column 9"),
+        (
+            "{\"name\":\"a\nb\"}",
+            "control character (\\u0000-\\u001F) found while parsing a string at line 1 column 10",
+        ),
+        ("{\"name\":\"Ada\",\"name\":\"Grace\"}", "name: given twice"),
+        ("{\"name\":\"Ada\",\"n\\u0061me\":null}", "name: given twice"),
+        ("{\"x\":[{\"y\":1},{\"y\":1,\"y\":1}]}", "x[1].y: given twice"),
+        ("{\"name\":\"\\ud800\"}", "name: a lone surrogate"),
+        ("{\"name\":[\"\\udc00\\ud800\"]}", "name[0]: a lone surrogate"),
+        ("{\"\\ud800\":1}", "a lone surrogate"),
+        (&nested, "EOF while parsing a list at line 1 column 1000"),
+        (&digits, "trailing characters at line 1 column 1000010"),
     ] {
         let error = format!("The body is not valid JSON: {fault}");
         problem(Answer::to(json(&acme).body(body.to_owned())).await, 400, "INVALID_JSON", &error);
     }
+    let answer = Answer::to(json(&acme).body(deep)).await.problem(400, "INVALID_JSON");
+    assert!(answer["error"].as_str().unwrap().ends_with("]: nested deeper than 16 levels"));
+    Answer::to(json(&acme).body(many)).await.problem(400, "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn what_is_json_and_no_value_of_its_field_is_told_by_field() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let string = "Must be a string";
+    let most = "9".repeat(100_000);
+    for (value, fault) in [
+        ("5", string),
+        ("1e400", string),
+        ("-1e-400", string),
+        (&*most, string),
+        ("true", string),
+        ("[\"Ada\"]", string),
+        ("{\"name\":\"Ada\"}", string),
+        ("null", "Is required"),
+        ("\"A\\u0000da\"", "Must not contain NUL characters"),
+        ("\"A\\u0001da\"", "Must not contain control characters"),
+    ] {
+        let body = format!("{{\"name\":{value}}}");
+        let answer = Answer::to(json(&acme).body(body)).await;
+        answer.invalid(&serde_json::json!({"name": fault}));
+    }
+    let body = "{\"name\":\"Ada\",\"na\\u0000me\":1,\"\":2,\"Name\":3}";
+    let unknown = "Unknown field";
+    let faults = serde_json::json!({"na\0me": unknown, "": unknown, "Name": unknown});
+    Answer::to(json(&acme).body(body)).await.invalid(&faults);
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_text_is_refused() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let body = Answer::to(json(&acme).body(b"{\"name\":\"\xff\xfe\"}".to_vec())).await;
-    body.problem(400, "INVALID_JSON");
+    for bytes in [&b"\xff\xfe"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xf0\x9f\x98"] {
+        let body = [&b"{\"name\":\""[..], bytes, b"\"}"].concat();
+        let error = "The body is not valid JSON: no UTF-8 after 9 bytes";
+        problem(Answer::to(json(&acme).body(body)).await, 400, "INVALID_JSON", error);
+    }
 }
 
 #[tokio::test]

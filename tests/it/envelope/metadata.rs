@@ -23,8 +23,10 @@ async fn a_list_comes_in_the_documents_list_envelope() {
     let acme = app.tenant("acme").await;
     let answer = acme.get(CONTACTS).await;
     let metadata = json!({"timestamp": START, "requestId": answer.header("x-request-id")});
-    let pagination =
-        json!({"total": 0, "page": 1, "pageSize": 20, "pages": 0, "totalIsEstimate": false});
+    let pagination = json!({
+        "total": 0, "page": 1, "pageSize": 20, "pages": 0, "totalIsEstimate": false, "hasMore": false,
+        "nextCursor": null,
+    });
     assert_eq!(
         answer.body,
         json!({"success": true, "data": [], "pagination": pagination, "metadata": metadata})

@@ -22,11 +22,19 @@ pub struct Table {
 #[derive(Debug, sqlx::FromRow)]
 pub struct Column {
     pub name: String,
-    type_name: String,
+    pub type_name: String,
     required: bool,
     has_default: bool,
     /// The definition of the check constraint on this column alone.
-    check: Option<String>,
+    pub check: Option<String>,
+}
+
+impl Column {
+    /// The words that its check constraint allows, if that is what it does.
+    pub fn words(&self) -> Option<Vec<&str>> {
+        let check = self.check.as_deref().filter(|check| check.contains("ANY (ARRAY["))?;
+        Some(check.split('\'').skip(1).step_by(2).collect())
+    }
 }
 
 /// A foreign key.
@@ -153,6 +161,11 @@ pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World 
         {
             panic!("the generator does not manage {}: {error}\n{row:#?}", table.name);
         }
+        if table.name == "leads" {
+            // In no stage, so that its pipeline can be deleted.
+            let sql = "update leads set pipeline_id = null, stage_id = null where tenant_id = $1";
+            sqlx::query(sql).bind(tenant.0).execute(admin).await.unwrap();
+        }
         world.insert(table.name.clone(), row);
     }
     world
@@ -163,6 +176,10 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
     // A delivery that has ended, so that its tenant can have it sent again.
     if (table, column.name.as_str()) == ("webhook_events", "status") {
         return Some(json!("delivered"));
+    }
+    // A session that lives.
+    if (table, column.name.as_str()) == ("sessions", "expires_at") {
+        return Some(json!("2026-02-02T03:04:05Z"));
     }
     if column.has_default {
         return None;
@@ -175,7 +192,7 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
         "text[]" => json!([text]),
         "json" | "jsonb" => json!({"data": text}),
         "bytea" => json!(format!("\\x{unique:032x}")),
-        "integer" | "bigint" | "smallint" => json!(1),
+        "integer" | "bigint" | "smallint" | "numeric" => json!(1),
         "boolean" => json!(true),
         // What may be absent says that something ended, such as deleted_at.
         "timestamp with time zone" if !column.required => Value::Null,

@@ -59,25 +59,36 @@ impl Arena {
     }
 }
 
-fn name(route: &Route) -> String {
+pub(super) fn name(route: &Route) -> String {
     format!("{} {}", route.method, route.path)
 }
 
 fn scope(route: &Route) -> Option<Scope> {
     match route.access {
         Access::Scope(scope) => Some(scope),
-        Access::Public => None,
+        Access::Public | Access::User | Access::Any => None,
     }
 }
 
 /// The routes that ask for a credential, each with its probe.
-fn probed() -> Vec<(Route, &'static Probe)> {
+pub(super) fn probed() -> Vec<(Route, &'static Probe)> {
     let find = |route: Route| {
         let probe = PROBES.iter().find(|probe| probe.route == name(&route));
         (probe.unwrap_or_else(|| panic!("{} has no probe: {INSTRUCTIONS}", name(&route))), route)
     };
-    let routes = api::routes().into_iter().filter(|route| scope(route).is_some());
+    let routes = api::routes().into_iter().filter(|route| route.access != Access::Public);
     routes.map(find).map(|(probe, route)| (route, probe)).collect()
+}
+
+/// Who calls the route in this world: the tenant's key, or its user where only a user may.
+pub async fn caller(tenant: &Tenant, route: &Route, world: &World) -> Tenant {
+    match route.access {
+        Access::User => {
+            let user = world["users"]["id"].as_str().unwrap();
+            tenant.as_user(user.parse().unwrap()).await
+        }
+        _ => tenant.clone(),
+    }
 }
 
 /// The path with these ids in place of its braces.
@@ -94,7 +105,7 @@ fn path(route: &Route, ids: &[String]) -> String {
 }
 
 /// The ids of the probed rows in this world.
-fn ids(probe: &Probe, world: &World) -> Vec<String> {
+pub(super) fn ids(probe: &Probe, world: &World) -> Vec<String> {
     probe.ids.iter().map(|table| world[*table]["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -102,30 +113,52 @@ fn random_ids(probe: &Probe) -> Vec<String> {
     probe.ids.iter().map(|_| Uuid::from_u128(rand::random()).to_string()).collect()
 }
 
-async fn call(
+pub(super) async fn call(
     caller: &Tenant,
     route: &Route,
     probe: &Probe,
     ids: &[String],
     query: Option<String>,
 ) -> Answer {
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    caller
-        .call(
-            route.method.clone(),
-            &format!("{}{query}", path(route, ids)),
-            probe.body.map(|body| body()),
-        )
-        .await
+    let body = probe.make_body(caller).await;
+    send(caller, route, ids, query, body).await
 }
 
+pub(super) async fn send(
+    caller: &Tenant,
+    route: &Route,
+    ids: &[String],
+    query: Option<String>,
+    body: Option<Value>,
+) -> Answer {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    caller.call(route.method.clone(), &format!("{}{query}", path(route, ids)), body).await
+}
+
+/// Routes about the tenant itself, and those that are the same for all tenants.
+const OF_THE_TENANT: &[&str] =
+    &["GET /api/v1/me", "GET /api/v1/tenant/settings", "GET /api/v1/meta/enums"];
+
 /// Routes that ask for no credential, each for a reason.
-const PUBLIC: &[&str] = &[];
+const PUBLIC: &[&str] = &[
+    // Signing in: a desktop has no credential yet, later its poll secret (tests/it/auth/qr).
+    "POST /api/v1/auth/qr-session/generate",
+    "GET /api/v1/auth/qr-session/{id}",
+    "GET /api/v1/auth/qr-session/{id}/events",
+    "POST /api/v1/auth/qr-session/{id}/token",
+    "DELETE /api/v1/auth/qr-session/{id}",
+    // The refresh token is the credential (tests/it/auth/refresh.rs).
+    "POST /api/v1/auth/refresh",
+    // Off unless the operator says so, and for demo tenants only (tests/it/auth/demo.rs).
+    "POST /api/v1/auth/demo-login",
+    "POST /api/auth/demo-login",
+];
 
 #[test]
 fn every_route_asks_for_a_credential_unless_it_is_listed_here() {
     let routes = api::routes();
-    let public: Vec<_> = routes.iter().filter(|route| scope(route).is_none()).map(name).collect();
+    let public: Vec<_> =
+        routes.iter().filter(|route| route.access == Access::Public).map(name).collect();
     assert_eq!(public, PUBLIC);
 }
 
@@ -158,7 +191,14 @@ async fn nobody_gets_past_a_route_without_a_credential() {
 async fn a_key_with_every_scope_but_the_needed_one_is_refused_and_the_needed_one_is_enough() {
     let arena = Arena::new().await;
     for (route, probe) in probed() {
-        let needed = scope(&route).unwrap();
+        // Routes without a scope are for whoever has a credential, or for whoever has signed in.
+        let Some(needed) = scope(&route) else {
+            if route.access == Access::Any {
+                let nobody = arena.b.0.with_scopes(&[]).await;
+                assert!(call(&nobody, &route, probe, &[], None).await.status.is_success());
+            }
+            continue;
+        };
         let others: Vec<_> = Scope::ALL.iter().copied().filter(|scope| *scope != needed).collect();
         // Rows of the route's own, because it may delete them.
         let world = plant(arena.app.database.admin(), &arena.tables, arena.b.0.id).await;
@@ -174,17 +214,30 @@ async fn a_key_with_every_scope_but_the_needed_one_is_refused_and_the_needed_one
 }
 
 #[tokio::test]
+async fn a_key_with_every_scope_is_refused_where_only_a_user_may() {
+    let arena = Arena::new().await;
+    for (route, probe) in probed().into_iter().filter(|(route, _)| route.access == Access::User) {
+        let ids = ids(probe, &arena.b.1);
+        let path = path(&route, &ids);
+        let answer = arena.b.0.call(route.method.clone(), &path, None).await;
+        let problem = answer.problem(403, "FORBIDDEN");
+        assert_eq!(problem["error"], "This needs a signed-in user, not an API key");
+    }
+}
+
+#[tokio::test]
 async fn an_id_of_another_tenant_is_answered_exactly_like_one_that_never_existed() {
     let arena = Arena::new().await;
     for (route, probe) in probed() {
         let (own, theirs) = (ids(probe, &arena.b.1), ids(probe, &arena.a.1));
+        let b = caller(&arena.b.0, &route, &arena.b.1).await;
         // Each id in its turn is a stranger's, those before it one's own, those after it a stranger's too.
         for turn in 0..probe.ids.len() {
             let with = |strange: &[String]| [&own[..turn], &strange[turn..]].concat();
             let before = arena.state().await;
-            let strange = call(&arena.b.0, &route, probe, &with(&theirs), None).await;
+            let strange = call(&b, &route, probe, &with(&theirs), None).await;
             assert_eq!(arena.state().await, before, "{} touched what is not its own", name(&route));
-            let absent = call(&arena.b.0, &route, probe, &with(&random_ids(probe)), None).await;
+            let absent = call(&b, &route, probe, &with(&random_ids(probe)), None).await;
             assert_eq!(strange.status, 404, "{}: {:#}", name(&route), strange.body);
             assert_eq!(without_request(strange), without_request(absent), "{}", name(&route));
         }
@@ -210,7 +263,8 @@ async fn no_answer_of_any_route_holds_anything_of_another_tenant() {
     for (route, probe) in probed() {
         let world = plant(arena.app.database.admin(), &arena.tables, arena.b.0.id).await;
         let before = arena.state().await;
-        let own = call(&arena.b.0, &route, probe, &ids(probe, &world), None).await;
+        let b = caller(&arena.b.0, &route, &world).await;
+        let own = call(&b, &route, probe, &ids(probe, &world), None).await;
         assert!(own.status.is_success(), "{}: {:#}", name(&route), own.body);
         arena.assert_nothing_of_a(&own, &name(&route));
         let changed = arena.state().await;
@@ -229,7 +283,7 @@ async fn no_answer_of_any_route_holds_anything_of_another_tenant() {
             );
         }
         if let Some(query) = probe.query.map(|query| query(&canary(arena.a.0.id))) {
-            let searched = call(&arena.b.0, &route, probe, &ids(probe, &world), Some(query)).await;
+            let searched = call(&b, &route, probe, &ids(probe, &world), Some(query)).await;
             assert_eq!(searched.body["pagination"]["total"], 0, "{}", name(&route));
             assert_eq!(searched.page().items.len(), 0, "{}", name(&route));
         }
@@ -240,12 +294,13 @@ async fn no_answer_of_any_route_holds_anything_of_another_tenant() {
 async fn a_probe_would_see_the_row_if_it_were_its_own() {
     let arena = Arena::new().await;
     for (route, probe) in probed() {
+        let a = caller(&arena.a.0, &route, &arena.a.1).await;
         if let Some(query) = probe.query.map(|query| query(&canary(arena.a.0.id))) {
-            let found = call(&arena.a.0, &route, probe, &ids(probe, &arena.a.1), Some(query)).await;
+            let found = call(&a, &route, probe, &ids(probe, &arena.a.1), Some(query)).await;
             assert_eq!(found.page().items.len(), 1, "{}", name(&route));
         }
-        if route.method == Method::GET {
-            let seen = call(&arena.a.0, &route, probe, &ids(probe, &arena.a.1), None).await;
+        if route.method == Method::GET && !OF_THE_TENANT.contains(&probe.route) {
+            let seen = call(&a, &route, probe, &ids(probe, &arena.a.1), None).await;
             assert!(seen.body.to_string().contains(&canary(arena.a.0.id)), "{}", name(&route));
         }
     }

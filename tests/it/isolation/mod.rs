@@ -2,7 +2,8 @@
 
 mod concurrency;
 mod document;
-mod generator;
-mod http;
-mod probes;
+pub mod generator;
+pub mod http;
+pub mod probes;
 mod tables;
+mod trace;

@@ -1,7 +1,12 @@
-//! Lists: pages, filters, sorts and search.
+//! Lists: pages, cursors, filters, sorts, search, expansions, and how the database finds them.
 
+mod cursors;
+mod expand;
 mod filters;
+mod hostile;
+mod links;
 mod pages;
+mod plans;
 mod search;
 
 use chrono::TimeDelta;
@@ -40,4 +45,16 @@ async fn list(tenant: &Tenant, query: &[(&str, &str)]) -> tests::kit::Answer {
 /// Expects exactly these parameters to be refused, for these reasons.
 async fn refused(tenant: &Tenant, query: &[(&str, &str)], details: Value) {
     list(tenant, query).await.invalid(&details);
+}
+
+/// Contacts of one instant, faster than the api would make them.
+async fn fill(app: &TestApp, tenant: &Tenant, count: u32) {
+    app.advance(TimeDelta::seconds(1));
+    let (tenant, now) = (tenant.id, shared::clock::rfc3339(app.clock.now()));
+    app.database
+        .execute(&format!(
+            "insert into contacts (tenant_id, id, name, created_at, updated_at)
+             select '{tenant}', gen_random_uuid(), 'Contact ' || n, '{now}', '{now}' from generate_series(1, {count}) n"
+        ))
+        .await;
 }

@@ -1,10 +1,9 @@
 //! Pages and sorts.
 
-use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Tenant, TestApp, WEBHOOKS};
+use tests::kit::{CONTACTS, Page, TestApp, WEBHOOKS};
 
-use super::{list, names, refused, three};
+use super::{fill, list, names, refused, three};
 
 #[tokio::test]
 async fn a_list_is_newest_first_and_says_where_its_page_stands() {
@@ -12,8 +11,8 @@ async fn a_list_is_newest_first_and_says_where_its_page_stands() {
     let acme = three(&app).await;
     let page = acme.get(CONTACTS).await.page();
     assert_eq!(page.names(), ["Cy", "ada", "Bob"]);
-    assert_eq!(page.pagination, pagination(3, 1, 20, 1));
     assert_eq!(page.items[0], acme.get(&crate::contacts::at(&page.items[0])).await.ok());
+    assert_eq!(standing(page), pagination(3, 1, 20, 1));
 }
 
 #[tokio::test]
@@ -23,7 +22,7 @@ async fn an_empty_list_has_no_pages() {
     for path in [CONTACTS, WEBHOOKS] {
         let page = acme.get(path).await.page();
         assert_eq!(page.items, [Value::Null; 0]);
-        assert_eq!(page.pagination, pagination(0, 1, 20, 0));
+        assert_eq!(standing(page), pagination(0, 1, 20, 0));
     }
 }
 
@@ -34,7 +33,7 @@ async fn pages_divide_a_list_without_gap_or_overlap() {
     for (page, found) in [("1", &["Cy", "ada"][..]), ("2", &["Bob"]), ("3", &[]), ("50", &[])] {
         let answer = list(&acme, &[("page", page), ("pageSize", "2")]).await.page();
         assert_eq!(answer.names(), found);
-        assert_eq!(answer.pagination, pagination(3, page.parse().unwrap(), 2, 2));
+        assert_eq!(standing(answer), pagination(3, page.parse().unwrap(), 2, 2));
     }
 }
 
@@ -76,7 +75,7 @@ async fn a_page_has_at_most_a_hundred_records() {
     let acme = app.tenant("acme").await;
     fill(&app, &acme, 101).await;
     let page = list(&acme, &[("pageSize", "100")]).await.page();
-    assert_eq!((page.items.len(), page.pagination), (100, pagination(101, 1, 100, 2)));
+    assert_eq!((page.items.len(), standing(page)), (100, pagination(101, 1, 100, 2)));
     refused(
         &acme,
         &[("pageSize", "101")],
@@ -90,14 +89,26 @@ async fn a_list_is_counted_exactly_to_ten_thousand_and_says_so_beyond() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     fill(&app, &acme, 10_000).await;
-    let exact = acme.get(CONTACTS).await.page().pagination;
+    let exact = standing(acme.get(CONTACTS).await.page());
     assert_eq!(exact, pagination(10_000, 1, 20, 500));
 
     fill(&app, &acme, 1).await;
     let mut estimate = pagination(10_000, 501, 20, 500);
     estimate["totalIsEstimate"] = json!(true);
     let beyond = list(&acme, &[("page", "501")]).await.page();
-    assert_eq!((beyond.items.len(), beyond.pagination), (1, estimate));
+    assert_eq!((beyond.items.len(), standing(beyond)), (1, estimate));
+
+    let exact = list(&acme, &[("total", "exact")]).await.page();
+    assert_eq!(standing(exact), pagination(10_001, 1, 20, 501));
+    let exact = list(&acme, &[("total", "exact"), ("page", "501")]).await.page();
+    assert_eq!(standing(exact), pagination(10_001, 501, 20, 501));
+    let mut estimate = pagination(10_000, 1, 20, 500);
+    estimate["totalIsEstimate"] = json!(true);
+    assert_eq!(standing(list(&acme, &[("total", "estimate")]).await.page()), estimate);
+    let fault = json!({"total": "Must be exact or estimate"});
+    refused(&acme, &[("total", "all")], fault).await;
+    refused(&acme, &[("total", "exact"), ("q", "con")], json!({"total": "Cannot be exact with q"}))
+        .await;
 }
 
 #[tokio::test]
@@ -138,7 +149,7 @@ async fn every_wrong_parameter_is_named_at_once() {
 async fn no_page_reaches_beyond_record_one_hundred_thousand() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let fault = json!({"page": "Must not reach beyond record 100000; narrow the list instead"});
+    let fault = json!({"page": "Must not reach beyond record 100000; go on with cursor"});
     assert_eq!(names(&acme, &[("page", "1000"), ("pageSize", "100")]).await, [""; 0]);
     for page in ["1001", "9223372036854775807"] {
         refused(&acme, &[("page", page), ("pageSize", "100")], fault.clone()).await;
@@ -163,17 +174,14 @@ async fn a_list_shows_the_tenants_own_contacts_that_are_not_deleted() {
 fn pagination(total: u32, page: u32, page_size: u32, pages: u32) -> Value {
     json!({
         "total": total, "page": page, "pageSize": page_size, "pages": pages, "totalIsEstimate": false,
+        "hasMore": page < pages,
     })
 }
 
-/// Contacts of one instant, faster than the api would make them.
-async fn fill(app: &TestApp, tenant: &Tenant, count: u32) {
-    app.advance(TimeDelta::seconds(1));
-    let (tenant, now) = (tenant.id, shared::clock::rfc3339(app.clock.now()));
-    app.database
-        .execute(&format!(
-            "insert into contacts (tenant_id, id, name, created_at, updated_at)
-             select '{tenant}', gen_random_uuid(), 'Contact ' || n, '{now}', '{now}' from generate_series(1, {count}) n"
-        ))
-        .await;
+/// The pagination without its cursor, which is there exactly when there is more.
+#[track_caller]
+fn standing(mut page: Page) -> Value {
+    let cursor = page.pagination.as_object_mut().unwrap().remove("nextCursor").unwrap();
+    assert_eq!(json!(cursor.is_string()), page.pagination["hasMore"]);
+    page.pagination
 }

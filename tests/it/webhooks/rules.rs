@@ -5,7 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
 
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "contact.created",
     "contact.updated",
     "contact.deleted",
@@ -18,8 +18,10 @@ const EVENTS: [&str; 12] = [
     "pipeline.stage.updated",
     "lead.moved_to_stage",
     "tenant.settings.updated",
+    "activity.created",
 ];
-const FAMILIES: [&str; 5] = ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*"];
+const FAMILIES: [&str; 6] =
+    ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*"];
 
 #[tokio::test]
 async fn every_failing_field_is_named_at_once_and_nothing_is_stored() {

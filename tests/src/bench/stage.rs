@@ -14,7 +14,7 @@ use crate::dev::settings::Environment;
 use crate::servers::{Postgres, Result, free_port};
 
 /// What differs from the shipped configuration: receivers on this machine are allowed, and nothing is limited.
-const DIFFERENCES: [(&str, &str); 8] = [
+const DIFFERENCES: [(&str, &str); 9] = [
     ("WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8"),
     ("WEBHOOK_ALLOW_HTTP", "true"),
     ("RATE_LIMIT_LOGIN", "off"),
@@ -23,6 +23,7 @@ const DIFFERENCES: [(&str, &str); 8] = [
     ("RATE_LIMIT_REFRESH", "off"),
     ("RATE_LIMIT_WRITE", "off"),
     ("RATE_LIMIT_READ", "off"),
+    ("FLOOD_GUARD", "off"),
 ];
 
 /// See the module. Dropping it stops the server.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use url::Url;
 
-use super::settings::{Environment, Settings};
+use super::settings::{Environment, Settings, url};
 use crate::servers::Result;
 
 /// The built programs, beside this one.
@@ -81,6 +81,7 @@ impl Environments {
         api.insert("DATABASE_URL".into(), api_db.to_string());
         api.insert("API_LISTEN".into(), settings.api.to_string());
         api.insert("ADMIN_LISTEN".into(), settings.admin.to_string());
+        api.entry("PUBLIC_URL".into()).or_insert_with(|| url(settings.api));
         Self { api, worker }
     }
 }

@@ -12,8 +12,10 @@ use crate::servers::Result;
 pub type Environment = BTreeMap<String, String>;
 
 /// The product's variables that dev hands on as they are; those it sets by itself are not among them.
-const PRODUCT_VARIABLES: [&str; 10] = [
+const PRODUCT_VARIABLES: [&str; 12] = [
+    "PUBLIC_URL",
     "TRUSTED_PROXIES",
+    "FLOOD_GUARD",
     "DATABASE_CONNECTIONS",
     "REQUEST_TIMEOUT",
     "REDIS_URL",

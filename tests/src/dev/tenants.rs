@@ -6,9 +6,9 @@ use super::product::Binaries;
 use super::settings::Environment;
 use crate::servers::Result;
 
-/// The tenants' names and their owners.
-const DEMO: [(&str, &str); 2] =
-    [("Acme", "owner@acme.example"), ("Globex", "owner@globex.example")];
+/// The tenants' names, their owners, and the names by which demo login opens them.
+const DEMO: [(&str, &str, &str); 2] =
+    [("Acme", "owner@acme.example", "demo"), ("Globex", "owner@globex.example", "globex")];
 
 /// A tenant with credentials that may do everything in it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,9 +46,9 @@ struct User {
 /// When a command fails or prints something else.
 pub async fn seed(binaries: &Binaries, environment: &Environment) -> Result<[Tenant; 2]> {
     let mut tenants = Vec::with_capacity(DEMO.len());
-    for (name, owner) in DEMO {
-        let create =
-            ["admin", "tenant", "create", "--name", name, "--owner-email", owner, "--json"];
+    for (name, owner, demo) in DEMO {
+        let named = ["--name", name, "--owner-email", owner, "--demo", demo];
+        let create = [&["admin", "tenant", "create", "--json"], &named[..]].concat();
         let created: Created =
             serde_json::from_str(&binaries.command(&create, environment).await?)?;
         let Created { tenant, user, api_key } = created;

@@ -1,7 +1,6 @@
 //! The api in this process, on a port of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use api::config::Config;
 use axum::Router;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use shared::webhook::target::TargetPolicy;
 use shared::{Clock, Db};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::config::{START, config};
@@ -71,7 +71,11 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let api = api::App { db, config: Arc::new(config) };
+        let api = api::App::new(db, config, CancellationToken::new());
+        tokio::spawn({
+            let (db, used) = (api.db.clone(), api.used.clone());
+            async move { used.write(&db, CancellationToken::new()).await }
+        });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -101,6 +105,13 @@ impl TestApp {
     /// A new tenant, called with its first API key, which may do everything.
     pub async fn tenant(&self, name: &str) -> Tenant {
         Tenant::create(self, name).await
+    }
+
+    /// A new tenant that demo login opens under this name.
+    pub async fn demo(&self, name: &str) {
+        let email = format!("owner@{name}.example");
+        let (db, pepper) = (&self.api.db, &self.api.config.pepper);
+        api::tenants::create_demo(db, pepper, "Demo", &email, name).await.unwrap();
     }
 
     /// Moves the time forward.

@@ -28,6 +28,16 @@ mod tenant;
 
 /// The path of contacts.
 pub const CONTACTS: &str = "/api/v1/connection/contacts";
+/// The path of companies.
+pub const COMPANIES: &str = "/api/v1/connection/companies";
+/// The path of leads.
+pub const LEADS: &str = "/api/v1/connection/leads";
+/// The path of pipelines.
+pub const PIPELINES: &str = "/api/v1/connection/pipelines";
+/// The path of activities.
+pub const ACTIVITIES: &str = "/api/v1/connection/activities";
+/// The path of API keys.
+pub const API_KEYS: &str = "/api/v1/api-keys";
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
 

@@ -163,7 +163,7 @@ impl Program {
     }
 }
 
-/// As a developer would run the product: webhooks may go to this machine, in plain http.
+/// As a developer would run the product: webhooks may go to this machine, in plain http. Nothing is limited.
 pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let token_keys = format!("{TOKEN_KID}:{TOKEN_KEY}");
     let secret_keys = format!("1:{SECRET_KEY}");
@@ -174,6 +174,13 @@ pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec
         ("SECRET_KEYS", &secret_keys),
         ("WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8,::1/128"),
         ("WEBHOOK_ALLOW_HTTP", "true"),
+        ("RATE_LIMIT_LOGIN", "off"),
+        ("RATE_LIMIT_QR", "off"),
+        ("RATE_LIMIT_QR_POLL", "off"),
+        ("RATE_LIMIT_REFRESH", "off"),
+        ("RATE_LIMIT_WRITE", "off"),
+        ("RATE_LIMIT_READ", "off"),
+        ("FLOOD_GUARD", "off"),
     ];
     common
         .iter()

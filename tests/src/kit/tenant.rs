@@ -1,13 +1,16 @@
 //! A caller of one tenant.
 
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
 use api::auth::api_key;
+use api::auth::sessions::{self, Client, SignIn, Via};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
-use shared::Clock;
+use shared::db::Origin;
 use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::scope::{Role, Scope};
+use shared::{Clock, Db};
 use sqlx::PgPool;
 
 use super::{Answer, TestApp};
@@ -95,7 +98,12 @@ impl Tenant {
     /// The same tenant, called by a new user with an access token.
     pub async fn with_role(&self, role: Role) -> Self {
         let user = self.user(role).await;
-        self.with(Credential::Bearer(self.token(user, role, Duration::from_mins(15))))
+        self.as_user(user).await
+    }
+
+    /// The same tenant, called by a user of its own with an access token.
+    pub async fn as_user(&self, user: UserId) -> Self {
+        self.with(Credential::Bearer(self.token(user, self.api.db.clock().now()).await))
     }
 
     /// A new user.
@@ -117,10 +125,30 @@ impl Tenant {
         user
     }
 
-    /// An access token for a user, from now on by the real time, which is the one that tokens are held to.
-    #[must_use]
-    pub fn token(&self, user: UserId, role: Role, ttl: Duration) -> String {
-        self.api.config.tokens.issue(self.id, user, role, Clock::system().now(), ttl).unwrap()
+    /// The id of any of the tenant's rows in a table that are not deleted, if any can be.
+    pub async fn any(&self, table: &str) -> uuid::Uuid {
+        let sql = format!(
+            "select id from {table} t where tenant_id = $1 and to_jsonb(t) ->> 'deleted_at' is null limit 1"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(self.id.0)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
+    /// An access token for a user of the tenant, of a session that begins then and lasts an hour.
+    pub async fn token(&self, user: UserId, from: DateTime<Utc>) -> String {
+        let clock = Clock::manual(from);
+        let db = Db::new(&self.api.config.db, clock);
+        let client = Client { user_agent: None, address: Ipv4Addr::LOCALHOST.into() };
+        let sign_in = SignIn { user, via: Via::Admin, device_name: None, client };
+        let mut tx = db.tenant(self.id, Origin::default()).await.unwrap();
+        let tokens = &self.api.config.tokens;
+        let token = sessions::open_for(&mut tx, tokens, &sign_in, TimeDelta::hours(1)).await;
+        let token = tx.finish(token).await.unwrap();
+        db.close().await;
+        token
     }
 
     /// `GET`.

@@ -2,7 +2,7 @@
 //!
 //! Contacts over HTTP: parse the body, *then* begin the tenant's transaction, call the rules, commit, answer.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use shared::id::ContactId;
 use shared::scope::Scope;
 
@@ -11,8 +11,9 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::expand::{Expand, Expanded};
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Reply, Valid};
+use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts";
@@ -28,7 +29,12 @@ pub fn routes() -> Routes {
             create,
             Doc::created::<Contact>("createContact", "Create a contact").body::<NewContact>(),
         )
-        .get("/{id}", ContactsRead, show, Doc::data::<Contact>("getContact", "Get a contact"))
+        .get(
+            "/{id}",
+            ContactsRead,
+            show,
+            Doc::data::<Contact>("getContact", "Get a contact").expands(LIST.expansions),
+        )
         .merge(
             "/{id}",
             ContactsWrite,
@@ -54,11 +60,12 @@ pub fn routes() -> Routes {
 async fn list(
     caller: Caller,
     State(app): State<App>,
-    RawQuery(query): RawQuery,
-) -> Result<Listed<Contact>> {
-    let query = ListQuery::parse(&LIST, query.as_deref().unwrap_or_default())?;
+    params: Params,
+) -> Result<Listed<Expanded<Contact>>> {
+    let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin(&caller).await?;
     let page = super::list(&mut tx, &query).await;
+    let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
 }
 
@@ -77,9 +84,12 @@ async fn show(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<ContactId>,
-) -> Result<Data<Contact>> {
+    params: Params,
+) -> Result<Data<Expanded<Contact>>> {
+    let expand = Expand::parse(LIST.expansions, &params)?;
     let mut tx = app.begin(&caller).await?;
     let contact = super::show(&mut tx, id).await;
+    let contact = expand.record(&mut tx, contact).await;
     tx.finish(contact).await.map(Data)
 }
 

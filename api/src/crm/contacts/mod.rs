@@ -2,25 +2,32 @@
 //!
 //! Contacts: the rules. Every change announces itself in the transaction that makes it.
 
+mod company;
 mod http;
+mod input;
 mod store;
+mod unique;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::event::EventType;
-use shared::id::{ContactId, TenantId};
+use shared::id::{CompanyId, ContactId, TenantId};
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::companies;
 use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::fields::{Change, Fields, Input};
+use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
+pub use company::{leave_company, rename_company};
 pub use http::routes;
+pub use input::{ContactPatch, NewContact};
 
 /// How long a deleted contact can be restored.
 const RESTORABLE: TimeDelta = TimeDelta::days(30);
@@ -44,8 +51,13 @@ pub struct Contact {
     /// The phone in E.164 form, when it names its country.
     #[serde(rename = "phoneE164")]
     pub phone_e164: Option<String>,
-    /// 1 to 100 characters.
+    /// The name of its company: any text, or that of `companyId`.
     pub company: Option<String>,
+    /// Its company.
+    #[schema(value_type = Option<Uuid>)]
+    pub company_id: Option<CompanyId>,
+    /// What another system calls it; no two contacts of the tenant share it.
+    pub external_id: Option<String>,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When it was created.
@@ -54,39 +66,6 @@ pub struct Contact {
     /// When it last changed.
     #[serde(serialize_with = "clock::serialize")]
     pub updated_at: DateTime<Utc>,
-}
-
-/// What a contact is created from.
-#[derive(Clone, Debug, ToSchema)]
-#[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "ACME Corp"}))]
-pub struct NewContact {
-    /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
-    pub name: String,
-    /// An e-mail address.
-    #[schema(max_length = 254)]
-    pub email: Option<String>,
-    /// 7 to 15 digits, with `+`, spaces, dots, dashes and brackets.
-    pub phone: Option<String>,
-    /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
-    pub company: Option<String>,
-}
-
-/// What changes in a contact: absent fields stay, `null` clears.
-#[derive(Clone, Debug, Default, ToSchema)]
-pub struct ContactPatch {
-    /// Replaces the name.
-    pub name: Option<String>,
-    /// Changes the e-mail address.
-    #[schema(value_type = Option<String>)]
-    pub email: Change<String>,
-    /// Changes the telephone number.
-    #[schema(value_type = Option<String>)]
-    pub phone: Change<String>,
-    /// Changes the company.
-    #[schema(value_type = Option<String>)]
-    pub company: Change<String>,
 }
 
 impl Representation for Contact {
@@ -112,34 +91,14 @@ impl Resource for ContactId {
     const NAME: &'static str = "Contact";
 }
 
-impl Input for NewContact {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.required("name", rules::line(100));
-        let email = fields.optional("email", rules::email);
-        let phone = fields.optional("phone", rules::phone);
-        let company = fields.optional("company", rules::line(100));
-        fields.ignore(&["phoneE164"]);
-        Some(Self { name: name?, email: email?, phone: phone?, company: company? })
-    }
-}
-
-impl Input for ContactPatch {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.replaced("name", rules::line(100));
-        let email = fields.changed("email", rules::email);
-        let phone = fields.changed("phone", rules::phone);
-        let company = fields.changed("company", rules::line(100));
-        fields.ignore(&["phoneE164"]);
-        Some(Self { name: name?, email: email?, phone: phone?, company: company? })
-    }
-}
-
 /// What lists of contacts can be asked.
 pub static LIST: List = List {
     columns: &[
         Column { name: "name", sql: "name_key", kind: Kind::Folded },
         Column { name: "email", sql: "email_key", kind: Kind::Folded },
         Column { name: "company", sql: "company_key", kind: Kind::Folded },
+        Column { name: "companyId", sql: "company_id", kind: Kind::Id },
+        Column { name: "externalId", sql: "external_id", kind: Kind::Exact },
         Column { name: "phone", sql: "phone_e164", kind: Kind::Phone },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
         Column { name: "updatedAt", sql: "updated_at", kind: Kind::Time },
@@ -147,6 +106,12 @@ pub static LIST: List = List {
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
     search: Some("search_contacts"),
+    expansions: &[Expansion {
+        name: "company",
+        member: "companyId",
+        scope: Scope::CompaniesRead,
+        load: |tx, ids| Box::pin(companies::referred(tx, ids)),
+    }],
 };
 
 /// One page of the tenant's contacts.
@@ -160,10 +125,10 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Contact
 /// Stores a contact and announces `contact.created`.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::Invalid`] for a company that is not there, [`Error::Taken`].
 pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
     let now = tx.now();
-    let contact = Contact {
+    let mut contact = Contact {
         id: ContactId::fresh(now),
         tenant_id: tx.tenant(),
         phone_e164: new.phone.as_deref().and_then(rules::e164),
@@ -171,11 +136,15 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
         email: new.email,
         phone: new.phone,
         company: new.company,
+        company_id: new.company_id,
+        external_id: new.external_id,
         version: 1,
         created_at: now,
         updated_at: now,
     };
-    store::insert(tx, &contact).await?;
+    let companies = company::known(tx, contact.company_id.as_slice()).await?;
+    company::join(&companies, None, &mut contact)?;
+    store::insert(tx, &contact).await.map_err(unique::translate(&contact))?;
     changes::created(tx, &contact)?;
     Ok(contact)
 }
@@ -188,16 +157,25 @@ pub async fn show(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
     store::find(tx, id).await?.ok_or_else(ContactId::not_found)
 }
 
+/// Those of the contacts that are there, for whoever refers to them.
+///
+/// # Errors
+/// The database's.
+pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
+    expand::records(&store::find_all(tx, ids).await?, |contact| contact.id.0)
+}
+
 /// Merges a change into a contact and announces `contact.updated`, unless nothing changed.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::PreconditionFailed`].
+/// [`Error::NotFound`], [`Error::PreconditionFailed`]; as for [`create`].
 pub async fn update(
     tx: &mut TenantTx,
     id: ContactId,
     seen: &IfMatch,
     patch: ContactPatch,
 ) -> Result<Contact> {
+    let companies = company::before_change(tx, id, &patch).await?;
     let before = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
     seen.check(before.version)?;
     let mut after = before.clone();
@@ -207,6 +185,9 @@ pub async fn update(
     patch.email.apply(&mut after.email);
     patch.phone.apply(&mut after.phone);
     patch.company.apply(&mut after.company);
+    patch.company_id.apply(&mut after.company_id);
+    patch.external_id.apply(&mut after.external_id);
+    company::join(&companies, Some(&before), &mut after)?;
     after.phone_e164 = after.phone.as_deref().and_then(rules::e164);
     if after == before {
         return Ok(before);
@@ -214,7 +195,7 @@ pub async fn update(
     after.version += 1;
     // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
     after.updated_at = tx.now().max(before.updated_at);
-    store::update(tx, &after).await?;
+    store::update(tx, &after).await.map_err(unique::translate(&after))?;
     changes::updated(tx, &before, &after)?;
     Ok(after)
 }
@@ -235,9 +216,11 @@ pub async fn remove(tx: &mut TenantTx, id: ContactId, seen: &IfMatch) -> Result<
 /// is left as it is.
 ///
 /// # Errors
-/// [`Error::NotFound`], also when it was deleted more than 30 days ago.
+/// [`Error::NotFound`], also when it was deleted more than 30 days ago; [`Error::Taken`] when another contact has
+/// taken its place.
 pub async fn restore(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
-    if let Some(contact) = store::restore(tx, id, tx.now() - RESTORABLE).await? {
+    let restored = store::restore(tx, id, tx.now() - RESTORABLE).await;
+    if let Some(contact) = restored.map_err(unique::returning)? {
         changes::restored(tx, &contact)?;
         return Ok(contact);
     }

@@ -2,14 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
-use shared::id::{ContactId, TenantId};
+use shared::id::{CompanyId, ContactId, TenantId};
+use uuid::Uuid;
 
 use super::Contact;
 use crate::list::Source;
 
 /// What lists of contacts select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, name, email, phone, phone_e164, company, version, created_at, updated_at",
+    columns: "id, tenant_id, name, email, phone, phone_e164, company, company_id, external_id, version, created_at,
+              updated_at",
     table: "contacts",
     condition: "deleted_at is null",
     inside: None,
@@ -17,8 +19,9 @@ pub(super) static SOURCE: Source = Source {
 
 pub(super) async fn insert(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, version, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, company_id, external_id, version,
+                               created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         contact.tenant_id.0,
         contact.id.0,
         contact.name,
@@ -26,6 +29,8 @@ pub(super) async fn insert(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result
         contact.phone,
         contact.phone_e164,
         contact.company,
+        contact.company_id.map(|id| id.0),
+        contact.external_id,
         contact.version,
         contact.created_at,
         contact.updated_at,
@@ -39,11 +44,24 @@ pub(super) async fn find(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Contact,
         r#"select id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
-                  version, created_at, updated_at
+                  company_id as "company_id: CompanyId", external_id, version, created_at, updated_at
            from contacts where id = $1 and deleted_at is null"#,
         id.0,
     )
     .fetch_optional(tx.conn())
+    .await
+}
+
+/// Those of the contacts that are there.
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Contact>> {
+    sqlx::query_as!(
+        Contact,
+        r#"select id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
+                  company_id as "company_id: CompanyId", external_id, version, created_at, updated_at
+           from contacts where id = any ($1) and deleted_at is null"#,
+        ids,
+    )
+    .fetch_all(tx.conn())
     .await
 }
 
@@ -52,7 +70,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Contact,
         r#"select id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
-                  version, created_at, updated_at
+                  company_id as "company_id: CompanyId", external_id, version, created_at, updated_at
            from contacts where id = $1 and deleted_at is null for no key update"#,
         id.0,
     )
@@ -63,7 +81,8 @@ pub(super) async fn lock(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Optio
 pub(super) async fn update(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result<()> {
     sqlx::query!(
         "update contacts
-         set name = $2, email = $3, phone = $4, phone_e164 = $5, company = $6, version = $7, updated_at = $8
+         set name = $2, email = $3, phone = $4, phone_e164 = $5, company = $6, company_id = $7, external_id = $8,
+             version = $9, updated_at = $10
          where id = $1",
         contact.id.0,
         contact.name,
@@ -71,6 +90,8 @@ pub(super) async fn update(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result
         contact.phone,
         contact.phone_e164,
         contact.company,
+        contact.company_id.map(|id| id.0),
+        contact.external_id,
         contact.version,
         contact.updated_at,
     )
@@ -103,11 +124,69 @@ pub(super) async fn restore(
         r#"update contacts set deleted_at = null, version = version + 1, updated_at = $3
            where id = $1 and deleted_at >= $2
            returning id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164,
-                     company, version, created_at, updated_at"#,
+                     company, company_id as "company_id: CompanyId", external_id, version, created_at, updated_at"#,
         id.0,
         since,
         now,
     )
     .fetch_optional(tx.conn())
     .await
+}
+
+/// The company that a contact has now.
+pub(super) async fn company_of(
+    tx: &mut TenantTx,
+    id: ContactId,
+) -> sqlx::Result<Option<CompanyId>> {
+    let company = sqlx::query_scalar!(
+        r#"select company_id as "company_id: CompanyId" from contacts where id = $1"#,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(company.flatten())
+}
+
+/// Deleted contacts too: they may come back.
+pub(super) async fn rename_company(
+    tx: &mut TenantTx,
+    company: CompanyId,
+    from: &str,
+    to: &str,
+) -> sqlx::Result<()> {
+    let now = tx.now();
+    take_time(tx).await?;
+    sqlx::query!(
+        "update contacts set company = $3, version = version + 1, updated_at = greatest(updated_at, $4)
+         where company_id = $1 and company = $2",
+        company.0,
+        from,
+        to,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Deleted contacts too: they would come back to a company that is gone.
+pub(super) async fn leave_company(tx: &mut TenantTx, company: CompanyId) -> sqlx::Result<()> {
+    let now = tx.now();
+    take_time(tx).await?;
+    sqlx::query!(
+        "update contacts set company_id = null, version = version + 1, updated_at = greatest(updated_at, $2)
+         where company_id = $1",
+        company.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A company may have very many contacts: 100,000 take longer than a statement usually may. For the rest of the
+/// transaction.
+async fn take_time(tx: &mut TenantTx) -> sqlx::Result<()> {
+    sqlx::query!("set local statement_timeout = '60s'").execute(tx.conn()).await?;
+    Ok(())
 }

@@ -1,0 +1,112 @@
+//! What answers say of a sign-in by QR code.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::clock;
+use shared::id::QrSessionId;
+use utoipa::ToSchema;
+
+use crate::http::Representation;
+
+/// A QR session as its desktop sees it when it is made. It has no `Debug`: secrets must not reach a log.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QrSession {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: QrSessionId,
+    /// `pending`.
+    pub status: &'static str,
+    /// What the QR code says: a URL with the token in its fragment.
+    pub qr_payload: String,
+    /// The QR code as an image.
+    pub qr_svg: String,
+    /// Opens the status, the events and the tokens; `null` when it is in the cookie.
+    pub poll_secret: Option<String>,
+    /// Two digits to show beside the QR code.
+    pub match_code: String,
+    /// When the QR code is worth nothing any more.
+    #[serde(serialize_with = "clock::serialize")]
+    pub expires_at: DateTime<Utc>,
+    /// How often to ask for the status.
+    pub poll_interval_ms: u32,
+    /// Where to go on.
+    pub links: Links,
+}
+
+/// Paths of a QR session.
+#[derive(Serialize, ToSchema)]
+pub struct Links {
+    /// `GET`: the status.
+    pub status: String,
+    /// `GET`: the status as server-sent events.
+    pub events: String,
+    /// `POST`: the tokens.
+    pub token: String,
+}
+
+/// Where a QR session stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QrStatus {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: QrSessionId,
+    /// `pending`, `scanned`, `linked`, `consumed`, `denied`, `cancelled` or `expired`.
+    pub status: &'static str,
+    /// When the status becomes `expired`, unless it is final.
+    #[serde(serialize_with = "clock::serialize")]
+    pub expires_at: DateTime<Utc>,
+    /// How often to ask.
+    pub poll_interval_ms: u32,
+}
+
+/// What a phone shows its user, who then decides.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scanned {
+    /// The QR session.
+    #[schema(value_type = Uuid)]
+    pub id: QrSessionId,
+    /// `scanned`.
+    pub status: &'static str,
+    /// For the decision.
+    pub link_token: String,
+    /// Who asks to be signed in.
+    pub requester: Requester,
+    /// Whether phone and desktop come from the same network: the same IPv4 address, or the same IPv6 /64.
+    pub same_network: bool,
+    /// Until when to decide.
+    #[serde(serialize_with = "clock::serialize")]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The desktop that asks to be signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Requester {
+    /// What it calls itself.
+    pub device_name: Option<String>,
+    /// Its network address.
+    pub ip_address: String,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+    /// When it asked.
+    #[serde(serialize_with = "clock::serialize")]
+    pub requested_at: DateTime<Utc>,
+}
+
+/// What became of a decision.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Decided {
+    /// The QR session.
+    #[schema(value_type = Uuid)]
+    pub id: QrSessionId,
+    /// `linked` or `denied`.
+    pub status: &'static str,
+}
+
+impl Representation for QrSession {}
+impl Representation for QrStatus {}
+impl Representation for Scanned {}
+impl Representation for Decided {}

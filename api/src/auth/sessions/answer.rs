@@ -1,0 +1,96 @@
+//! What answers say of sessions.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::clock;
+use shared::id::{SessionId, TenantId, UserId};
+use utoipa::ToSchema;
+
+use crate::http::Representation;
+
+/// A pair of tokens and whom they are for. It has no `Debug`: tokens must not reach a log.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedIn {
+    /// For `Authorization: Bearer`.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds that the access token lives.
+    pub expires_in: i64,
+    /// For one call of `POST /api/v1/auth/refresh`.
+    pub refresh_token: String,
+    /// Seconds that the session lives without one.
+    pub refresh_expires_in: i64,
+    /// The session.
+    pub session: SessionRef,
+    /// The user.
+    pub user: UserRef,
+    /// The user's tenant.
+    pub tenant: TenantRef,
+}
+
+/// A session by its id.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRef {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: SessionId,
+    /// `qr`, `demo` or `admin`.
+    pub created_via: String,
+}
+
+/// A user by name.
+#[derive(Serialize, ToSchema)]
+pub struct UserRef {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: UserId,
+    /// Its name.
+    pub name: String,
+    /// `owner`, `admin`, `member` or `read_only`.
+    pub role: String,
+}
+
+/// A tenant by name.
+#[derive(Serialize, ToSchema)]
+pub struct TenantRef {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+}
+
+/// One of the user's sessions.
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: SessionId,
+    /// Whether it is the one that asks.
+    #[sqlx(default)]
+    pub current: bool,
+    /// `qr`, `demo` or `admin`.
+    pub created_via: String,
+    /// What the device called itself when it signed in.
+    pub device_name: Option<String>,
+    /// Its `User-Agent` when tokens were last issued.
+    pub user_agent: Option<String>,
+    /// Its network address when tokens were last issued.
+    pub ip_address: Option<String>,
+    /// When it signed in.
+    #[serde(serialize_with = "clock::serialize")]
+    pub created_at: DateTime<Utc>,
+    /// When tokens were last issued.
+    #[serde(serialize_with = "clock::serialize")]
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends unless it is refreshed.
+    #[serde(serialize_with = "clock::serialize")]
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Representation for SignedIn {}
+impl Representation for Session {}

@@ -1,0 +1,94 @@
+//! What requests say of contacts.
+
+use shared::id::CompanyId;
+use utoipa::ToSchema;
+
+use crate::http::fields::{Change, Fields, Input};
+use crate::http::rules;
+
+/// What a contact is created from.
+#[derive(Clone, Debug, Default, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "ACME Corp"}))]
+pub struct NewContact {
+    /// 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// An e-mail address.
+    #[schema(max_length = 254)]
+    pub email: Option<String>,
+    /// 7 to 15 digits, with `+`, spaces, dots, dashes and brackets.
+    pub phone: Option<String>,
+    /// 1 to 100 characters; without it, the name of `companyId`.
+    #[schema(min_length = 1, max_length = 100)]
+    pub company: Option<String>,
+    /// A company of the tenant.
+    #[schema(value_type = Option<Uuid>)]
+    pub company_id: Option<CompanyId>,
+    /// What another system calls it, 1 to 100 characters; no two contacts of the tenant share it.
+    #[schema(min_length = 1, max_length = 100)]
+    pub external_id: Option<String>,
+}
+
+/// What changes in a contact: absent fields stay, `null` clears.
+#[derive(Clone, Debug, Default, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactPatch {
+    /// Replaces the name.
+    pub name: Option<String>,
+    /// Changes the e-mail address.
+    #[schema(value_type = Option<String>)]
+    pub email: Change<String>,
+    /// Changes the telephone number.
+    #[schema(value_type = Option<String>)]
+    pub phone: Change<String>,
+    /// Changes the company.
+    #[schema(value_type = Option<String>)]
+    pub company: Change<String>,
+    /// Changes its company; a text that was the former one's name becomes the new one's.
+    #[schema(value_type = Option<Uuid>)]
+    pub company_id: Change<CompanyId>,
+    /// Changes what another system calls it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    pub external_id: Change<String>,
+}
+
+impl Input for NewContact {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let name = fields.required("name", rules::line(100));
+        let email = fields.optional("email", rules::email);
+        let phone = fields.optional("phone", rules::phone);
+        let company = fields.optional("company", rules::line(100));
+        let company_id = fields.optional("companyId", rules::id);
+        let external_id = fields.optional("externalId", rules::line(100));
+        fields.ignore(&["phoneE164"]);
+        Some(Self {
+            name: name?,
+            email: email?,
+            phone: phone?,
+            company: company?,
+            company_id: company_id?,
+            external_id: external_id?,
+        })
+    }
+}
+
+impl Input for ContactPatch {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let name = fields.replaced("name", rules::line(100));
+        let email = fields.changed("email", rules::email);
+        let phone = fields.changed("phone", rules::phone);
+        let company = fields.changed("company", rules::line(100));
+        let company_id = fields.changed("companyId", rules::id);
+        let external_id = fields.changed("externalId", rules::line(100));
+        fields.ignore(&["phoneE164"]);
+        Some(Self {
+            name: name?,
+            email: email?,
+            phone: phone?,
+            company: company?,
+            company_id: company_id?,
+            external_id: external_id?,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! A lead becomes business: its contact and its company are created or linked, and its status is `converted`, in one
+//! transaction (requirement L-11).
+
+use shared::TenantTx;
+use shared::id::{CompanyId, ContactId, LeadId};
+use shared::scope::Scope;
+use utoipa::ToSchema;
+
+use super::{CONVERTED, Lead, check, store};
+use crate::auth::Caller;
+use crate::changes;
+use crate::crm::activities::{self, Happened};
+use crate::crm::companies::{self, NewCompany};
+use crate::crm::contacts::{self, NewContact};
+use crate::crm::references::References;
+use crate::error::{Details, Error, Result};
+use crate::http::fields::{Fields, Input};
+use crate::http::{IfMatch, Resource as _, rules};
+
+/// What a lead becomes. Without a contact it is the lead's, if that is still there, or a new one by the lead's title;
+/// without a company it is the lead's, or none.
+#[derive(Clone, Debug, Default, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[schema(example = json!({"contact": {"name": "John Doe"}, "company": {"name": "ACME Corp"}}))]
+pub struct Conversion {
+    /// A contact that is there; not beside `contact`.
+    #[schema(value_type = Option<Uuid>)]
+    pub contact_id: Option<ContactId>,
+    /// A new contact.
+    pub contact: Option<NewContact>,
+    /// A company that is there; not beside `company`.
+    #[schema(value_type = Option<Uuid>)]
+    pub company_id: Option<CompanyId>,
+    /// A new company.
+    pub company: Option<NewCompany>,
+}
+
+impl Input for Conversion {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let targets = fields.targets();
+        let contact_id = fields.optional("contactId", rules::id);
+        let contact = fields.optional("contact", rules::record(targets));
+        let company_id = fields.optional("companyId", rules::id);
+        let company = fields.optional("company", rules::record(targets));
+        let (contact_id, contact) = (contact_id?, contact?);
+        let (company_id, company) = (company_id?, company?);
+        if contact_id.is_some() && contact.is_some() {
+            fields.refuse("contact", "Must be absent beside contactId");
+        }
+        if company_id.is_some() && company.is_some() {
+            fields.refuse("company", "Must be absent beside companyId");
+        }
+        Some(Self { contact_id, contact, company_id, company })
+    }
+}
+
+/// Converts a lead and announces `lead.updated` and everything that was created for it. Creating contacts and
+/// companies takes the rights that it takes elsewhere.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] when it is converted already,
+/// [`Error::Invalid`], [`Error::InsufficientScope`].
+pub async fn convert(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    id: LeadId,
+    seen: &IfMatch,
+    conversion: Conversion,
+) -> Result<Lead> {
+    let before = store::lock(tx, id).await?.ok_or_else(LeadId::not_found)?;
+    seen.check(before.version)?;
+    if before.status == CONVERTED {
+        return Err(Error::Conflict("The lead is converted already".into()));
+    }
+    let (mut after, now) = (before.clone(), tx.now());
+    after.company_id = conversion.company_id.or(before.company_id);
+    after.contact_id = conversion.contact_id.or(before.contact_id);
+    check(tx, &after, Some(&before), Details::new()).await?;
+    let own =
+        References { contact: after.contact_id, company: after.company_id, ..Default::default() };
+    let mut gone = Details::new();
+    own.check(tx, &mut gone).await?;
+    if gone.contains_key("contactId") {
+        after.contact_id = None;
+    }
+    let mut employer = after.company_id.filter(|_| !gone.contains_key("companyId"));
+    if let Some(new) = conversion.company {
+        permitted(caller, Scope::CompaniesWrite)?;
+        let company = companies::create(tx, new).await.map_err(within("company"))?;
+        after.company_id = Some(company.id);
+        employer = after.company_id;
+    }
+    let named = || NewContact { name: before.title.clone(), ..NewContact::default() };
+    let new = conversion.contact.or_else(|| after.contact_id.is_none().then(named));
+    if let Some(mut new) = new {
+        permitted(caller, Scope::ContactsWrite)?;
+        new.company_id = new.company_id.or(employer);
+        let contact = contacts::create(tx, new).await.map_err(within("contact"))?;
+        after.contact_id = Some(contact.id);
+    }
+    after.stand(CONVERTED.to_owned(), now);
+    after.touch(now);
+    store::update(tx, &after).await?;
+    changes::updated(tx, &before, &after)?;
+    activities::happened(tx, vec![Happened::to(&after, "Converted".to_owned(), None)]).await?;
+    Ok(after)
+}
+
+fn permitted(caller: &Caller, scope: Scope) -> Result<()> {
+    if caller.holds(scope) { Ok(()) } else { Err(Error::InsufficientScope(scope)) }
+}
+
+/// Names the faults of a new record by their path in this body.
+fn within(member: &'static str) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Invalid(details) => Error::Invalid(
+            details
+                .into_iter()
+                .map(|(field, fault)| (format!("{member}.{field}"), fault))
+                .collect(),
+        ),
+        other => other,
+    }
+}

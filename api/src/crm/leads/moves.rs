@@ -1,0 +1,236 @@
+//! How leads go through stages: each move is an entry of the lead's history, an activity of the system's and
+//! `lead.moved_to_stage`, all in the transaction that moves it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::event::EventType;
+use shared::id::{LeadId, StageId};
+use shared::{TenantTx, clock, id};
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::place::{self, Destination, Place};
+use super::{Lead, show, store};
+use crate::changes;
+use crate::crm::activities::{self, Happened};
+use crate::crm::actor::DoneBy;
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::http::{Listed, Representation};
+use crate::list::{Column, Kind, List, ListQuery, Source};
+
+/// Leads that are moved at once: as many as are held in memory.
+const BATCH: i64 = 1_000;
+
+/// A step of a lead.
+#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct StageMove {
+    /// Its id.
+    pub id: Uuid,
+    /// The lead.
+    #[schema(value_type = Uuid)]
+    pub lead_id: LeadId,
+    /// Where it stood; `null` when it was in no pipeline.
+    #[schema(required, value_type = Option<Place>)]
+    pub from: Option<Json<Place>>,
+    /// Where it went; `null` when it left its pipeline.
+    #[schema(required, value_type = Option<Place>)]
+    pub to: Option<Json<Place>>,
+    /// Who moved it.
+    #[schema(value_type = DoneBy)]
+    pub by: Json<DoneBy>,
+    /// When.
+    #[serde(serialize_with = "clock::serialize")]
+    pub at: DateTime<Utc>,
+}
+
+impl Representation for StageMove {}
+
+/// What a lead's history can be asked.
+pub static HISTORY: List = List {
+    columns: &[Column { name: "at", sql: "moved_at", kind: Kind::Time }],
+    sorts: &[("at", "moved_at")],
+    default_sort: "-at",
+    search: None,
+    expansions: &[],
+};
+
+const COLUMNS: &str = "id, lead_id, moved_at as at, json_build_object('type', actor_type, 'id', actor_id) as by,
+    case when from_stage_id is not null then json_build_object(
+        'pipelineId', from_pipeline_id, 'stageId', from_stage_id, 'name', from_name) end as \"from\",
+    case when to_stage_id is not null then json_build_object(
+        'pipelineId', to_pipeline_id, 'stageId', to_stage_id, 'name', to_name) end as \"to\"";
+
+/// One page of a lead's steps, the last one first.
+///
+/// # Errors
+/// [`Error::NotFound`] without such a lead.
+pub async fn history(
+    tx: &mut TenantTx,
+    id: LeadId,
+    query: &ListQuery,
+) -> Result<Listed<StageMove>> {
+    show(tx, id).await?;
+    let source = Source {
+        columns: COLUMNS,
+        table: "lead_stage_history",
+        condition: "true",
+        inside: Some(("lead_id", id.0)),
+    };
+    Ok(query.fetch(tx, &source).await?)
+}
+
+/// What `lead.moved_to_stage` tells.
+#[derive(Serialize)]
+struct Moved<'a> {
+    #[serde(flatten)]
+    lead: &'a Lead,
+    from: Option<&'a Place>,
+    to: &'a Place,
+}
+
+/// One lead's step.
+struct Step<'a> {
+    lead: &'a Lead,
+    from: Option<&'a Place>,
+    to: Option<&'a Place>,
+}
+
+/// Keeps where a new lead begins.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Result<()> {
+    Ok(insert(tx, &[Step { lead, from: None, to: Some(to) }]).await?)
+}
+
+/// Announces a change of one lead, and its move when it is in another stage now.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn told(
+    tx: &mut TenantTx,
+    before: &Lead,
+    after: &Lead,
+    destination: &Destination,
+) -> Result<()> {
+    changes::updated(tx, before, after)?;
+    if before.stage_id == after.stage_id {
+        return Ok(());
+    }
+    let from = place::known(tx, before.stage_id.as_slice()).await?.pop();
+    keep(tx, &[Step { lead: after, from: from.as_ref(), to: destination.place() }]).await
+}
+
+/// How many leads stand in these stages.
+///
+/// # Errors
+/// The database's.
+pub async fn count_in(tx: &mut TenantTx, stages: &[StageId]) -> Result<i64> {
+    Ok(store::count_in(tx, &ids(stages)).await?)
+}
+
+/// Moves all leads of these stages, which nobody can enter any more, and announces each: in batches, so that
+/// memory does not grow with their number.
+///
+/// # Errors
+/// The database's.
+pub async fn move_all(tx: &mut TenantTx, stages: &[StageId], to: &Place) -> Result<()> {
+    let (now, from) = (tx.now(), place::known(tx, stages).await?);
+    let stages = ids(stages);
+    loop {
+        let leads = store::lock_in(tx, &stages, BATCH).await?;
+        if leads.is_empty() {
+            break;
+        }
+        let ids: Vec<Uuid> = leads.iter().map(|lead| lead.id.0).collect();
+        store::move_to(tx, &ids, to.pipeline_id, to.stage_id).await?;
+        let mut moved = leads.clone();
+        let mut steps = Vec::with_capacity(moved.len());
+        for (before, lead) in leads.iter().zip(&mut moved) {
+            (lead.pipeline_id, lead.stage_id) = (Some(to.pipeline_id), Some(to.stage_id));
+            lead.touch(now);
+            changes::updated(tx, before, lead)?;
+            let from = from.iter().find(|place| Some(place.stage_id) == before.stage_id);
+            steps.push(Step { lead, from, to: Some(to) });
+        }
+        keep(tx, &steps).await?;
+        tx.flush().await?;
+    }
+    Ok(store::move_deleted(tx, &stages, to.pipeline_id, to.stage_id).await?)
+}
+
+fn ids(stages: &[StageId]) -> Vec<Uuid> {
+    stages.iter().map(|stage| stage.0).collect()
+}
+
+/// Keeps steps and tells of them.
+async fn keep(tx: &mut TenantTx, steps: &[Step<'_>]) -> Result<()> {
+    let mut entries = Vec::with_capacity(steps.len());
+    for step in steps {
+        let (subject, body) = match (step.from, step.to) {
+            (from, Some(to)) => {
+                let moved = Moved { lead: step.lead, from, to };
+                tx.emit(EventType::LeadMovedToStage, &moved)?;
+                (format!("Moved to {}", to.name), from.map(|from| format!("From {}", from.name)))
+            }
+            (Some(from), None) => (format!("Left {}", from.name), None),
+            (None, None) => continue,
+        };
+        entries.push(Happened::to(step.lead, subject, body));
+    }
+    insert(tx, steps).await?;
+    activities::happened(tx, entries).await
+}
+
+async fn insert(tx: &mut TenantTx, steps: &[Step<'_>]) -> sqlx::Result<()> {
+    let (tenant, now, actor) = (tx.tenant(), tx.now(), tx.actor());
+    let entries: Vec<Uuid> = steps.iter().map(|_| id::fresh(now)).collect();
+    let leads: Vec<Uuid> = steps.iter().map(|step| step.lead.id.0).collect();
+    let from = Places::of(steps.iter().map(|step| step.from));
+    let to = Places::of(steps.iter().map(|step| step.to));
+    sqlx::query!(
+        "insert into lead_stage_history (tenant_id, id, lead_id, from_pipeline_id, from_stage_id, from_name,
+                                         to_pipeline_id, to_stage_id, to_name, actor_type, actor_id, moved_at)
+         select $1, s.*, $10, $11, $12
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[]) s",
+        tenant.0,
+        &entries,
+        &leads,
+        &from.pipelines as &[Option<Uuid>],
+        &from.stages as &[Option<Uuid>],
+        &from.names as &[Option<String>],
+        &to.pipelines as &[Option<Uuid>],
+        &to.stages as &[Option<Uuid>],
+        &to.names as &[Option<String>],
+        actor.kind(),
+        actor.id(),
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Places as columns.
+#[derive(Default)]
+struct Places {
+    pipelines: Vec<Option<Uuid>>,
+    stages: Vec<Option<Uuid>>,
+    names: Vec<Option<String>>,
+}
+
+impl Places {
+    fn of<'a>(places: impl Iterator<Item = Option<&'a Place>>) -> Self {
+        let mut columns = Self::default();
+        for place in places {
+            columns.pipelines.push(place.map(|place| place.pipeline_id.0));
+            columns.stages.push(place.map(|place| place.stage_id.0));
+            columns.names.push(place.map(|place| place.name.clone()));
+        }
+        columns
+    }
+}

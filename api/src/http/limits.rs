@@ -1,0 +1,62 @@
+//! Counts each request of the route table by the class of its route, once it is known who calls.
+
+use axum::RequestExt as _;
+use axum::extract::{RawPathParams, Request};
+
+use super::address;
+use super::observe::RequestFacts;
+use crate::App;
+use crate::auth::Caller;
+use crate::error::{Error, Result};
+use crate::limit::{Class, named};
+
+/// Counts the request for its caller, or for its address when nobody is known, and leaves the decision for the headers
+/// of whatever the answer will be.
+///
+/// # Errors
+/// [`Error::RateLimited`] when it is one too many.
+pub(super) async fn enforce(
+    app: &App,
+    class: Class,
+    caller: Option<&Caller>,
+    request: &mut Request,
+) -> Result<()> {
+    let Some(facts) = request.extensions().get::<RequestFacts>().cloned() else {
+        return Err(Error::Internal("the observing layer is missing".into()));
+    };
+    let limit = caller.and_then(|caller| caller.limits.of(class));
+    let limit = limit.unwrap_or_else(|| app.limits.configured(class));
+    let key = key(class, caller, &facts, request).await;
+    match app.limits.count(class, limit, &key).await {
+        Some(refusal) if !refusal.admitted => Err(Error::RateLimited(refusal)),
+        Some(decision) => {
+            // Nobody else sets it: a request passes here once.
+            let _ = facts.decision.set(decision);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whom the request counts for: decisions.
+async fn key(
+    class: Class,
+    caller: Option<&Caller>,
+    facts: &RequestFacts,
+    request: &mut Request,
+) -> String {
+    if class == Class::QrPoll
+        && let Some(session) = first_parameter(request).await
+    {
+        return named(&session);
+    }
+    match caller {
+        Some(caller) => format!("{}:{}", caller.tenant, caller.principal),
+        None => format!("address:{}", address::subscriber(facts.address)),
+    }
+}
+
+async fn first_parameter(request: &mut Request) -> Option<String> {
+    let parameters = request.extract_parts::<RawPathParams>().await.ok()?;
+    parameters.iter().next().map(|(_, value)| value.to_owned())
+}

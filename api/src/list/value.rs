@@ -1,0 +1,133 @@
+//! What filters compare with, read from text.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::column::Kind;
+use crate::http::rules;
+
+/// Values that one filter may name.
+const MAX_VALUES: usize = 100;
+
+/// One value of a filter, as the database compares it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    /// Lowered by the database, as the column is: two languages' rules would not always agree.
+    Folded(String),
+    Time(DateTime<Utc>),
+    Whole(i64),
+    Bool(bool),
+    Id(Uuid),
+    Null,
+}
+
+/// Values divided by commas.
+pub(super) fn values(kind: Kind, text: &str) -> Result<Vec<Value>, String> {
+    if text.split(',').count() > MAX_VALUES {
+        return Err(format!("Must name at most {MAX_VALUES} values"));
+    }
+    text.split(',').map(|text| Value::read(kind, text)).collect()
+}
+
+impl Value {
+    pub fn read(kind: Kind, text: &str) -> Result<Self, String> {
+        if text.contains('\0') {
+            return Err("Must not contain NUL characters".to_owned());
+        }
+        let trimmed = text.trim();
+        match kind {
+            Kind::Folded => Ok(Self::Folded(trimmed.to_owned())),
+            Kind::Exact => Ok(Self::Text(text.to_owned())),
+            Kind::Phone => rules::e164(trimmed)
+                .map(Self::Text)
+                .ok_or_else(|| "Must start with + and the country code".to_owned()),
+            Kind::OneOf(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
+            Kind::OneOf(words) => Err(format!("Must be one of {}", words.join(", "))),
+            Kind::Time => DateTime::parse_from_rfc3339(text)
+                .map(|time| Self::Time(time.to_utc()))
+                .map_err(|_| "Must be a time such as 2026-01-02T03:04:05Z".to_owned()),
+            Kind::Integer => {
+                trimmed.parse().map(Self::Whole).map_err(|_| "Must be a whole number".to_owned())
+            }
+            Kind::Number(digits) => shifted(trimmed, digits).map(Self::Whole).ok_or_else(|| {
+                format!("Must be a number with at most {digits} digits behind the point")
+            }),
+            Kind::Bool => {
+                trimmed.parse().map(Self::Bool).map_err(|_| "Must be true or false".to_owned())
+            }
+            Kind::Id => Uuid::try_parse(trimmed)
+                .map(Self::Id)
+                .map_err(|_| "Must be an id, which is a UUID".to_owned()),
+        }
+    }
+
+    /// Reads a sort's value as the database wrote it: its text is what it is, in lower case already.
+    pub fn read_sorted(kind: Kind, text: &str) -> Option<Self> {
+        match kind {
+            Kind::Time => Self::read(kind, text).ok(),
+            Kind::Integer | Kind::Number(_) => text.parse().ok().map(Self::Whole),
+            Kind::Bool => text.parse().ok().map(Self::Bool),
+            Kind::Id => Uuid::try_parse(text).ok().map(Self::Id),
+            Kind::Folded | Kind::Phone | Kind::OneOf(_) | Kind::Exact => {
+                Some(Self::Text(text.to_owned()))
+            }
+        }
+    }
+}
+
+/// A decimal number without its point: `12.5` with two digits is 1250.
+fn shifted(text: &str, digits: u32) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = usize::try_from(digits).ok()?;
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole.strip_prefix('-').unwrap_or(whole)) || !plain(fraction) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    (fraction.len() <= digits).then(|| format!("{whole}{fraction:0<digits$}").parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_compared_without_its_point() {
+        for (text, whole) in [
+            ("12.5", Some(1250)),
+            ("12", Some(1200)),
+            ("-0.07", Some(-7)),
+            ("1.000", Some(100)),
+            ("92233720368547758.07", Some(i64::MAX)),
+            ("92233720368547758.08", None),
+            ("1.005", None),
+            (".5", None),
+            ("5.", None),
+            ("1e3", None),
+            ("--1", None),
+            ("+1", None),
+            ("", None),
+            ("١", None),
+        ] {
+            assert_eq!(shifted(text, 2), whole, "{text:?}");
+        }
+        assert_eq!(shifted("3.5", 0), None);
+    }
+
+    #[test]
+    fn every_kind_says_what_it_wants() {
+        for (kind, good, bad) in [
+            (Kind::Integer, "-3", "3.5"),
+            (Kind::Integer, "9223372036854775807", "9223372036854775808"),
+            (Kind::Number(2), "3.25", "3.255"),
+            (Kind::Bool, "false", "no"),
+            (Kind::Id, "01a2036c-0d4c-7400-87c8-25f570a5ef21", "contact-123"),
+            (Kind::Time, "2026-01-02T03:04:05+01:00", "2026-13-02T03:04:05Z"),
+            (Kind::OneOf(&["new", "won"]), "won", "Won"),
+        ] {
+            assert!(Value::read(kind, good).is_ok(), "{kind:?} {good}");
+            assert!(Value::read(kind, bad).is_err(), "{kind:?} {bad}");
+        }
+    }
+}

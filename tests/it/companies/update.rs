@@ -1,0 +1,65 @@
+//! Changing.
+
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::kit::{Answer, TestApp};
+
+use super::{at, globex};
+
+#[tokio::test]
+async fn put_and_patch_change_what_they_name_and_null_clears() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for method in [Method::PUT, Method::PATCH] {
+        let mut expected = globex(&acme).await;
+        app.advance(TimeDelta::seconds(1));
+        let change = json!({"employees": 251, "website": null});
+        let after = acme.call(method, &at(&expected), Some(change)).await.ok();
+        expected["employees"] = json!(251);
+        expected["website"] = Value::Null;
+        expected["version"] = json!(2);
+        expected["updatedAt"] = after["updatedAt"].clone();
+        assert_eq!(after, expected);
+        assert_ne!(after["updatedAt"], after["createdAt"]);
+        assert_eq!(acme.get(&at(&expected)).await.ok(), expected);
+    }
+}
+
+#[tokio::test]
+async fn every_failing_field_of_a_change_is_named_and_none_takes_effect() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let company = globex(&acme).await;
+    let change = json!({"name": null, "website": "javascript:alert(1)", "employees": "12", "industry": null});
+    acme.put(&at(&company), change).await.invalid(&json!({
+        "name": "Must not be null",
+        "website": "Must be an http or https address with a host",
+        "employees": "Must be a whole number from 0 to 10000000",
+    }));
+    assert_eq!(acme.get(&at(&company)).await.ok(), company);
+}
+
+#[tokio::test]
+async fn a_company_can_be_sent_back_as_it_was_got_and_then_nothing_happens() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let company = globex(&acme).await;
+    app.advance(TimeDelta::seconds(1));
+    assert_eq!(acme.put(&at(&company), company.clone()).await.ok(), company);
+    assert_eq!(app.announced().await, ["company.created"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_saw_an_older_version_is_refused() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let company = globex(&acme).await;
+    let seen = acme.get(&at(&company)).await.header("etag").to_owned();
+    acme.put(&at(&company), json!({"employees": 1})).await.ok();
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+        let late = acme.request(method, &at(&company)).header("if-match", &seen);
+        Answer::to(late.json(&json!({"employees": 2}))).await.problem(412, "PRECONDITION_FAILED");
+    }
+    assert_eq!(acme.get(&at(&company)).await.ok()["employees"], 1);
+}

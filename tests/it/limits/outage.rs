@@ -1,0 +1,137 @@
+//! Redis away, hanging, and back: callers are served and limited all the same (decision R-14).
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use api::config::Config;
+use reqwest::Method;
+use serde_json::Value;
+use tests::kit::{Answer, CONTACTS, Database, Program, TestApp};
+use tests::servers::{Redis, free_port};
+use tokio::net::TcpListener;
+
+use super::table::{TABLE, table};
+use super::{limited, limits};
+
+/// Sharing the counts of strangers, who all come from this machine.
+fn sharing(url: &str, read: &str) -> impl FnOnce(&mut Config) + use<> {
+    limited(&[("RATE_LIMIT_READ", read), ("REDIS_URL", url)])
+}
+
+/// What a stranger has left.
+async fn left(app: &TestApp) -> i64 {
+    let answer = Answer::to(app.request(Method::GET, CONTACTS)).await;
+    assert_eq!(answer.status, 401, "{:#}", answer.body);
+    answer.header("x-ratelimit-remaining").parse().unwrap()
+}
+
+#[tokio::test]
+async fn two_apis_count_together_through_redis_and_each_for_itself_without() {
+    let redis = Redis::start().await.unwrap();
+    let [a, b] = [
+        TestApp::configured(sharing(&redis.url(), "10/15m")).await,
+        TestApp::configured(sharing(&redis.url(), "10/15m")).await,
+    ];
+    assert_eq!([left(&a).await, left(&b).await, left(&a).await, left(&b).await], [9, 8, 7, 6]);
+    let alone = TestApp::configured(limited(&[("RATE_LIMIT_READ", "10/15m")])).await;
+    assert_eq!(left(&alone).await, 9);
+}
+
+#[tokio::test]
+async fn a_redis_that_dies_is_missed_by_nobody_and_one_that_comes_back_is_used_again() {
+    let mut redis = Redis::start().await.unwrap();
+    let [a, b] = [
+        TestApp::configured(sharing(&redis.url(), "1000/15m")).await,
+        TestApp::configured(sharing(&redis.url(), "1000/15m")).await,
+    ];
+    assert_eq!([left(&a).await, left(&b).await], [999, 998]);
+
+    redis.kill9().await.unwrap();
+    assert_eq!([left(&a).await, left(&b).await], [999, 999]);
+    assert_eq!([left(&a).await, left(&a).await], [998, 997]);
+
+    redis.restart().await.unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while left(&a).await != left(&b).await + 1 {
+        assert!(Instant::now() < deadline, "the counts are not shared again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn without_redis_nothing_is_let_through_that_the_limit_would_refuse() {
+    let nobody = format!("redis://127.0.0.1:{}/", free_port().unwrap());
+    let own = [("RATE_LIMIT_READ", "3/15m"), ("RATE_LIMIT_LOGIN", "3/15m"), ("REDIS_URL", &nobody)];
+    let app = TestApp::serving(limited(&own), table).await;
+    for (method, path) in [(Method::GET, "/broken"), (Method::POST, "/login")] {
+        let mut statuses = Vec::new();
+        for attempt in 0..6 {
+            let request = app.request(method.clone(), &format!("{TABLE}{path}"));
+            statuses.push(Answer::to(request.body(format!("{attempt}"))).await.status.as_u16());
+        }
+        let admitted = statuses.iter().take_while(|status| **status != 429).count();
+        assert_eq!(admitted, 3, "{path}: {statuses:?}");
+        assert!(statuses[3..].iter().all(|status| *status == 429), "{path}: {statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_is_waited_for_once() {
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("redis://{}/", silent.local_addr().unwrap());
+    let own = [("RATE_LIMIT_READ", "1000/15m"), ("REDIS_URL", &*url)];
+    let mut limits = limits(&own);
+    limits.patience = Duration::from_secs(5);
+    let app = TestApp::configured(|config| config.limits = limits).await;
+    let started = Instant::now();
+    for expected in (979..1_000).rev() {
+        assert_eq!(left(&app).await, expected);
+    }
+    // Waiting for each of them would take more than a hundred seconds.
+    assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_outage_is_logged_once_and_seen_in_the_metrics() {
+    let database = Database::migrated().await;
+    let mut redis = Redis::start().await.unwrap();
+    let own = [("RATE_LIMIT_READ", "5/24h"), ("REDIS_URL", &*redis.url())];
+    let api = Program::api(&database.app_url(), &own).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async || Answer::to(http.get(format!("{}{CONTACTS}", api.url()))).await.status;
+
+    ask().await;
+    api.wait_until("/metrics", |_, text| sample(text, "rate_limit_store_seconds_count") >= 1).await;
+    redis.kill9().await.unwrap();
+    for _ in 0..8 {
+        ask().await;
+    }
+    assert_eq!(ask().await, 429);
+
+    api.wait_until("/metrics", |_, text| {
+        sample(text, "rate_limit_store_errors_total") >= 2
+            && sample(text, "rate_limit_decisions_total{policy=\"read\",decision=\"refused\"}") >= 1
+            && sample(text, "rate_limit_decisions_total{policy=\"read\",decision=\"allowed\"}") >= 6
+    })
+    .await;
+    redis.restart().await.unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while said(&api, "Redis is back: rate limits are shared again") == 0 {
+        assert!(Instant::now() < deadline, "{}", api.last_lines());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(said(&api, "Redis is away: this api counts rate limits by itself"), 1);
+}
+
+/// How often the log says this.
+fn said(api: &Program, message: &str) -> usize {
+    let says = |line: &Value| line.to_string().contains(message);
+    api.log_lines().iter().filter(|line| says(line)).count()
+}
+
+/// The value of one line of the metrics; 0 without it.
+fn sample(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or(0)
+}

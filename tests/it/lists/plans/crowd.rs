@@ -1,0 +1,104 @@
+//! Many rows of two tenants in every tenant table that lists read: copies of the generator's row, with other ids, texts and times.
+
+use serde_json::Value;
+use shared::id::TenantId;
+use sqlx::AssertSqlSafe;
+use tests::kit::Database;
+use uuid::Uuid;
+
+use crate::isolation::generator::{Column, Row, Table, World, plant, tables};
+
+/// Tables with a row or a few for each tenant, whatever the tenant does.
+const SMALL: [&str; 1] = ["tenants"];
+
+/// Tables that no list reads, which stay empty to save time.
+const UNREAD: [&str; 4] = ["idempotency_keys", "outbox", "qr_sessions", "refresh_tokens"];
+
+pub fn is_large(table: &str) -> bool {
+    !table.is_empty() && !SMALL.contains(&table)
+}
+
+/// Whether a plan of this table would say nothing.
+pub fn is_left_empty(table: &str) -> bool {
+    UNREAD.contains(&table)
+}
+
+/// A neighbour's rows for each of the tenant's: where a tenant is half the table, a scan may be the best plan.
+const NEIGHBOUR: u32 = 2;
+
+/// Fills the tenant tables for the tenant and for a neighbour; the rows that all copies point to come back.
+/// Copies refer to copies, but those of `parents` are all inside the one record.
+pub async fn fill(database: &Database, tenant: TenantId, rows: u32, parents: &[&str]) -> World {
+    let admin = database.admin();
+    let tables = tables(admin).await;
+    let neighbour = TenantId(Uuid::from_u128(0xb));
+    let world = plant(admin, &tables, tenant).await;
+    let theirs = plant(admin, &tables, neighbour).await;
+    let filled = |table: &&Table| is_large(&table.name) && !is_left_empty(&table.name);
+    for table in tables.iter().filter(filled) {
+        for (world, rows) in [(&world, rows), (&theirs, NEIGHBOUR * rows)] {
+            let sql = copies(table, &world[&table.name], rows, parents);
+            // Copies point where their original points: checking that again for each would take most of the time.
+            let unchecked =
+                format!("begin; set local session_replication_role = replica; {sql}; commit");
+            database.execute(&unchecked).await;
+        }
+        let vacuum = format!("vacuum (analyze) {}", table.name);
+        sqlx::query(AssertSqlSafe(vacuum)).execute(admin).await.unwrap();
+    }
+    world
+}
+
+/// The statement that copies a row; where there can be one only, it copies nothing.
+fn copies(table: &Table, row: &Row, rows: u32, parents: &[&str]) -> String {
+    let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let values: Vec<_> =
+        table.columns.iter().map(|column| varied(table, column, parents)).collect();
+    let original: Vec<_> = [&table.key, &"id".to_owned()]
+        .into_iter()
+        .filter_map(|name| Some(format!("{name} = '{}'", row.get(name).and_then(Value::as_str)?)))
+        .collect();
+    format!(
+        "insert into {0} ({1}) select {2} from (select * from {0} where {3} limit 1) r, generate_series(1, {rows}) n
+         on conflict do nothing",
+        table.name,
+        names.join(", "),
+        values.join(", "),
+        original.join(" and "),
+    )
+}
+
+/// The column's value in copy `n` of row `r`.
+fn varied(table: &Table, column: &Column, parents: &[&str]) -> String {
+    let name = &column.name;
+    match (column.type_name.as_str(), column.words()) {
+        _ if *name == table.key => format!("r.{name}"),
+        ("uuid", _) if name == "id" => id(&table.name),
+        ("uuid", _) => match referred(table, name) {
+            Some(target) if parents.contains(&target) => format!("r.{name}"),
+            Some(target) => id(target),
+            None => "gen_random_uuid()".to_owned(),
+        },
+        ("text", Some(words)) => {
+            format!("(array['{}'])[1 + n % {}]", words.join("', '"), words.len())
+        }
+        // Short, because what can be searched is indexed by every three letters.
+        ("text", None) if column.check.is_none() => format!("'copy ' || n || ' {name}'"),
+        ("timestamp with time zone", _) => format!("r.{name} + n * interval '1 minute'"),
+        ("bigint" | "integer" | "numeric", _) if column.check.is_none() => format!("r.{name} + n"),
+        _ => format!("r.{name}"),
+    }
+}
+
+/// The id of copy `n` of the tenant's row in a table.
+fn id(table: &str) -> String {
+    format!("md5('{table}' || r.tenant_id || n)::uuid")
+}
+
+/// The table that the column's values are ids of.
+fn referred<'t>(table: &'t Table, column: &str) -> Option<&'t str> {
+    table.references.iter().find_map(|reference| {
+        let at = reference.columns.iter().position(|one| one == column)?;
+        (reference.target_columns[at] == "id").then_some(&*reference.target)
+    })
+}

@@ -1,0 +1,130 @@
+//! Deleting.
+
+use serde_json::{Value, json};
+use tests::kit::{LEADS, TestApp};
+
+use super::{at, heard, lead_in, only, pipeline, stage};
+
+#[tokio::test]
+async fn an_empty_pipeline_goes_for_good_and_each_of_its_stages_is_told_of() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New", "Won"]).await;
+    heard(&app).await;
+
+    acme.delete(&at(&sales)).await.no_content();
+
+    acme.get(&at(&sales)).await.not_found("Pipeline not found");
+    acme.delete(&at(&sales)).await.not_found("Pipeline not found");
+    let told = only(&heard(&app).await, "pipeline.stage.updated");
+    let removed = |place: usize| {
+        let stage = &sales["stages"][place];
+        json!({"pipelineId": sales["id"], "version": 2, "stage": stage, "previous": stage, "change": "removed"})
+    };
+    assert_eq!(told, [removed(0), removed(1)]);
+}
+
+#[tokio::test]
+async fn a_pipeline_with_leads_goes_only_when_they_have_somewhere_to_go() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New", "Won"]).await;
+    let other = pipeline(&acme, "Other", &["In"]).await;
+    let leads =
+        [lead_in(&acme, &stage(&sales, "New")).await, lead_in(&acme, &stage(&sales, "Won")).await];
+
+    let body = acme.delete(&at(&sales)).await.problem(409, "PIPELINE_NOT_EMPTY");
+    assert_eq!(body["details"], json!({"leads": "2"}));
+
+    let destination = stage(&other, "In");
+    acme.delete(&format!("{}?moveLeadsTo={}", at(&sales), destination.as_str().unwrap()))
+        .await
+        .no_content();
+    for lead in leads {
+        let lead = acme.get(&format!("{LEADS}/{}", lead["id"].as_str().unwrap())).await.ok();
+        assert_eq!((&lead["pipelineId"], &lead["stageId"]), (&other["id"], &destination));
+    }
+}
+
+#[tokio::test]
+async fn deleted_leads_keep_no_pipeline_and_come_back_without_one() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New"]).await;
+    let lead = lead_in(&acme, &stage(&sales, "New")).await;
+    let path = format!("{LEADS}/{}", lead["id"].as_str().unwrap());
+    acme.delete(&path).await.no_content();
+    acme.delete(&at(&sales)).await.no_content();
+    let back = acme.post(&format!("{path}/restore"), json!({})).await.ok();
+    assert_eq!((&back["pipelineId"], &back["stageId"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn thousands_of_leads_move_together_and_each_is_told_of_in_the_same_commit() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New", "Won"]).await;
+    let (new, won) = (stage(&sales, "New"), stage(&sales, "Won"));
+    sqlx::query(
+        "insert into leads (tenant_id, id, title, status, currency, pipeline_id, stage_id, created_at, updated_at)
+         select $1, gen_random_uuid(), 'Deal ' || n, 'new', 'EUR', $2::text::uuid, $3::text::uuid, $4, $4
+         from generate_series(1, 2500) n",
+    )
+    .bind(acme.id.0)
+    .bind(sales["id"].as_str())
+    .bind(new.as_str())
+    .bind(app.clock.now())
+    .execute(app.database.admin())
+    .await
+    .unwrap();
+    app.database.execute("delete from outbox").await;
+
+    let only_won = json!({"stages": [{"name": "Won", "displayOrder": 1}]});
+    let path = format!("{}?moveLeadsTo={}", at(&sales), won.as_str().unwrap());
+    acme.put(&path, only_won).await.ok();
+
+    let counts: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select event, count(*), count(distinct xmin::text) from outbox group by event order by event",
+    )
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap();
+    let counts: Vec<_> =
+        counts.iter().map(|(event, count, commits)| (event.as_str(), *count, *commits)).collect();
+    assert_eq!(
+        counts,
+        [
+            ("activity.created", 2_500, 1),
+            ("lead.moved_to_stage", 2_500, 1),
+            ("lead.updated", 2_500, 1),
+            ("pipeline.stage.updated", 1, 1),
+        ]
+    );
+    let moved: i64 = sqlx::query_scalar(
+        "select count(*) from leads l join lead_stage_history h on h.lead_id = l.id and h.to_stage_id = l.stage_id
+         where l.stage_id = $1::text::uuid and l.version = 2 and h.from_name = 'New'",
+    )
+    .bind(won.as_str())
+    .fetch_one(app.database.admin())
+    .await
+    .unwrap();
+    assert_eq!(moved, 2_500);
+}
+
+#[tokio::test]
+async fn a_lead_that_comes_while_its_stage_goes_is_not_lost() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for _ in 0..8 {
+        let sales = pipeline(&acme, "Sales", &["New"]).await;
+        let body = json!({"title": "Deal", "status": "new", "stageId": stage(&sales, "New")});
+        let path = at(&sales);
+        let (coming, going) = tokio::join!(acme.post(LEADS, body), acme.delete(&path));
+        if going.status == 204 {
+            coming.invalid(&json!({"stageId": "No such stage"}));
+        } else {
+            going.problem(409, "PIPELINE_NOT_EMPTY");
+            assert_eq!(coming.created()["pipelineId"], sales["id"]);
+        }
+    }
+}
