@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::show;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::doc::SchemaOf;
 use crate::http::expand::Expansion;
 use crate::http::{Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Source};
@@ -126,6 +127,7 @@ pub static LIST: List = List {
     expansions: &[Expansion {
         name: "webhook",
         member: "webhookId",
+        schema: SchemaOf::of::<super::Webhook>(),
         scope: Scope::WebhooksRead,
         load: |tx, ids| Box::pin(super::referred(tx, ids)),
     }],

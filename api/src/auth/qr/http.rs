@@ -27,6 +27,9 @@ const SECRET: HeaderName = HeaderName::from_static("x-qr-poll-secret");
 /// Seconds that the longest sign-in takes, with the ten in which tokens may be asked for again.
 const COOKIE_AGE: u32 = 60 + 120 + 60 + 10;
 
+/// What the document says of it.
+const SECRET_WHAT: &str = "The `pollSecret` of the session; not needed by who has it in its cookie";
+
 const STATE: &str = "The session is in another state (`QR_SESSION_STATE`)";
 
 /// The steps of a sign-in.
@@ -39,6 +42,7 @@ pub fn routes() -> Routes {
             generate,
             Doc::created::<QrSession>("generateQrSession", "Desktop: ask for a QR code")
                 .optional_body::<NewQrSession>()
+                .answers_with("Set-Cookie", "The poll secret, where `cookie` asked for it")
                 .conflict("Too many sessions are under way from this address"),
         )
         .post(
@@ -63,13 +67,16 @@ pub fn routes() -> Routes {
             "/{id}",
             Class::QrPoll,
             status,
-            Doc::data::<QrStatus>("getQrSession", "Desktop: where the session stands"),
+            Doc::data::<QrStatus>("getQrSession", "Desktop: where the session stands")
+                .header("X-QR-Poll-Secret", SECRET_WHAT),
         )
         .public_get(
             "/{id}/events",
             Class::QrPoll,
             watch,
-            Doc::events("watchQrSession", "Desktop: hear where the session stands"),
+            Doc::events("watchQrSession", "Desktop: hear where the session stands")
+                .header("X-QR-Poll-Secret", SECRET_WHAT)
+                .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back"),
         )
         .public_post(
             "/{id}/token",
@@ -77,13 +84,16 @@ pub fn routes() -> Routes {
             redeem,
             Doc::data::<SignedIn>("redeemQrSession", "Desktop: take the tokens")
                 .body::<Redeem>()
+                .header("X-QR-Poll-Secret", SECRET_WHAT)
                 .conflict(STATE),
         )
         .delete(
             "/{id}",
             Public,
             cancel,
-            Doc::done("cancelQrSession", "Desktop: give up").conflict(STATE),
+            Doc::done("cancelQrSession", "Desktop: give up")
+                .header("X-QR-Poll-Secret", SECRET_WHAT)
+                .conflict(STATE),
         )
         .limited(Class::QrPoll)
 }

@@ -124,8 +124,8 @@ impl Resource for CompanyId {
 impl Input for NewCompany {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let industry = fields.optional("industry", industry::industry);
-        let website = fields.optional("website", rules::url);
+        let industry = fields.optional("industry", industry::industry());
+        let website = fields.optional("website", rules::url());
         let employees = fields.optional("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
@@ -134,8 +134,8 @@ impl Input for NewCompany {
 impl Input for CompanyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let industry = fields.changed("industry", industry::industry);
-        let website = fields.changed("website", rules::url);
+        let industry = fields.changed("industry", industry::industry());
+        let website = fields.changed("website", rules::url());
         let employees = fields.changed("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }

@@ -56,10 +56,10 @@ pub struct ContactPatch {
 impl Input for NewContact {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let email = fields.optional("email", rules::email);
-        let phone = fields.optional("phone", rules::phone);
+        let email = fields.optional("email", rules::email());
+        let phone = fields.optional("phone", rules::phone());
         let company = fields.optional("company", rules::line(100));
-        let company_id = fields.optional("companyId", rules::id);
+        let company_id = fields.optional("companyId", rules::id());
         let external_id = fields.optional("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {
@@ -76,10 +76,10 @@ impl Input for NewContact {
 impl Input for ContactPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let email = fields.changed("email", rules::email);
-        let phone = fields.changed("phone", rules::phone);
+        let email = fields.changed("email", rules::email());
+        let phone = fields.changed("phone", rules::phone());
         let company = fields.changed("company", rules::line(100));
-        let company_id = fields.changed("companyId", rules::id);
+        let company_id = fields.changed("companyId", rules::id());
         let external_id = fields.changed("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {

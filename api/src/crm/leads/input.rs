@@ -7,9 +7,8 @@ use super::amount::{Amount, amount};
 use super::{STATUSES, status_schema};
 use crate::crm::currency;
 use crate::http::doc::words_or_null;
-use crate::http::fields::{Change, Checked, Fields, Input};
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::fields::{Change, Fields, Input};
+use crate::http::rules::{self, Rule};
 
 /// What a lead is created from.
 #[derive(Clone, Debug, ToSchema)]
@@ -93,21 +92,21 @@ fn currency_schema() -> utoipa::openapi::Object {
     words_or_null(currency::CURRENCIES)
 }
 
-fn status(value: Value) -> Checked<String> {
-    rules::one_of(STATUSES, |word| word)(value).map(str::to_owned)
+fn status() -> impl Rule<String> {
+    rules::word(STATUSES)
 }
 
 impl Input for NewLead {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.required("title", rules::line(100));
-        let status = fields.required("status", status);
-        let value = fields.optional("value", amount);
-        let currency = fields.optional("currency", currency::currency);
-        let owner = fields.optional("owner", rules::id);
-        let contact_id = fields.optional("contactId", rules::id);
-        let company_id = fields.optional("companyId", rules::id);
-        let pipeline_id = fields.optional("pipelineId", rules::id);
-        let stage_id = fields.optional("stageId", rules::id);
+        let status = fields.required("status", status());
+        let value = fields.optional("value", amount());
+        let currency = fields.optional("currency", currency::currency());
+        let owner = fields.optional("owner", rules::id());
+        let contact_id = fields.optional("contactId", rules::id());
+        let company_id = fields.optional("companyId", rules::id());
+        let pipeline_id = fields.optional("pipelineId", rules::id());
+        let stage_id = fields.optional("stageId", rules::id());
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -126,14 +125,14 @@ impl Input for NewLead {
 impl Input for LeadPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.replaced("title", rules::line(100));
-        let status = fields.replaced("status", status);
-        let value = fields.changed("value", amount);
-        let currency = fields.changed("currency", currency::currency);
-        let owner = fields.changed("owner", rules::id);
-        let contact_id = fields.changed("contactId", rules::id);
-        let company_id = fields.changed("companyId", rules::id);
-        let pipeline_id = fields.changed("pipelineId", rules::id);
-        let stage_id = fields.changed("stageId", rules::id);
+        let status = fields.replaced("status", status());
+        let value = fields.changed("value", amount());
+        let currency = fields.changed("currency", currency::currency());
+        let owner = fields.changed("owner", rules::id());
+        let contact_id = fields.changed("contactId", rules::id());
+        let company_id = fields.changed("companyId", rules::id());
+        let pipeline_id = fields.changed("pipelineId", rules::id());
+        let stage_id = fields.changed("stageId", rules::id());
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -151,7 +150,7 @@ impl Input for LeadPatch {
 
 impl Input for Move {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let stage_id = fields.required("stageId", rules::id);
+        let stage_id = fields.required("stageId", rules::id());
         Some(Self { stage_id: stage_id? })
     }
 }

@@ -21,6 +21,7 @@ use super::references::References;
 use super::{companies, contacts, currency, pipelines};
 use crate::changes::{self, Events, Tracked};
 use crate::error::{Details, Error, Result};
+use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::fields::Change;
 use crate::http::{IfMatch, Listed, Representation, Resource, doc};
@@ -177,30 +178,35 @@ pub static LIST: List = List {
         Expansion {
             name: "owner",
             member: "owner",
+            schema: SchemaOf::of::<users::User>(),
             scope: Scope::UsersRead,
             load: |tx, ids| Box::pin(users::referred(tx, ids)),
         },
         Expansion {
             name: "contact",
             member: "contactId",
+            schema: SchemaOf::of::<contacts::Contact>(),
             scope: Scope::ContactsRead,
             load: |tx, ids| Box::pin(contacts::referred(tx, ids)),
         },
         Expansion {
             name: "company",
             member: "companyId",
+            schema: SchemaOf::of::<companies::Company>(),
             scope: Scope::CompaniesRead,
             load: |tx, ids| Box::pin(companies::referred(tx, ids)),
         },
         Expansion {
             name: "pipeline",
             member: "pipelineId",
+            schema: SchemaOf::of::<pipelines::Pipeline>(),
             scope: Scope::PipelinesRead,
             load: |tx, ids| Box::pin(pipelines::referred(tx, ids)),
         },
         Expansion {
             name: "stage",
             member: "stageId",
+            schema: SchemaOf::of::<pipelines::Stage>(),
             scope: Scope::PipelinesRead,
             load: |tx, ids| Box::pin(pipelines::referred_stages(tx, ids)),
         },

@@ -23,7 +23,7 @@ use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 use stages::Changed;
-pub use stages::{Stage, WantedStage};
+pub use stages::{Changed as StageChange, Stage, WantedStage};
 
 /// The way that leads go.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]

@@ -4,6 +4,17 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::reference;
 
+/// The form of a request's id.
+pub(super) const REQUEST_ID: &str = "^[!-~]{1,128}$";
+
+/// The id of the request in examples.
+const AN_ID: &str = "019b7ca9-8f2e-7eb0-9eef-b4330b6b2329";
+
+/// The metadata of an example.
+pub(super) fn metadata() -> Value {
+    json!({"timestamp": "2026-01-02T03:04:05.678Z", "requestId": AN_ID})
+}
+
 /// An answer that says no.
 struct Problem {
     name: &'static str,
@@ -50,6 +61,12 @@ const PROBLEMS: &[Problem] = &[
         )
     },
     problem("NotFound", (404, "NOT_FOUND"), "Contact not found", "No such record in the tenant"),
+    problem(
+        "MethodNotAllowed",
+        (405, "METHOD_NOT_ALLOWED"),
+        "Method not allowed",
+        "The path knows other methods only, which `Allow` names",
+    ),
     problem(
         "RequestTimeout",
         (408, "REQUEST_TIMEOUT"),
@@ -112,8 +129,9 @@ const PROBLEMS: &[Problem] = &[
     ),
 ];
 
-/// Headers that any answer of a limited route has.
-const LIMITS: [&str; 5] = [
+/// Headers that every answer of a route has; those of limits are left out where a limit is off.
+const COMMON: [&str; 6] = [
+    "X-Request-Id",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
@@ -121,32 +139,38 @@ const LIMITS: [&str; 5] = [
     "RateLimit",
 ];
 
-const HEADERS: [(&str, &str, &str); 12] = [
-    ("X-Request-Id", "string", "One id for the answer, the logs and the events"),
-    ("ETag", "string", "The record's version and a hash of the answer"),
-    ("Location", "string", "The path of the new record"),
-    ("Link", "string", "The next, previous, first and last page (RFC 8288)"),
-    ("Retry-After", "integer", "Seconds to wait"),
-    ("Idempotency-Replayed", "string", "`true` when this is the answer to an earlier request"),
-    ("WWW-Authenticate", "string", "How to authenticate"),
-    ("X-RateLimit-Limit", "integer", "Requests in a window"),
-    ("X-RateLimit-Remaining", "integer", "Requests that may follow at once"),
-    ("X-RateLimit-Reset", "integer", "Unix seconds of the end of the window"),
-    ("RateLimit-Policy", "string", "The limit, such as `\"read\";q=100;w=900`"),
-    ("RateLimit", "string", "What is left of it, and for how long, such as `\"read\";r=99;t=655`"),
-];
-
 /// `components.headers`.
-pub(super) fn headers() -> Map<String, Value> {
-    let header = |(name, kind, what): (&str, &str, &str)| {
-        (name.to_owned(), json!({"description": what, "schema": {"type": kind}}))
-    };
-    HEADERS.into_iter().map(header).collect()
+pub(super) fn headers() -> Value {
+    let whole =
+        |what: &str| json!({"description": what, "schema": {"type": "integer", "minimum": 0}});
+    let text = |what: &str| json!({"description": what, "schema": {"type": "string"}});
+    let form = |what: &str, pattern: &str| json!({"description": what, "schema": {"type": "string", "pattern": pattern}});
+    json!({
+        "X-Request-Id": {
+            "description": "One id for the answer, the logs and the events",
+            "required": true,
+            "schema": {"type": "string", "pattern": REQUEST_ID},
+        },
+        "ETag": form("The record's version and a hash of the answer", r#"^"([0-9]+-)?[A-Za-z0-9_-]+"$"#),
+        "Location": form("The path of the new record", "^/api/"),
+        "Link": text("The next, previous, first and last page (RFC 8288)"),
+        "Retry-After": whole("Seconds to wait"),
+        "Idempotency-Replayed": form("This is the answer to an earlier request", "^true$"),
+        "WWW-Authenticate": form("How to authenticate", "^Bearer "),
+        "Allow": text("The methods that the path knows"),
+        "Deprecation": form("Since when not to use this, in Unix seconds (RFC 9745)", "^@[0-9]+$"),
+        "Sunset": text("When it stops answering (RFC 8594)"),
+        "X-RateLimit-Limit": whole("Requests in a window"),
+        "X-RateLimit-Remaining": whole("Requests that may follow at once"),
+        "X-RateLimit-Reset": whole("Unix seconds of the end of the window, or of the next request admitted"),
+        "RateLimit-Policy": text("The limit, such as `\"read\";q=100;w=900`"),
+        "RateLimit": text("What is left of it, and for how long, such as `\"read\";r=99;t=655`"),
+    })
 }
 
 /// References to the headers that every answer has, and to these.
 pub(super) fn with_headers(more: &[&str]) -> Map<String, Value> {
-    let names = ["X-Request-Id"].iter().chain(&LIMITS).chain(more);
+    let names = COMMON.iter().chain(more);
     names
         .map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
         .collect()
@@ -169,7 +193,7 @@ fn response(problem: &Problem) -> Value {
         "success": false,
         "error": problem.error,
         "code": problem.code,
-        "metadata": {"timestamp": "2026-01-02T03:04:05.678Z", "requestId": "019b7ca9-8f2e-7eb0-9eef-b4330b6b2329"},
+        "metadata": metadata(),
     });
     let title = http::StatusCode::from_u16(problem.status).ok();
     let mut rfc9457 = json!({
@@ -177,7 +201,7 @@ fn response(problem: &Problem) -> Value {
         "title": title.and_then(|status| status.canonical_reason()),
         "status": problem.status,
         "detail": problem.error,
-        "instance": "urn:request:019b7ca9-8f2e-7eb0-9eef-b4330b6b2329",
+        "instance": format!("urn:request:{AN_ID}"),
         "code": problem.code,
     });
     if let Some((field, fault)) = problem.details {
@@ -186,6 +210,7 @@ fn response(problem: &Problem) -> Value {
     }
     let more: &[&str] = match problem.status {
         401 => &["WWW-Authenticate"],
+        405 => &["Allow"],
         429 | 503 => &["Retry-After"],
         _ => &[],
     };

@@ -4,6 +4,8 @@
 mod answers;
 mod operation;
 mod outgoing;
+mod parameters;
+mod responses;
 mod schemas;
 
 use serde_json::{Map, Value, json};
@@ -14,7 +16,8 @@ use schemas::Schemas;
 const WHAT: &str = "A multi-tenant CRM whose every change can be heard by signed webhooks.
 
 Every answer has the same envelope: `success`, `data` or `error` with a stable `code`, and `metadata` with the request id. \
-Changes by `PUT` and `PATCH` merge: absent members stay, `null` clears. Send `Idempotency-Key` with every `POST`.";
+Changes by `PUT` and `PATCH` merge: absent members stay, `null` clears. White space around texts is dropped before they are \
+measured. Send `Idempotency-Key` with every `POST`. `HEAD` works wherever `GET` does.";
 
 /// The document of these routes.
 #[must_use]
@@ -22,7 +25,8 @@ pub fn document(routes: &[Route]) -> Value {
     let mut schemas = Schemas::default();
     let mut paths = Map::new();
     for route in routes {
-        let item = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        let fresh = || json!({"parameters": parameters::of_path()});
+        let item = paths.entry(route.path.clone()).or_insert_with(fresh);
         item[route.method.as_str().to_lowercase()] = operation::of(route, &mut schemas);
     }
     let webhooks = outgoing::all(&mut schemas);
@@ -35,12 +39,12 @@ pub fn document(routes: &[Route]) -> Value {
             "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": "/", "description": "Where this document came from"}],
-        "security": [{"apiKey": []}, {"bearer": []}],
         "tags": tags(routes),
         "paths": paths,
         "webhooks": webhooks,
         "components": {
             "schemas": schemas.into_map(),
+            "parameters": parameters::shared(),
             "headers": answers::headers(),
             "responses": answers::problems(),
             "securitySchemes": {
@@ -51,6 +55,12 @@ pub fn document(routes: &[Route]) -> Value {
             },
         },
     })
+}
+
+/// The document of the whole api as it is printed and served.
+#[must_use]
+pub fn text() -> String {
+    format!("{:#}\n", document(&crate::routes()))
 }
 
 /// The groups in the order in which the routes name them.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::http::describe::Body;
 use crate::http::doc::SchemaOf;
-use crate::http::fields::READ_ONLY;
+use crate::http::expand::Expansion;
 
 /// Every schema by its name.
 #[derive(Default)]
@@ -14,26 +15,64 @@ pub(super) struct Schemas(BTreeMap<String, Value>);
 impl Schemas {
     /// Adds a type that answers show, and returns a reference to it. All its members are always there.
     pub(super) fn shown(&mut self, used: SchemaOf) -> Value {
-        self.gather(used, |schema| {
-            let members = schema["properties"].as_object();
-            let names: Option<Vec<_>> = members.map(|members| members.keys().cloned().collect());
-            if let Some(names) = names {
-                schema["required"] = json!(names);
+        let mut inner = Vec::new();
+        (used.inner)(&mut inner);
+        inner.push(((used.name)(), (used.schema)()));
+        for (name, schema) in inner {
+            let mut schema = serde_json::to_value(schema).unwrap_or_default();
+            if let Some(members) = schema["properties"].as_object() {
+                schema["required"] = members.keys().cloned().collect();
             }
-        })
+            example_to_examples(&mut schema);
+            self.0.entry(name).or_insert(schema);
+        }
+        reference(&(used.name)())
     }
 
-    /// Adds a type that requests send, and returns a reference to it. What it does not name is refused, but for what
-    /// answers show and a request may repeat.
-    pub(super) fn sent(&mut self, used: SchemaOf) -> Value {
-        self.gather(used, |schema| {
-            let ignored = json!({"readOnly": true, "description": "Ignored: an answer can be sent back"});
-            let Some(members) = schema["properties"].as_object_mut() else { return };
-            for name in READ_ONLY.iter().chain(used.ignored) {
-                members.entry(*name).or_insert_with(|| ignored.clone());
-            }
-            schema["additionalProperties"] = json!(false);
-        })
+    /// Adds what `fields` may leave of a type that answers show, with what `expand` may add, and returns a reference.
+    pub(super) fn view(&mut self, used: SchemaOf, expansions: &[Expansion]) -> Value {
+        let whole = self.shown(used);
+        let name = format!("{}View", (used.name)());
+        let mut members = self.members(&(used.name)());
+        for expansion in expansions {
+            let record = self.shown(expansion.schema);
+            let what =
+                format!("What `{}` refers to, with `expand={}`.", expansion.member, expansion.name);
+            let schema = json!({"description": what, "anyOf": [record, {"type": "null"}]});
+            members.insert(format!("{}Record", expansion.name), schema);
+        }
+        let what = "The members that `fields` names, and the records that `expand` names.";
+        let view = json!({"type": "object", "description": what, "properties": members});
+        let known = self.0.entry(name.clone()).or_insert_with(|| view.clone());
+        // The same record may be shown with expansions and without.
+        if let (Some(known), Some(more)) =
+            (known["properties"].as_object_mut(), view["properties"].as_object())
+        {
+            known.extend(more.clone());
+        }
+        json!({"anyOf": [whole, reference(&name)]})
+    }
+
+    /// Adds a type that requests send, with those inside it, and returns a reference.
+    pub(super) fn sent(&mut self, body: Body) -> Value {
+        let (name, described) = ((body.words.name)(), (body.describe)());
+        for inner in &described.inner {
+            self.sent(*inner);
+        }
+        let words = serde_json::to_value((body.words.schema)()).unwrap_or_default();
+        self.0.entry(name.clone()).or_insert_with(|| described.schema(&words));
+        reference(&name)
+    }
+
+    /// The members of a schema that is here already.
+    pub(super) fn members(&self, name: &str) -> Map<String, Value> {
+        let members = self.0.get(name).and_then(|schema| schema["properties"].as_object());
+        members.cloned().unwrap_or_default()
+    }
+
+    /// The example of a schema that is here already.
+    pub(super) fn example(&self, used: SchemaOf) -> Option<Value> {
+        self.0.get(&(used.name)())?.get("examples")?.get(0).cloned()
     }
 
     pub(super) fn into_map(mut self) -> BTreeMap<String, Value> {
@@ -42,17 +81,13 @@ impl Schemas {
         self.0.insert("Problem".into(), problem());
         self.0
     }
+}
 
-    fn gather(&mut self, used: SchemaOf, finish: impl Fn(&mut Value)) -> Value {
-        let mut inner = Vec::new();
-        (used.inner)(&mut inner);
-        inner.push(((used.name)(), (used.schema)()));
-        for (name, schema) in inner {
-            let mut schema = serde_json::to_value(schema).unwrap_or_default();
-            finish(&mut schema);
-            self.0.entry(name).or_insert(schema);
-        }
-        reference(&(used.name)())
+/// OpenAPI 3.1 has `example` no longer, JSON Schema has `examples`.
+fn example_to_examples(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    if let Some(example) = schema.remove("example") {
+        schema.insert("examples".to_owned(), json!([example]));
     }
 }
 
@@ -66,10 +101,10 @@ fn metadata() -> Value {
         "required": ["timestamp", "requestId"],
         "properties": {
             "timestamp": {"type": "string", "format": "date-time"},
-            "requestId": {"type": "string", "description": "As in `X-Request-Id`; quote it in a report"},
-            "dryRun": {"type": "boolean", "enum": [true], "description": "Nothing was kept"},
+            "requestId": {"type": "string", "description": "As in `X-Request-Id`; quote it in a report."},
+            "dryRun": {"type": "boolean", "const": true, "description": "Nothing was kept."},
             "events": {"type": "array", "items": {"type": "string"},
-                "description": "What would have been announced, of a dry run"},
+                "description": "What would have been announced, of a dry run."},
         },
     })
 }
@@ -79,11 +114,11 @@ fn error() -> Value {
         "type": "object",
         "required": ["success", "error", "code", "metadata"],
         "properties": {
-            "success": {"type": "boolean", "enum": [false]},
-            "error": {"type": "string", "description": "For people"},
-            "code": {"type": "string", "description": "For programs: stable"},
+            "success": {"type": "boolean", "const": false},
+            "error": {"type": "string", "description": "For people."},
+            "code": {"type": "string", "enum": crate::error::CODES, "description": "For programs: stable."},
             "details": {"type": "object", "additionalProperties": {"type": "string"},
-                "description": "What is wrong, by field (`stages[0].name`) or parameter"},
+                "description": "What is wrong, by field (`stages[0].name`) or parameter."},
             "metadata": reference("Metadata"),
         },
     })
@@ -93,6 +128,7 @@ fn error() -> Value {
 fn problem() -> Value {
     json!({
         "type": "object",
+        "description": "An error as RFC 9457 has it, for `Accept: application/problem+json`.",
         "required": ["type", "title", "status", "detail", "instance", "code"],
         "properties": {
             "type": {"type": "string", "format": "uri"},
@@ -100,8 +136,9 @@ fn problem() -> Value {
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "instance": {"type": "string", "format": "uri"},
-            "code": {"type": "string"},
-            "errors": {"type": "object", "additionalProperties": {"type": "string"}},
+            "code": {"type": "string", "enum": crate::error::CODES},
+            "errors": {"type": "object", "additionalProperties": {"type": "string"},
+                "description": "As `details` in the other form."},
         },
     })
 }
