@@ -25,10 +25,8 @@ const SHOWN: [&str; 4] = ["prefix", "lastUsedAt", "createdBy", "revokedAt"];
 #[schema(rename_all = "camelCase", example = json!({"name": "Nightly export", "scopes": ["contacts:read", "companies:read"], "allowedIps": ["192.0.2.0/24"]}))]
 pub struct NewApiKey {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it may do: scopes that its creator holds.
-    #[schema(min_items = 1, max_items = 18)]
     pub scopes: Vec<String>,
     /// Until when it works; for ever when absent.
     pub expires_at: Option<DateTime<Utc>>,
@@ -36,7 +34,6 @@ pub struct NewApiKey {
     #[schema(value_type = Option<bool>)]
     pub active: bool,
     /// The addresses and networks (CIDR) that it works from; from anywhere when absent.
-    #[schema(min_items = 1, max_items = 50)]
     pub allowed_ips: Option<Vec<String>>,
 }
 
@@ -45,10 +42,8 @@ pub struct NewApiKey {
 #[schema(rename_all = "camelCase", example = json!({"active": false}))]
 pub struct ApiKeyPatch {
     /// Replaces the name.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Replaces the scopes.
-    #[schema(min_items = 1, max_items = 18)]
     pub scopes: Option<Vec<String>>,
     /// Changes until when it works.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -56,7 +51,7 @@ pub struct ApiKeyPatch {
     /// Switches on or off.
     pub active: Option<bool>,
     /// Changes where it works from.
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<String>>)]
     pub allowed_ips: Change<Vec<String>>,
 }
 
@@ -65,7 +60,7 @@ pub struct ApiKeyPatch {
 #[schema(rename_all = "camelCase", example = json!({"overlapSeconds": 86400}))]
 pub struct Rotation {
     /// How long the secrets that the key has go on working: 0 to 7 days, a day when absent.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 604_800)]
+    #[schema(value_type = Option<i64>)]
     pub overlap_seconds: TimeDelta,
 }
 

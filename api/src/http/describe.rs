@@ -78,7 +78,10 @@ impl Description {
     #[must_use]
     pub fn schema(mut self, words: &Value) -> Value {
         for (name, schema) in &mut self.members {
-            if let Some(what) = words["properties"][name].get("description") {
+            let member = &words["properties"][name];
+            // utoipa says it of the record, not of the choice between the record and nothing.
+            if let Some(what) = member.get("description").or(member["oneOf"][1].get("description"))
+            {
                 schema["description"] = what.clone();
             }
         }

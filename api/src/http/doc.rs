@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 
 use super::describe::Body;
@@ -221,13 +220,4 @@ impl Doc {
 #[must_use]
 pub fn words(words: &[&'static str]) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
-}
-
-/// The schema of a field that holds one of these words, or nothing.
-#[must_use]
-pub fn words_or_null(words: &[&'static str]) -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some(words.iter().copied().map(Some).chain([None])))
-        .build()
 }

@@ -19,25 +19,18 @@ const LOCALE: &str = "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$";
 #[serde(rename_all = "camelCase")]
 pub struct SettingsPatch {
     /// Replaces the tenant's name.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Replaces the currency.
-    #[schema(required = false, schema_with = currency::schema)]
     pub currency: Option<String>,
     /// Replaces the time zone: a name of the IANA database, such as `Europe/Berlin`.
-    #[schema(value_type = String, required = false)]
     pub timezone: Option<String>,
     /// Replaces the locale: language, perhaps script, perhaps region.
-    #[schema(value_type = String, required = false)]
     pub locale: Option<String>,
     /// Whether no two contacts may share an e-mail address.
-    #[schema(value_type = bool, required = false)]
     pub unique_contact_emails: Option<bool>,
     /// Whether users may sign in by scanning a QR code.
-    #[schema(value_type = bool, required = false)]
     pub qr_login_allowed: Option<bool>,
     /// Whether the scanning phone must be in the network of the screen.
-    #[schema(value_type = bool, required = false)]
     pub qr_same_network_required: Option<bool>,
 }
 

@@ -30,6 +30,8 @@ pub use http::routes;
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
+    "secret": "whsec_…f3a9"}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -65,16 +67,13 @@ pub struct Webhook {
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created", "contact.updated"]}))]
 pub struct NewWebhook {
     /// `https`, to a public host.
-    #[schema(max_length = 2048)]
     pub url: String,
     /// Events, families such as `contact.*`, or `*`.
-    #[schema(min_items = 1)]
     pub events: Vec<String>,
     /// `true` unless said otherwise.
     #[schema(value_type = Option<bool>)]
     pub active: bool,
     /// 1 to 200 characters.
-    #[schema(max_length = 200)]
     pub description: Option<String>,
     /// A secret of one's own instead of a fresh one: `whsec_` and base64 of 24 to 64 bytes, or 24 to 64 characters.
     #[schema(value_type = Option<String>)]

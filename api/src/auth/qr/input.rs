@@ -13,10 +13,8 @@ use crate::http::rules::{self, Rule};
 #[schema(rename_all = "camelCase", example = json!({"deviceName": "Chrome on macOS", "tenant": "acme"}))]
 pub struct NewQrSession {
     /// What the approving user is shown, 1 to 100 characters.
-    #[schema(max_length = 100)]
     pub device_name: Option<String>,
     /// The name or id of the only tenant whose users may approve.
-    #[schema(max_length = 100)]
     pub tenant: Option<String>,
     /// RFC 7636, S256: 43 characters.
     pub code_challenge: Option<String>,
@@ -57,7 +55,7 @@ pub enum Decision {
 
 /// What a desktop exchanges for tokens.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase", example = json!({"pollSecret": "qps_…", "codeVerifier": "…"}))]
+#[schema(rename_all = "camelCase", example = json!({"pollSecret": "qps_…", "codeVerifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}))]
 pub struct Redeem {
     /// As `generate` answered it; may be absent when it is in the cookie.
     #[schema(value_type = Option<String>)]

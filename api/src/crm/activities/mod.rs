@@ -41,6 +41,9 @@ const SYSTEM: &str = "system";
 /// Something that happened around a contact, a company or a lead.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"type": "call", "subject": "Called about the offer", "body": "Wants 40 seats.",
+    "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21",
+    "actor": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct Activity {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -93,13 +96,11 @@ fn type_schema() -> utoipa::openapi::Object {
     "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21"}))]
 pub struct NewActivity {
     /// What it is.
-    #[schema(rename = "type", schema_with = writable_schema)]
+    #[schema(rename = "type")]
     pub kind: String,
     /// 1 to 200 characters.
-    #[schema(min_length = 1, max_length = 200)]
     pub subject: String,
     /// At most 10,000 characters, of several lines.
-    #[schema(min_length = 1, max_length = 10_000)]
     pub body: Option<String>,
     /// When it happened; now, when absent.
     pub occurred_at: Option<DateTime<Utc>>,
@@ -114,10 +115,6 @@ pub struct NewActivity {
     /// The lead it is about.
     #[schema(value_type = Option<Uuid>)]
     pub lead_id: Option<LeadId>,
-}
-
-fn writable_schema() -> utoipa::openapi::Object {
-    doc::words(WRITABLE)
 }
 
 impl Representation for Activity {}

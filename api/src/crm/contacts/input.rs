@@ -12,27 +12,24 @@ use crate::http::rules;
 #[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "ACME Corp"}))]
 pub struct NewContact {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// An e-mail address.
-    #[schema(max_length = 254)]
     pub email: Option<String>,
     /// 7 to 15 digits, with `+`, spaces, dots, dashes and brackets.
     pub phone: Option<String>,
     /// 1 to 100 characters; without it, the name of `companyId`.
-    #[schema(min_length = 1, max_length = 100)]
     pub company: Option<String>,
     /// A company of the tenant.
     #[schema(value_type = Option<Uuid>)]
     pub company_id: Option<CompanyId>,
     /// What another system calls it, 1 to 100 characters; no two contacts of the tenant share it.
-    #[schema(min_length = 1, max_length = 100)]
     pub external_id: Option<String>,
 }
 
 /// What changes in a contact: absent fields stay, `null` clears.
 #[derive(Clone, Debug, Default, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"email": "john@example.org", "phone": null}))]
 pub struct ContactPatch {
     /// Replaces the name.
     pub name: Option<String>,
@@ -49,7 +46,7 @@ pub struct ContactPatch {
     #[schema(value_type = Option<Uuid>)]
     pub company_id: Change<CompanyId>,
     /// Changes what another system calls it.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<String>)]
     pub external_id: Change<String>,
 }
 

@@ -36,6 +36,8 @@ const RESTORABLE: TimeDelta = TimeDelta::days(30);
 /// A person or organisation that the tenant knows.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890",
+    "phoneE164": "+1234567890", "company": "ACME Corp"}))]
 pub struct Contact {
     /// Its id.
     #[schema(value_type = Uuid)]

@@ -3,10 +3,9 @@
 use shared::id::{CompanyId, ContactId, PipelineId, StageId, UserId};
 use utoipa::ToSchema;
 
+use super::STATUSES;
 use super::amount::{Amount, amount};
-use super::{STATUSES, status_schema};
 use crate::crm::currency;
-use crate::http::doc::words_or_null;
 use crate::http::fields::{Change, Fields, Input};
 use crate::http::rules::{self, Rule};
 
@@ -16,16 +15,13 @@ use crate::http::rules::{self, Rule};
 #[schema(example = json!({"title": "ACME: 40 seats", "status": "new", "value": 12000.5, "currency": "EUR"}))]
 pub struct NewLead {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub title: String,
     /// How it stands.
-    #[schema(schema_with = status_schema)]
     pub status: String,
     /// What it may bring.
-    #[schema(value_type = Option<f64>, minimum = 0, exclusive_maximum = 1e16, multiple_of = 0.01)]
+    #[schema(value_type = Option<f64>)]
     pub value: Option<Amount>,
     /// What the value is counted in; without it the tenant's currency.
-    #[schema(schema_with = currency_schema)]
     pub currency: Option<String>,
     /// The user who works on it.
     #[schema(value_type = Option<Uuid>)]
@@ -50,16 +46,14 @@ pub struct NewLead {
 #[schema(example = json!({"status": "qualified", "value": 15000}))]
 pub struct LeadPatch {
     /// Replaces the title.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub title: Option<String>,
     /// Says how it stands now; any status may follow any.
-    #[schema(required = false, schema_with = status_schema)]
     pub status: Option<String>,
     /// Changes the value.
-    #[schema(value_type = Option<f64>, minimum = 0, exclusive_maximum = 1e16, multiple_of = 0.01)]
+    #[schema(value_type = Option<f64>)]
     pub value: Change<Amount>,
     /// Changes the currency; `null` is the tenant's.
-    #[schema(schema_with = currency_schema)]
+    #[schema(value_type = Option<String>)]
     pub currency: Change<String>,
     /// Changes who works on it.
     #[schema(value_type = Option<Uuid>)]
@@ -86,10 +80,6 @@ pub struct Move {
     /// A stage of any pipeline.
     #[schema(value_type = Uuid)]
     pub stage_id: StageId,
-}
-
-fn currency_schema() -> utoipa::openapi::Object {
-    words_or_null(currency::CURRENCIES)
 }
 
 fn status() -> impl Rule<String> {

@@ -46,6 +46,7 @@ const CONVERTED: &str = "converted";
 /// A deal that may come.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"title": "ACME: 40 seats", "status": "new", "value": 12000.5, "currency": "EUR"}))]
 pub struct Lead {
     /// Its id.
     #[schema(value_type = Uuid)]

@@ -40,10 +40,8 @@ pub struct WantedStage {
     #[schema(value_type = Option<Uuid>)]
     pub id: Option<StageId>,
     /// 1 to 100 characters, in any case unique in the pipeline.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// Where it stands in the pipeline; unique there.
-    #[schema(minimum = 0)]
     pub display_order: i32,
 }
 
@@ -125,6 +123,8 @@ pub enum Change {
 /// One stage that is no longer what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = StageChange)]
+#[schema(example = json!({"change": "added", "stage":
+    {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef31", "name": "Qualified", "displayOrder": 0}}))]
 pub struct Changed {
     /// The stage now; of a removed one its last state.
     pub stage: Stage,

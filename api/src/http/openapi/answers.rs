@@ -139,13 +139,13 @@ const COMMON: [&str; 6] = [
     "RateLimit",
 ];
 
-/// `components.headers`.
-pub(super) fn headers() -> Value {
+/// `components.headers`, with those of routes that are going away if there are any.
+pub(super) fn headers(deprecations: bool) -> Value {
     let whole =
         |what: &str| json!({"description": what, "schema": {"type": "integer", "minimum": 0}});
     let text = |what: &str| json!({"description": what, "schema": {"type": "string"}});
     let form = |what: &str, pattern: &str| json!({"description": what, "schema": {"type": "string", "pattern": pattern}});
-    json!({
+    let mut all = json!({
         "X-Request-Id": {
             "description": "One id for the answer, the logs and the events",
             "required": true,
@@ -158,14 +158,18 @@ pub(super) fn headers() -> Value {
         "Idempotency-Replayed": form("This is the answer to an earlier request", "^true$"),
         "WWW-Authenticate": form("How to authenticate", "^Bearer "),
         "Allow": text("The methods that the path knows"),
-        "Deprecation": form("Since when not to use this, in Unix seconds (RFC 9745)", "^@[0-9]+$"),
-        "Sunset": text("When it stops answering (RFC 8594)"),
         "X-RateLimit-Limit": whole("Requests in a window"),
         "X-RateLimit-Remaining": whole("Requests that may follow at once"),
         "X-RateLimit-Reset": whole("Unix seconds of the end of the window, or of the next request admitted"),
         "RateLimit-Policy": text("The limit, such as `\"read\";q=100;w=900`"),
         "RateLimit": text("What is left of it, and for how long, such as `\"read\";r=99;t=655`"),
-    })
+    });
+    if deprecations {
+        let since = "Since when not to use this, in Unix seconds (RFC 9745)";
+        all["Deprecation"] = form(since, "^@[0-9]+$");
+        all["Sunset"] = text("When it stops answering (RFC 8594)");
+    }
+    all
 }
 
 /// References to the headers that every answer has, and to these.

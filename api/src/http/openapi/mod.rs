@@ -45,7 +45,7 @@ pub fn document(routes: &[Route]) -> Value {
         "components": {
             "schemas": schemas.into_map(),
             "parameters": parameters::shared(),
-            "headers": answers::headers(),
+            "headers": answers::headers(routes.iter().any(|route| route.deprecation.is_some())),
             "responses": answers::problems(),
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key",
@@ -63,6 +63,27 @@ pub fn text() -> String {
     format!("{:#}\n", document(&crate::routes()))
 }
 
+/// What a group is about.
+fn about(tag: &str) -> &'static str {
+    match tag {
+        "Signing in" => "How users get access tokens, renew them and end their sessions.",
+        "Users" => "The tenant's users, and the caller itself.",
+        "Contacts" => "People and organisations that the tenant knows.",
+        "Companies" => "Companies, which contacts and leads may refer to.",
+        "Leads" => "Deals that may come, and the stages they go through.",
+        "Pipelines" => "The stages that leads go through.",
+        "Activities" => {
+            "Notes, calls, e-mails, meetings and tasks, and the timelines made of them."
+        }
+        "Settings" => "What holds for the whole tenant.",
+        "API keys" => "Credentials of the tenant's programs.",
+        "Webhooks" => "Who hears of changes, and what became of each delivery.",
+        "Audit log" => "Who changed what.",
+        "Meta" => "The words that fields may hold, and the limits.",
+        _ => "",
+    }
+}
+
 /// The groups in the order in which the routes name them.
 fn tags(routes: &[Route]) -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
@@ -71,5 +92,6 @@ fn tags(routes: &[Route]) -> Vec<Value> {
             names.push(route.tag);
         }
     }
-    names.into_iter().map(|name| json!({"name": name})).collect()
+    let tag = |name| json!({"name": name, "description": about(name)});
+    names.into_iter().map(tag).collect()
 }

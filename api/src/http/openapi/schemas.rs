@@ -20,10 +20,13 @@ impl Schemas {
         inner.push(((used.name)(), (used.schema)()));
         for (name, schema) in inner {
             let mut schema = serde_json::to_value(schema).unwrap_or_default();
-            if let Some(members) = schema["properties"].as_object() {
-                schema["required"] = members.keys().cloned().collect();
+            require_all(&mut schema);
+            let members = schema["properties"].as_object().cloned().unwrap_or_default();
+            if let Some(mut example) = take_example(&mut schema) {
+                self.inherit(&mut example, &schema);
+                complete(&mut example, &members);
+                schema["examples"] = json!([example]);
             }
-            example_to_examples(&mut schema);
             self.0.entry(name).or_insert(schema);
         }
         reference(&(used.name)())
@@ -64,6 +67,17 @@ impl Schemas {
         reference(&name)
     }
 
+    /// Adds to an example those of the schemas that its own contains.
+    fn inherit(&self, example: &mut Value, schema: &Value) {
+        let parts = schema["allOf"].as_array().into_iter().flatten();
+        let names = parts.filter_map(|part| part["$ref"].as_str()?.rsplit('/').next());
+        for inherited in names.filter_map(|name| self.0.get(name)?["examples"][0].as_object()) {
+            for (name, value) in inherited {
+                example[name] = value.clone();
+            }
+        }
+    }
+
     /// The members of a schema that is here already.
     pub(super) fn members(&self, name: &str) -> Map<String, Value> {
         let members = self.0.get(name).and_then(|schema| schema["properties"].as_object());
@@ -83,11 +97,37 @@ impl Schemas {
     }
 }
 
+/// All members of an answer are always there.
+fn require_all(schema: &mut Value) {
+    if let Some(members) = schema["properties"].as_object() {
+        schema["required"] = members.keys().cloned().collect();
+    }
+    for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        require_all(part);
+    }
+}
+
 /// OpenAPI 3.1 has `example` no longer, JSON Schema has `examples`.
-fn example_to_examples(schema: &mut Value) {
-    let Some(schema) = schema.as_object_mut() else { return };
-    if let Some(example) = schema.remove("example") {
-        schema.insert("examples".to_owned(), json!([example]));
+fn take_example(schema: &mut Value) -> Option<Value> {
+    schema.as_object_mut()?.remove("example")
+}
+
+/// Adds to an example what its author need not say: ids, times, versions, and `null` for what may be absent.
+fn complete(example: &mut Value, members: &Map<String, Value>) {
+    for (name, schema) in members {
+        let nullable =
+            schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")));
+        let either =
+            schema["oneOf"].as_array().is_some_and(|of| of.contains(&json!({"type": "null"})));
+        let value = match schema["format"].as_str() {
+            _ if !example[name].is_null() => continue,
+            _ if nullable || either => Value::Null,
+            Some("uuid") => json!("01a2036c-0d4c-7400-87c8-25f570a5ef21"),
+            Some("date-time") => json!("2026-01-02T03:04:05.678Z"),
+            _ if name == "version" => json!(1),
+            _ => continue,
+        };
+        example[name] = value;
     }
 }
 
