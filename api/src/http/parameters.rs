@@ -9,8 +9,8 @@ use crate::list::{Column, DEFAULT_SIZE, Kind, List, MAX_DEPTH, MAX_SIZE, MAX_VAL
 const TEXT: &str = r"^[^\x00�]*$";
 /// The same for one of several values, which commas divide.
 const ITEM: &str = r"^[^,\x00�]*$";
-/// The same without white space around it, of 3 characters or more.
-const SEARCH: &str = r"^[^\s\x00�][^\x00�]+[^\s\x00�]$";
+/// The same, 3 to 100 characters besides the white space around them.
+const SEARCH: &str = r"^\s*[^\s\x00�][^\x00�]{1,98}[^\s\x00�]\s*$";
 
 /// A parameter of a query.
 #[derive(Clone, Debug)]
@@ -72,8 +72,8 @@ pub(super) fn of_list(list: &List) -> Vec<Parameter> {
     if list.search.is_some() {
         all.push(Parameter::new(
             "q",
-            "Records that contain this text, in any case",
-            json!({"type": "string", "minLength": 3, "maxLength": 100, "pattern": SEARCH}),
+            "Records that contain this text of 3 to 100 characters, in any case",
+            json!({"type": "string", "minLength": 3, "pattern": SEARCH}),
         ));
     }
     all.extend(expand(list.expansions));
@@ -127,6 +127,7 @@ pub(super) fn expand(expansions: &[Expansion]) -> Option<Parameter> {
     let all: Vec<_> = expansions.iter().map(beside).collect();
     let names: Vec<_> = expansions.iter().map(|expansion| expansion.name).collect();
     let what = format!("Records that are referred to, divided by commas: {}", all.join(", "));
-    let schema = several(&json!({"type": "string", "enum": names}));
+    let schema =
+        json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": names}});
     (!all.is_empty()).then(|| Parameter::new("expand", what, schema))
 }

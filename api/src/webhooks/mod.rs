@@ -155,7 +155,7 @@ impl Input for WebhookPatch {
 
 /// An address that webhooks may have, in its normal form: no second parser ever sees what was typed.
 fn address(targets: &TargetPolicy) -> impl Rule<String> {
-    let schema = || json!({"type": "string", "format": "uri", "maxLength": 2048, "pattern": r"^\s*[Hh][Tt][Tt][Pp][Ss]?:"});
+    let schema = || json!({"type": "string", "format": "uri", "maxLength": 2048, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/\\?#@]+([/?#][^\s]*)?$"});
     rules::string_of(schema, |text| {
         let url = targets.parse(&text).map_err(|fault| fault.to_string())?;
         Ok(url.as_str().to_owned())

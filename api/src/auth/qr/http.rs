@@ -51,6 +51,7 @@ pub fn routes() -> Routes {
             scan,
             Doc::data::<Scanned>("scanQrSession", "Phone: take a scanned QR code")
                 .body::<Scan>()
+                .refuses(&[404])
                 .conflict(STATE),
         )
         .limited(Class::Qr)
@@ -60,6 +61,7 @@ pub fn routes() -> Routes {
             link,
             Doc::data::<Decided>("linkQrSession", "Phone: approve or deny")
                 .body::<Link>()
+                .refuses(&[404])
                 .conflict(STATE),
         )
         .limited(Class::Qr)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::schemas::reference;
 
 /// The form of a request's id.
-pub(super) const REQUEST_ID: &str = "^[!-~]{1,128}$";
+const REQUEST_ID: &str = "^[!-~]{1,128}$";
 
 /// The id of the request in examples.
 const AN_ID: &str = "019b7ca9-8f2e-7eb0-9eef-b4330b6b2329";

@@ -3,7 +3,6 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::answers::REQUEST_ID;
 use super::operation::once;
 use crate::http::doc::Outcome;
 use crate::http::parameters::Parameter;
@@ -15,8 +14,8 @@ pub(super) fn shared() -> Value {
     json!({
         "RequestId": header(
             "X-Request-Id",
-            "An id of one's own for the request; anything of another form is replaced",
-            json!({"type": "string", "pattern": REQUEST_ID}),
+            "An id of one's own for the request, 1 to 128 visible ASCII characters; anything else is replaced",
+            json!({"type": "string"}),
         ),
         "TraceParent": header(
             "traceparent",
