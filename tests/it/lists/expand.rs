@@ -8,6 +8,7 @@ use api::auth::Caller;
 use api::crm::contacts::{self, Contact};
 use api::error::Result;
 use api::http::doc::Doc;
+use api::http::doc::SchemaOf;
 use api::http::expand::{Expand, Expanded, Expansion, Loading, records};
 use api::http::routes::Routes;
 use api::http::{Data, Id, Listed, Params};
@@ -33,8 +34,20 @@ fn loads(tenant: TenantId) -> usize {
 }
 
 static EXPANSIONS: [Expansion; 2] = [
-    Expansion { name: "self", member: "id", scope: Scope::ContactsRead, load },
-    Expansion { name: "secret", member: "tenantId", scope: Scope::WebhooksRead, load },
+    Expansion {
+        name: "self",
+        member: "id",
+        schema: SchemaOf::of::<Contact>(),
+        scope: Scope::ContactsRead,
+        load,
+    },
+    Expansion {
+        name: "secret",
+        member: "tenantId",
+        schema: SchemaOf::of::<Contact>(),
+        scope: Scope::WebhooksRead,
+        load,
+    },
 ];
 
 static LIST: List = List {
