@@ -216,8 +216,12 @@ impl Doc {
     }
 }
 
-/// The schema of a field that holds one of these words.
+/// The schema of a field that holds one of these words, with a sentence about it.
 #[must_use]
-pub fn words(words: &[&'static str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
+pub fn words(what: &str, words: &[&'static str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(what))
+        .enum_values(Some(words.iter().copied()))
+        .build()
 }

@@ -61,7 +61,7 @@ fn called(path: &str) -> String {
 
 #[tokio::test]
 async fn every_operation_of_the_document_is_answered_by_a_route() {
-    let app = TestApp::start().await;
+    let app = TestApp::configured(|config| config.demo_login = true).await;
     for (name, operation) in operations(&document()) {
         let (method, path) = name.split_once(' ').unwrap();
         let answer = Answer::to(app.request(method.parse().unwrap(), &called(path))).await;

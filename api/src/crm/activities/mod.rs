@@ -86,7 +86,7 @@ pub struct Activity {
 }
 
 fn type_schema() -> utoipa::openapi::Object {
-    doc::words(TYPES)
+    doc::words("What it is; `system` is what the api writes by itself.", TYPES)
 }
 
 /// What an activity is created from. It is about one record at least.

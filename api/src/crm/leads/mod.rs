@@ -95,7 +95,7 @@ pub struct Lead {
 }
 
 fn status_schema() -> utoipa::openapi::Object {
-    doc::words(STATUSES)
+    doc::words("How it stands.", STATUSES)
 }
 
 impl Lead {
