@@ -32,15 +32,17 @@ grant select, insert, update on contacts to crm_app;
 create policy search on contacts for select to crm_search using (true);
 grant select on contacts to crm_search;
 
--- Ids of the tenant's contacts that contain q (lower case) anywhere in name, email, phone or company.
+-- Ids of the tenant's contacts whose name, email, phone and company, in lower case, are like the pattern; null when
+-- there are more than `most`.
 -- The tenant comes from the transaction, never from an argument; the caller joins the ids back through its own policy.
-create function search_contacts(q text, most integer) returns setof uuid
+create function search_contacts(pattern text, most integer) returns uuid[]
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    select c.id from public.contacts c
-    where c.tenant_id = (select current_setting('app.tenant_id')::uuid)
-      and c.deleted_at is null
-      and c.search like '%' || replace(replace(replace(q, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-    limit most
+    select case when count(*) <= most then coalesce(array_agg(found.id), '{}') end
+    from (select c.id from public.contacts c
+          where c.tenant_id = (select current_setting('app.tenant_id')::uuid)
+            and c.deleted_at is null
+            and c.search like pattern
+          limit most + 1) found
 $$;
 revoke all on function search_contacts(text, integer) from public;
 grant execute on function search_contacts(text, integer) to crm_app;

@@ -31,13 +31,14 @@ create policy search on companies for select to crm_search using (true);
 grant select on companies to crm_search;
 
 -- As search_contacts (0004), over name and website.
-create function search_companies(q text, most integer) returns setof uuid
+create function search_companies(pattern text, most integer) returns uuid[]
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    select c.id from public.companies c
-    where c.tenant_id = (select current_setting('app.tenant_id')::uuid)
-      and c.deleted_at is null
-      and c.search like '%' || replace(replace(replace(q, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-    limit most
+    select case when count(*) <= most then coalesce(array_agg(found.id), '{}') end
+    from (select c.id from public.companies c
+          where c.tenant_id = (select current_setting('app.tenant_id')::uuid)
+            and c.deleted_at is null
+            and c.search like pattern
+          limit most + 1) found
 $$;
 revoke all on function search_companies(text, integer) from public;
 grant execute on function search_companies(text, integer) to crm_app;

@@ -52,13 +52,14 @@ create policy search on leads for select to crm_search using (true);
 grant select on leads to crm_search;
 
 -- As search_contacts (0004), over the title.
-create function search_leads(q text, most integer) returns setof uuid
+create function search_leads(pattern text, most integer) returns uuid[]
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    select l.id from public.leads l
-    where l.tenant_id = (select current_setting('app.tenant_id')::uuid)
-      and l.deleted_at is null
-      and l.title_key like '%' || replace(replace(replace(q, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-    limit most
+    select case when count(*) <= most then coalesce(array_agg(found.id), '{}') end
+    from (select l.id from public.leads l
+          where l.tenant_id = (select current_setting('app.tenant_id')::uuid)
+            and l.deleted_at is null
+            and l.title_key like pattern
+          limit most + 1) found
 $$;
 revoke all on function search_leads(text, integer) from public;
 grant execute on function search_leads(text, integer) to crm_app;

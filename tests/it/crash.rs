@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 use tests::kit::{CONTACTS, Caller, Stage};
 use tokio::task::JoinSet;
 
 /// Writers beside each other.
 const WRITERS: usize = 8;
+
+/// What the names begin with that a writer repeats until they are answered.
+const REPEATED: &str = "repeated-";
 
 /// Far longer than the last deliveries take, even on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -27,24 +31,42 @@ enum Part {
 #[derive(Default)]
 struct Seen {
     stop: AtomicBool,
+    /// Names, which no two contacts share.
     acknowledged: Mutex<BTreeSet<String>>,
     statuses: Mutex<BTreeMap<u16, usize>>,
 }
 
 impl Seen {
-    async fn write_contacts(self: Arc<Self>, caller: Caller) {
-        while !self.stop.load(Ordering::SeqCst) {
-            match caller.post(CONTACTS, &json!({"name": "Ada"})).await {
-                Ok((status, body)) => {
-                    *self.statuses.lock().unwrap().entry(status).or_default() += 1;
-                    if status == 201 {
-                        let id = body["data"]["id"].as_str().unwrap().to_owned();
-                        self.acknowledged.lock().unwrap().insert(id);
-                    }
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+    /// Writes one contact after the other. Every second writer sends an `Idempotency-Key` and repeats a request
+    /// until it is answered.
+    async fn write_contacts(self: Arc<Self>, caller: Caller, writer: usize) {
+        let repeats = writer.is_multiple_of(2);
+        for number in 0.. {
+            if self.stop.load(Ordering::SeqCst) {
+                return;
             }
+            let name = format!("{}{writer}-{number}", if repeats { REPEATED } else { "once-" });
+            while !self.write_contact(&caller, &name, repeats).await && repeats {}
         }
+    }
+
+    /// Whether the contact was acknowledged.
+    async fn write_contact(&self, caller: &Caller, name: &str, with_key: bool) -> bool {
+        let mut request = caller.request(Method::POST, CONTACTS).json(&json!({"name": name}));
+        if with_key {
+            request = request.header("idempotency-key", name);
+        }
+        // An answer that breaks off is none.
+        let answer = async { Ok::<_, reqwest::Error>(request.send().await?.status().as_u16()) };
+        let Ok(status) = answer.await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            return false;
+        };
+        *self.statuses.lock().unwrap().entry(status).or_default() += 1;
+        if status == 201 {
+            self.acknowledged.lock().unwrap().insert(name.to_owned());
+        }
+        status == 201
     }
 
     /// Waits until some more contacts have been acknowledged.
@@ -120,8 +142,8 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     let mut stage = Stage::start(&[("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s,1s")]).await;
     let seen = Arc::<Seen>::default();
     let mut writers = JoinSet::new();
-    for _ in 0..WRITERS {
-        writers.spawn(seen.clone().write_contacts(stage.caller.clone()));
+    for writer in 0..WRITERS {
+        writers.spawn(seen.clone().write_contacts(stage.caller.clone(), writer));
     }
     for round in 0..rounds {
         seen.progress().await;
@@ -134,13 +156,18 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     while writers.join_next().await.transpose().unwrap().is_some() {}
     settle(&stage).await;
 
-    let contacts = column(&stage, "select id::text from contacts").await;
-    let contacts: BTreeSet<_> = contacts.into_iter().collect();
+    let names = column(&stage, "select name from contacts").await;
+    let contacts: BTreeSet<_> = names.iter().cloned().collect();
+    assert_eq!(contacts.len(), names.len(), "a request was carried out twice");
     let acknowledged = seen.acknowledged.lock().unwrap().clone();
     let lost: Vec<_> = acknowledged.difference(&contacts).collect();
     assert!(lost.is_empty(), "acknowledged but not in the database: {lost:?}");
 
-    let announced = column(&stage, "select body->'data'->>'id' from webhook_events").await;
+    let repeated =
+        |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with(REPEATED)).count();
+    assert_eq!(repeated(&contacts), repeated(&acknowledged), "repetitions know what was done");
+
+    let announced = column(&stage, "select body->'data'->>'name' from webhook_events").await;
     assert_eq!(announced.len(), contacts.len(), "one event for each contact");
     assert_eq!(announced.into_iter().collect::<BTreeSet<_>>(), contacts);
     let undelivered =
@@ -148,12 +175,12 @@ async fn every_acknowledged_change_is_delivered_and_no_other_whatever_is_killed(
     assert!(undelivered.is_empty(), "{undelivered:?}");
     let calls = stage.receiver.calls();
     let received: BTreeSet<_> =
-        calls.iter().map(|call| call.json()["data"]["id"].as_str().unwrap().to_owned()).collect();
+        calls.iter().map(|call| call.json()["data"]["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(received, contacts, "received and committed are the same");
 
     let statuses = seen.statuses.lock().unwrap().clone();
     assert!(
-        statuses.keys().all(|status| [201, 503].contains(status)),
+        statuses.keys().all(|status| [201, 409, 503].contains(status)),
         "{statuses:?}\n{}",
         stage.api.last_lines()
     );

@@ -66,7 +66,7 @@ pub struct Pagination {
     /// Pages in the whole list; `null` with `cursor`.
     #[schema(required)]
     pub pages: Option<i64>,
-    /// The list is longer than 10,000 and was not counted to its end: `total` is a lower bound.
+    /// The list was not counted to its end: `total` is a lower bound.
     pub total_is_estimate: bool,
     /// Whether there are records behind this page.
     pub has_more: bool,

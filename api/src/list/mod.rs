@@ -7,7 +7,9 @@ mod filter;
 mod links;
 mod operator;
 mod query;
+mod search;
 mod sql;
+mod total;
 mod value;
 
 pub use column::{Column, Kind};
@@ -28,10 +30,18 @@ pub struct List {
     pub sorts: &'static [(&'static str, &'static str)],
     /// The sort when none is asked for, as the parameter would say it.
     pub default_sort: &'static str,
-    /// The definer function that answers `q` (docs/decisions/0004).
-    pub search: Option<&'static str>,
+    /// What `q` looks into.
+    pub search: Option<Search>,
     /// What `expand` can name.
     pub expansions: &'static [Expansion],
+}
+
+/// Where `q` is looked for (docs/decisions/0004).
+pub struct Search {
+    /// The definer function that finds the ids of rows like a pattern.
+    pub function: &'static str,
+    /// The column of lower-case text that it compares.
+    pub column: &'static str,
 }
 
 impl List {

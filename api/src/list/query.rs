@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::links::Links;
 use super::operator::Operator;
 use super::value::{Value, values};
-use super::{List, Sort};
+use super::{List, Search, Sort};
 use crate::error::{Details, Error, Result};
 use crate::http::Listed;
 use crate::http::expand::{Expand, Expanded};
@@ -43,7 +43,7 @@ pub struct ListQuery {
     pub(super) size: i64,
     pub(super) sort: Sort,
     pub(super) exact: bool,
-    pub(super) search: Option<(&'static str, String)>,
+    pub(super) search: Option<(&'static Search, String)>,
     pub(super) filters: Vec<Filter>,
     pub(super) digest: String,
     pub(super) signer: Signer,
@@ -122,7 +122,7 @@ struct Asked {
     sort: Option<Sort>,
     cursor: Option<String>,
     exact: Option<bool>,
-    search: Option<(&'static str, String)>,
+    search: Option<(&'static Search, String)>,
     filters: Vec<Filter>,
     expand: Expand,
 }
@@ -209,10 +209,10 @@ fn exact(value: &str) -> Checked<bool> {
     }
 }
 
-fn search(list: &List, value: &str) -> Checked<(&'static str, String)> {
-    let function = list.search.ok_or("Unknown parameter")?;
+fn search(list: &'static List, value: &str) -> Checked<(&'static Search, String)> {
+    let search = list.search.as_ref().ok_or("Unknown parameter")?;
     if !(3..=100).contains(&value.chars().count()) || value.contains('\0') {
         return Err("Must be 3 to 100 characters".into());
     }
-    Ok((function, value.to_owned()))
+    Ok((search, value.to_owned()))
 }

@@ -13,11 +13,10 @@ use super::cursor::Cursor;
 use super::filter::Filter;
 use super::operator::Operator;
 use super::query::{ListQuery, MAX_DEPTH, Start};
+use super::search::Found;
+use super::total::Read;
 use super::value::Value;
 use crate::http::answer::{Listed, Pagination};
-
-/// Lists are counted exactly to here unless asked; see [`Pagination::total_is_estimate`].
-const MAX_COUNT: i64 = 10_000;
 
 /// What a list selects from: all parts are constants of the resource.
 pub struct Source {
@@ -40,7 +39,8 @@ impl ListQuery {
     where
         T: for<'r> FromRow<'r, PgRow>,
     {
-        let mut rows = self.page(source).build().fetch_all(tx.conn()).await?;
+        let found = self.search(tx).await?;
+        let mut rows = self.page(source, &found).build().fetch_all(tx.conn()).await?;
         let has_more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > self.size;
         if has_more {
             rows.pop();
@@ -50,17 +50,20 @@ impl ListQuery {
             _ => None,
         };
         let total = match self.start {
-            Start::Page(page) => Some(self.total(tx, source, page, rows.len(), has_more).await?),
+            Start::Page(page) => {
+                let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+                let read = Read { before: (page - 1) * self.size, shown, has_more };
+                Some(self.total(tx, source, &found, read).await?)
+            }
             Start::After(..) => None,
         };
-        let most = if self.exact { i64::MAX } else { MAX_COUNT };
-        let counted = total.map(|total| total.min(most));
+        let counted = total.map(|total| total.rows);
         let pagination = Pagination {
             total: counted,
             page: self.number(),
             page_size: self.size,
             pages: counted.map(|total| total / self.size + i64::from(total % self.size > 0)),
-            total_is_estimate: total > counted,
+            total_is_estimate: total.is_some_and(|total| total.is_least),
             has_more,
             next_cursor,
         };
@@ -77,13 +80,13 @@ impl ListQuery {
     }
 
     /// One row more than the page holds, to know whether it is the last.
-    fn page(&self, source: &Source) -> QueryBuilder<Postgres> {
+    fn page(&self, source: &Source, found: &Found) -> QueryBuilder<Postgres> {
         let column = self.sort.column;
         let text = if matches!(self.sort.kind, Kind::Time) { "" } else { "::text" };
         let mut query = QueryBuilder::new("select ");
         query.push(source.columns);
         query.push(format_args!(", {column}{text} as cursor_value, id as cursor_id"));
-        self.push_from(&mut query, source);
+        self.push_from(&mut query, source, found);
         let (direction, sign) = if self.sort.descending { ("desc", "<") } else { ("asc", ">") };
         if let Start::After(value, id) = &self.start {
             // By the row, so that one step into the index (tenant_id, column, id) finds the place.
@@ -99,36 +102,18 @@ impl ListQuery {
         query
     }
 
-    /// A list that ends on this page has been counted by reading it.
-    async fn total(
+    /// From `from` to the last filter.
+    pub(super) fn push_from(
         &self,
-        tx: &mut TenantTx,
+        query: &mut QueryBuilder<Postgres>,
         source: &Source,
-        page: i64,
-        shown: usize,
-        has_more: bool,
-    ) -> sqlx::Result<i64> {
-        if !has_more && (shown > 0 || page == 1) {
-            return Ok((page - 1) * self.size + i64::try_from(shown).unwrap_or(i64::MAX));
-        }
-        let mut query = QueryBuilder::new("select count(*) from (select 1");
-        self.push_from(&mut query, source);
-        if !self.exact {
-            query.push(" limit ").push_bind(MAX_COUNT + 1);
-        }
-        query.push(") counted");
-        query.build_query_scalar().fetch_one(tx.conn()).await
-    }
-
-    fn push_from(&self, query: &mut QueryBuilder<Postgres>, source: &Source) {
+        found: &Found,
+    ) {
         query.push(format_args!(" from {} where {}", source.table, source.condition));
         if let Some((column, id)) = source.inside {
             query.push(format_args!(" and {column} = ")).push_bind(id);
         }
-        if let Some((function, q)) = &self.search {
-            query.push(format_args!(" and id = any (array(select {function}(lower("));
-            query.push_bind(q.clone()).push("), ").push_bind(search_limit()).push(")))");
-        }
+        found.push(query);
         for filter in &self.filters {
             push_filter(query, filter);
         }
@@ -181,11 +166,6 @@ impl ListQuery {
         }
         self.links.header(&links)
     }
-}
-
-/// One more than is counted, so that a longer answer is known to be longer.
-fn search_limit() -> i32 {
-    i32::try_from(MAX_COUNT + 1).unwrap_or(i32::MAX)
 }
 
 fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &Filter) {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::kit::{CONTACTS, TestApp, WEBHOOKS};
 
-use super::{list, names, refused, three};
+use super::{fill, list, names, refused, three};
 
 #[tokio::test]
 async fn a_search_finds_parts_of_name_email_phone_and_company() {
@@ -83,4 +83,33 @@ async fn a_list_that_cannot_be_searched_says_so() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     acme.get(&format!("{WEBHOOKS}?q=example")).await.invalid(&json!({"q": "Unknown parameter"}));
+}
+
+#[tokio::test]
+async fn a_text_that_very_many_contain_is_sorted_filtered_and_paged_by_all_of_them() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    fill(&app, &acme, 10_001).await;
+    for name in ["Contact newest", "Contact of Globex"] {
+        app.advance(chrono::TimeDelta::days(1));
+        acme.post(CONTACTS, json!({"name": name, "company": "Globex"})).await.created();
+    }
+    let newest = list(&acme, &[("q", "CONTACT"), ("pageSize", "2")]).await.page();
+    assert_eq!(newest.names(), ["Contact of Globex", "Contact newest"]);
+    assert_eq!(
+        (&newest.pagination["total"], &newest.pagination["totalIsEstimate"]),
+        (&json!(10_000), &json!(true))
+    );
+    let cursor = newest.pagination["nextCursor"].as_str().unwrap();
+    let next = list(&acme, &[("q", "CONTACT"), ("cursor", cursor)]).await.page();
+    assert_eq!(next.items.len(), 20);
+
+    let both = [("q", "contact"), ("company", "globex"), ("pageSize", "1")];
+    let first = list(&acme, &both).await.page();
+    assert_eq!(
+        (&first.pagination["total"], &first.pagination["totalIsEstimate"]),
+        (&json!(2), &json!(false))
+    );
+    let beyond = list(&acme, &[("q", "contact"), ("page", "501")]).await.page();
+    assert_eq!((beyond.items.len(), &beyond.pagination["hasMore"]), (3, &json!(false)));
 }

@@ -1,4 +1,4 @@
-//! The api under closed-loop load, and pgbench with the same statements: the two sides of B1 and B2.
+//! The api under closed-loop load, and pgbench with the same statements: the two sides of B1, B2 and B3.
 
 use std::net::SocketAddr;
 

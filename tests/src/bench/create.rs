@@ -51,13 +51,19 @@ async fn limit(stage: &Stage, tenant: &Tenant, numbers: &Numbers) -> Result<PgBe
     let (mut statements, answer) = statements::of_request(stage, [&first, &second]).await?;
     let id = answer["data"]["id"].as_str().ok_or_else(|| format!("no contact: {answer}"))?;
 
-    // The id's last digits were drawn at random; the contact's number in their place makes it vary.
+    let event: String =
+        sqlx::query_scalar("select event_id::text from outbox order by id desc limit 1")
+            .fetch_one(&mut stage.superuser().await?)
+            .await?;
+
+    // The last digits of both ids were drawn at random; the contact's number in their place makes them vary.
     let number = number.to_string();
-    let varying = format!("{}{number}", &id[..id.len() - number.len()]);
     for value in
         statements.iter_mut().flat_map(|statement| statement.parameters.iter_mut().flatten())
     {
-        *value = value.replace(id, &varying);
+        for id in [id, &event] {
+            *value = value.replace(id, &format!("{}{number}", &id[..id.len() - number.len()]));
+        }
     }
     let script = Script::new(SET_UP, &statements, &[Marker { digits: &number, variable: "n" }])?;
     PgBench::new("B1", stage, script, CONNECTIONS)
@@ -65,7 +71,11 @@ async fn limit(stage: &Stage, tenant: &Tenant, numbers: &Numbers) -> Result<PgBe
 
 /// The same start for everybody.
 async fn empty(session: &mut PgConnection) -> Result<()> {
-    let start = ["truncate contacts, outbox", "vacuum (analyze) contacts, outbox", "checkpoint"];
+    let start = [
+        "truncate contacts, outbox, audit_log cascade",
+        "vacuum (analyze) contacts, outbox, audit_log",
+        "checkpoint",
+    ];
     execute(session, start).await
 }
 

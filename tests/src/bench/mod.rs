@@ -1,6 +1,6 @@
 //! The benchmark: what the product does beside what the machine does for the same work without it: `make bench`.
 //!
-//! - [`create`] (B1), [`get`] (B2), [`drain`] (B4), [`reach`] (B5): one file for each row.
+//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4), [`reach`] (B5): one file for each row.
 //! - [`stage`]: the server, the programs and tenants; [`population`] and [`subscribers`] put data into them.
 //! - [`load`] and [`open_loop`] call the api over [`wire`]; [`receiver`] is called by the worker.
 //! - [`pgbench`] runs what [`statements`] reads from the server's log and [`script`] turns into its language.
@@ -12,7 +12,6 @@ mod bare_loop;
 mod cpu;
 mod create;
 mod drain;
-mod get;
 mod latency;
 mod load;
 mod machine;
@@ -23,6 +22,7 @@ mod pgbench;
 mod population;
 pub(crate) mod program;
 mod reach;
+mod reads;
 mod receiver;
 mod report;
 mod requests;
@@ -43,6 +43,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::machine::{Machine, load_average};
 use self::options::Options;
+use self::population::Population;
 use self::report::{Report, Row};
 use self::requests::Numbers;
 use self::stage::Stage;
@@ -105,7 +106,7 @@ async fn bench(options: &Options) -> Result<()> {
 async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
     let numbers = Numbers::new();
     let mut rows = Vec::new();
-    let mut subscribers = None;
+    let (mut subscribers, mut population) = (None, None);
     for id in &options.rows {
         let started = Instant::now();
         say(format!("{id} … "));
@@ -116,7 +117,14 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
         }
         let row = match (*id, &subscribers) {
             ("B1", _) => create::run(stage, options, &numbers).await?,
-            ("B2", _) => get::run(stage, options).await?,
+            ("B2" | "B3", _) => {
+                let population = match &population {
+                    Some(population) => population,
+                    None => population.insert(Population::create(stage, options).await?.into()),
+                };
+                let read = if *id == "B2" { reads::ONE } else { reads::PAGE };
+                read.run(stage, options, population).await?
+            }
             ("B4", Some(subscribers)) => drain::run(stage, options, subscribers).await?,
             ("B5", Some(subscribers)) => reach::run(stage, options, &numbers, subscribers).await?,
             _ => return Err(format!("there is no row {id}").into()),

@@ -34,7 +34,10 @@ impl Population {
         // Rows that hold together need not be checked one by one.
         execute(
             &mut session,
-            ["set session_replication_role = replica", "truncate contacts, outbox"],
+            [
+                "set session_replication_role = replica",
+                "truncate contacts, outbox, audit_log cascade",
+            ],
         )
         .await?;
         insert_tenants(&mut session, tenants).await?;
@@ -124,7 +127,7 @@ async fn insert_contacts(session: &mut PgConnection, contacts: u64, each: u64) -
         "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, created_at, updated_at)
          select ('01930000-0000-7000-8000-' || $1 + (n - 1) / $3)::uuid, ('01930000-0000-7000-9000-' || $1 + n)::uuid,
                 'Contact ' || $1 + n, 'c' || $1 + n || '@example.com', '+49' || $1 + n, '+49' || $1 + n,
-                'Company ' || n % 997, now() - n * interval '1 second', now() - n * interval '1 second'
+                'Company ' || n % 20, now() - n * interval '1 second', now() - n * interval '1 second'
          from generate_series(1, $2) n",
     )
     .bind(i64::try_from(BASE)?)

@@ -45,12 +45,9 @@ pub fn post(path: &str, api_key: &str, body: &str, into: &mut Vec<u8>) {
     );
 }
 
-/// `GET /contacts/{id}`.
-pub fn get_contact(api_key: &str, id: &str, into: &mut Vec<u8>) {
-    let _ = write!(
-        into,
-        "GET /api/v1/connection/contacts/{id} HTTP/1.1\r\nhost: bench\r\nx-api-key: {api_key}\r\n\r\n"
-    );
+/// `GET`.
+pub fn get(path: &str, api_key: &str, into: &mut Vec<u8>) {
+    let _ = write!(into, "GET {path} HTTP/1.1\r\nhost: bench\r\nx-api-key: {api_key}\r\n\r\n");
 }
 
 /// The number of the contact that a webhook's body tells of.

@@ -98,7 +98,9 @@ impl Script {
     fn parameter(&mut self, value: &str, markers: &[Marker<'_>]) -> String {
         let expression = self.expression(value, markers);
         let joined = expression.starts_with('(');
-        if joined && Uuid::parse_str(value).is_ok() { expression + "::uuid" } else { expression }
+        // In braces it is an array of one.
+        let uuid = !value.starts_with('{') && Uuid::parse_str(value).is_ok();
+        if joined && uuid { expression + "::uuid" } else { expression }
     }
 
     /// A value as pgbench's variables: one that is bound, or several that PostgreSQL joins.
@@ -195,6 +197,9 @@ mod tests {
     fn a_uuid_with_a_marker_stays_a_uuid() {
         let script = script("select $1", &[Some(TENANT_ID)]).unwrap();
         assert_eq!(script.text, "select (:v0::text || :t::text)::uuid;\n");
+        let array = format!("{{{TENANT_ID}}}");
+        let script = self::script("select $1::uuid[]", &[Some(&array)]).unwrap();
+        assert_eq!(script.text, "select (:v0::text || :t::text || :v1::text)::uuid[];\n");
     }
 
     #[test]

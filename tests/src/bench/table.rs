@@ -36,6 +36,7 @@ fn line(text: &mut String, row: &Row) {
     let what = match row.id {
         "B1" => "creates/s",
         "B2" => "gets/s",
+        "B3" => "pages/s",
         "B4" => "deliveries/s",
         _ => "p50 ms at 50/s",
     };

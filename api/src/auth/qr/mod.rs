@@ -7,6 +7,7 @@ mod answer;
 mod events;
 mod http;
 mod input;
+mod permission;
 mod state;
 mod store;
 
@@ -177,7 +178,8 @@ async fn for_desktop(db: &Db, id: QrSessionId, secret: &str) -> Result<store::Ro
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such session, it is meant for another tenant, or its time has passed;
-/// [`Error::QrSessionState`] when another phone has scanned it, or it is over.
+/// [`Error::QrSessionState`] when another phone has scanned it, or it is over; [`Error::Forbidden`] when the tenant does
+/// not allow it.
 pub async fn scan(
     tx: &mut TenantTx,
     pepper: &Pepper,
@@ -186,6 +188,7 @@ pub async fn scan(
 ) -> Result<Scanned> {
     let id = record(QR, token)?;
     let mut row = scannable(tx, id, token).await?;
+    permission::check(tx, &row.ip_address, phone.address).await?;
     // Made again for the same phone: there is nothing to store but its hash.
     let seed = format!("qr-link {id} {}", phone.user.1);
     let link = OpaqueToken::with_record(LINK, id.0, &pepper.hash(&seed));
@@ -206,7 +209,7 @@ pub async fn scan(
         id,
         status: Status::Scanned.as_str(),
         link_token: link.text().to_owned(),
-        same_network: row.ip_address.parse().is_ok_and(|desktop| near(desktop, phone.address)),
+        same_network: permission::near(&row.ip_address, phone.address),
         requester: Requester {
             device_name: row.device_name,
             ip_address: row.ip_address,
@@ -234,7 +237,8 @@ async fn scannable(tx: &mut TenantTx, id: QrSessionId, token: &str) -> Result<st
 /// The user's decision, from the phone that scanned. The third wrong match code denies.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the token is not this phone's; [`Error::QrSessionState`] when there is nothing to decide.
+/// [`Error::NotFound`] when the token is not this phone's; [`Error::QrSessionState`] when there is nothing to decide;
+/// [`Error::Forbidden`] when the tenant does not allow an approval.
 pub async fn link(tx: &mut TenantTx, phone: &Phone, link: &Link) -> Result<Outcome> {
     let token = link.link_token.expose();
     let id = record(LINK, token)?;
@@ -246,6 +250,9 @@ pub async fn link(tx: &mut TenantTx, phone: &Phone, link: &Link) -> Result<Outco
     match claimed.status(tx.now()) {
         Status::Scanned => {}
         other => return Err(Error::QrSessionState(other.as_str())),
+    }
+    if matches!(link.decision, Decision::Approve(_)) {
+        permission::check(tx, &claimed.ip_address, phone.address).await?;
     }
     let tries = claimed.tries_left;
     let (status, tries_left) = match &link.decision {
@@ -330,14 +337,6 @@ fn record(prefix: &str, token: &str) -> Result<QrSessionId> {
     opaque::record(prefix, token).map(QrSessionId).ok_or_else(QrSessionId::not_found)
 }
 
-/// The same IPv4 address, or the same IPv6 /64: what one household or office has.
-fn near(one: IpAddr, other: IpAddr) -> bool {
-    match (one, other) {
-        (IpAddr::V6(one), IpAddr::V6(other)) => one.segments()[..4] == other.segments()[..4],
-        _ => one == other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,18 +350,5 @@ mod tests {
         assert!(matches!(prove(challenge, Some(&verifier[1..])), Err(Error::NotFound(_))));
         assert!(matches!(prove(challenge, None), Err(Error::Invalid(_))));
         assert!(matches!(prove(None, Some(verifier)), Err(Error::Invalid(_))));
-    }
-
-    #[test]
-    fn networks_are_the_same_by_address_or_by_64_bits() {
-        for (one, other, same) in [
-            ("192.0.2.1", "192.0.2.1", true),
-            ("192.0.2.1", "192.0.2.2", false),
-            ("2001:db8::1", "2001:db8::2:3", true),
-            ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("192.0.2.1", "2001:db8::1", false),
-        ] {
-            assert_eq!(near(one.parse().unwrap(), other.parse().unwrap()), same, "{one} {other}");
-        }
     }
 }

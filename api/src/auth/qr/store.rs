@@ -147,6 +147,7 @@ pub(super) struct Claimed {
     pub tries_left: i32,
     pub code_challenge: Option<String>,
     pub device_name: Option<String>,
+    pub ip_address: String,
     pub scanned_by: Option<UserId>,
     pub scanned_session: Option<SessionId>,
     pub session_id: Option<SessionId>,
@@ -166,7 +167,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: QrSessionId) -> sqlx::Result<Opt
     sqlx::query_as!(
         Claimed,
         r#"select q.status, q.expires_at, q.link_hash, q.match_code, q.tries_left, q.code_challenge, q.device_name,
-                  q.scanned_by as "scanned_by: UserId", q.scanned_session as "scanned_session: SessionId",
+                  q.ip_address, q.scanned_by as "scanned_by: UserId", q.scanned_session as "scanned_session: SessionId",
                   q.session_id as "session_id: SessionId", q.consumed_at,
                   exists (select from sessions s where s.id = q.scanned_session and s.revoked_at is null)
                   as "phone_lives!"

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::http::expand::{self, Records};
 use crate::http::fields::{Change, Fields, Input};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
-use crate::list::{Column, Kind, List, ListQuery};
+use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use http::routes;
 pub use industry::INDUSTRIES;
 
@@ -155,7 +155,7 @@ pub static LIST: List = List {
         ("employees", "employees_key"),
     ],
     default_sort: "-createdAt",
-    search: Some("search_companies"),
+    search: Some(Search { function: "search_companies", column: "search" }),
     expansions: &[],
 };
 

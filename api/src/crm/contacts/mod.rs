@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
-use crate::list::{Column, Kind, List, ListQuery};
+use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use company::{leave_company, rename_company};
 pub use http::routes;
 pub use input::{ContactPatch, NewContact};
@@ -108,7 +108,7 @@ pub static LIST: List = List {
     ],
     sorts: &[("createdAt", "created_at"), ("updatedAt", "updated_at"), ("name", "name_key")],
     default_sort: "-createdAt",
-    search: Some("search_contacts"),
+    search: Some(Search { function: "search_contacts", column: "search" }),
     expansions: &[Expansion {
         name: "company",
         member: "companyId",

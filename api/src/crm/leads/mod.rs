@@ -25,7 +25,7 @@ use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::fields::Change;
 use crate::http::{IfMatch, Listed, Representation, Resource, doc};
-use crate::list::{Column, Kind, List, ListQuery};
+use crate::list::{Column, Kind, List, ListQuery, Search};
 use crate::users;
 pub use amount::Amount;
 pub use convert::{Conversion, convert};
@@ -174,7 +174,7 @@ pub static LIST: List = List {
         ("value", "value_key"),
     ],
     default_sort: "-createdAt",
-    search: Some("search_leads"),
+    search: Some(Search { function: "search_leads", column: "title_key" }),
     expansions: &[
         Expansion {
             name: "owner",

@@ -3,6 +3,7 @@
 mod bodies;
 mod events;
 mod flow;
+mod permission;
 mod secrets;
 mod states;
 

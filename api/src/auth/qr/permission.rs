@@ -1,0 +1,52 @@
+//! What a tenant allows: whether its users may sign in by QR code, and from where.
+
+use std::net::IpAddr;
+
+use shared::TenantTx;
+
+use crate::error::{Error, Result};
+use crate::settings;
+
+/// Refuses what the tenant's settings forbid.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub(super) async fn check(tx: &mut TenantTx, desktop: &str, phone: IpAddr) -> Result<()> {
+    let settings = settings::show(tx).await?;
+    if !settings.qr_login_allowed {
+        return Err(Error::Forbidden("Your tenant does not allow signing in by QR code"));
+    }
+    if settings.qr_same_network_required && !near(desktop, phone) {
+        return Err(Error::Forbidden("Your tenant wants the phone in the network of the screen"));
+    }
+    Ok(())
+}
+
+/// The same IPv4 address, or the same IPv6 /64: what one household or office has.
+pub(super) fn near(desktop: &str, phone: IpAddr) -> bool {
+    match (desktop.parse(), phone) {
+        (Ok(IpAddr::V6(desktop)), IpAddr::V6(phone)) => {
+            desktop.segments()[..4] == phone.segments()[..4]
+        }
+        (desktop, phone) => desktop == Ok(phone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_the_same_by_address_or_by_64_bits() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::2:3", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("192.0.2.1", "2001:db8::1", false),
+            ("", "192.0.2.1", false),
+        ] {
+            assert_eq!(near(one, other.parse().unwrap()), same, "{one} {other}");
+        }
+    }
+}
