@@ -21,7 +21,7 @@ use crate::list;
 #[schema(example = json!({"industries": ["manufacturing"], "currencies": ["EUR"], "leadStatuses": ["new"],
     "activityTypes": ["note"], "roles": ["admin"], "scopes": ["contacts:read"], "eventTypes": ["contact.created"],
     "webhookPatterns": ["contact.*"],
-    "limits": {"defaultPageSize": 20, "maxPageSize": 100, "maxBodyBytes": 1048576}}))]
+    "limits": {"defaultPageSize": 20, "maxPageSize": 100, "maxBodyBytes": 1_048_576}}))]
 pub struct Enums {
     /// What `industry` of companies can be.
     pub industries: &'static [&'static str],

@@ -80,7 +80,7 @@ impl Description {
         for (name, schema) in &mut self.members {
             let member = &words["properties"][name];
             // utoipa says it of the record, not of the choice between the record and nothing.
-            if let Some(what) = member.get("description").or(member["oneOf"][1].get("description"))
+            if let Some(what) = member.get("description").or(member["oneOf"][0].get("description"))
             {
                 schema["description"] = what.clone();
             }

@@ -36,15 +36,7 @@ const STATE: &str = "The session is in another state (`QR_SESSION_STATE`)";
 pub fn routes() -> Routes {
     use Access::{Public, User};
     Routes::under(PATH, "Signing in")
-        .public_post(
-            "/generate",
-            Class::Qr,
-            generate,
-            Doc::created::<QrSession>("generateQrSession", "Desktop: ask for a QR code")
-                .optional_body::<NewQrSession>()
-                .answers_with("Set-Cookie", "The poll secret, where `cookie` asked for it")
-                .conflict("Too many sessions are under way from this address"),
-        )
+        .public_post("/generate", Class::Qr, generate, generate_doc())
         .post(
             "/scan",
             User,
@@ -72,14 +64,7 @@ pub fn routes() -> Routes {
             Doc::data::<QrStatus>("getQrSession", "Desktop: where the session stands")
                 .header("X-QR-Poll-Secret", SECRET_WHAT),
         )
-        .public_get(
-            "/{id}/events",
-            Class::QrPoll,
-            watch,
-            Doc::events("watchQrSession", "Desktop: hear where the session stands")
-                .header("X-QR-Poll-Secret", SECRET_WHAT)
-                .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back"),
-        )
+        .public_get("/{id}/events", Class::QrPoll, watch, watch_doc())
         .public_post(
             "/{id}/token",
             Class::QrPoll,
@@ -98,6 +83,19 @@ pub fn routes() -> Routes {
                 .conflict(STATE),
         )
         .limited(Class::QrPoll)
+}
+
+fn generate_doc() -> Doc {
+    Doc::created::<QrSession>("generateQrSession", "Desktop: ask for a QR code")
+        .optional_body::<NewQrSession>()
+        .answers_with("Set-Cookie", "The poll secret, where `cookie` asked for it")
+        .conflict("Too many sessions are under way from this address")
+}
+
+fn watch_doc() -> Doc {
+    Doc::events("watchQrSession", "Desktop: hear where the session stands")
+        .header("X-QR-Poll-Secret", SECRET_WHAT)
+        .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
 }
 
 async fn generate(

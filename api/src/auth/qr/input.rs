@@ -127,7 +127,8 @@ fn word(approves: bool) -> &'static str {
 }
 
 fn match_code() -> impl Rule<String> {
-    let schema = || json!({"type": "string", "pattern": "^[0-9]{2}$"});
+    let what = "The two digits on the other screen; required to approve.";
+    let schema = move || json!({"type": "string", "pattern": "^[0-9]{2}$", "description": what});
     rules::rule(schema, |value| match value {
         Value::String(text)
             if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()) =>

@@ -12,7 +12,7 @@ use crate::http::Representation;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"accessToken": "eyJ…", "tokenType": "Bearer", "expiresIn": 900, "refreshToken": "crt_…",
-    "refreshExpiresIn": 2592000,
+    "refreshExpiresIn": 2_592_000,
     "session": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef23", "createdVia": "demo"},
     "user": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef22", "name": "Ada Lovelace", "role": "admin"},
     "tenant": {"id": "01a2036b-3a53-7b66-93a5-a64f6d8bbd70", "name": "acme"}}))]

@@ -10,6 +10,7 @@ use crate::http::fields::Checked;
 use crate::http::json::Value;
 
 /// What a field may hold.
+#[must_use]
 pub trait Rule<T> {
     /// The clean value, or what is wrong with it.
     ///
