@@ -4,7 +4,7 @@
 --
 --   crm_owner   owns schema, tables and functions; no login
 --   crm_app     the api's login: owns nothing, bypasses nothing, member of nothing
---   crm_worker  the worker's login: policies only on the outbox and the webhook tables
+--   crm_worker  the worker's login: policies on the outbox, the webhook tables and imports; contacts of one tenant at a time
 --   crm_auth    owns the functions that find a caller before the tenant is known; no login
 --   crm_search  owns the search functions (docs/decisions/0004); no login
 --

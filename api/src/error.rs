@@ -99,9 +99,9 @@ pub enum Error {
     /// The body is larger than the limit, in bytes.
     #[error("The body is larger than {0} bytes")]
     PayloadTooLarge(usize),
-    /// The body is of a type that this route does not read.
-    #[error("Send the body as application/json")]
-    UnsupportedMediaType,
+    /// The body is of a type that this route does not read; it reads these.
+    #[error("Send the body as {0}")]
+    UnsupportedMediaType(&'static str),
     /// The body did not arrive in time.
     #[error("The body did not arrive in time")]
     SlowBody,
@@ -158,7 +158,7 @@ impl Error {
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             Self::PayloadTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
-            Self::UnsupportedMediaType => {
+            Self::UnsupportedMediaType(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),

@@ -4,7 +4,6 @@
 mod api_keys;
 pub mod audit;
 pub mod auth;
-mod changes;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -24,11 +23,13 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
+pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
 use auth::{Caller, LastUsed};
 use config::Config;
+use crm::contacts::import::Places;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -43,6 +44,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Answers that stay open.
     pub streams: Streams,
+    /// Imports that are being received.
+    pub uploads: Places,
     /// How often callers may do what.
     pub limits: Limits,
     /// When keys were last used.
@@ -55,7 +58,8 @@ impl App {
     pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let streams = Streams::until(stop);
-        Self { db, config: Arc::new(config), streams, limits, used: LastUsed::default() }
+        let (uploads, used) = (Places::default(), LastUsed::default());
+        Self { db, config: Arc::new(config), streams, uploads, limits, used }
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -99,6 +103,7 @@ pub fn routes() -> Vec<Route> {
         auth::demo::routes(),
         me::routes(),
         crm::contacts::routes(),
+        crm::contacts::import::routes(),
         crm::companies::routes(),
         crm::leads::routes(),
         crm::pipelines::routes(),

@@ -59,6 +59,7 @@ id! {
     LeadId: "A lead: a deal that may come.",
     ActivityId: "An activity: what happened around a record.",
     CompanyId: "A company.",
+    ImportId: "An import of contacts.",
     EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",

@@ -1,10 +1,14 @@
 //! What both processes know. No web framework, no queue runtime, no HTTP client: those belong to `api` and `worker`.
 
 pub mod audit;
+pub mod change;
+pub mod changes;
 pub mod clock;
+pub mod contacts;
 pub mod db;
 pub mod event;
 pub mod id;
+pub mod import;
 pub mod outbox;
 pub mod scope;
 pub mod seal;

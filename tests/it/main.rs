@@ -17,6 +17,7 @@ mod disk;
 mod envelope;
 mod fairness;
 mod held;
+mod imports;
 mod isolation;
 mod leads;
 mod limits;

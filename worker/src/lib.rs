@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod deliver;
 mod gauges;
+pub mod imports;
 pub mod pipeline;
 pub mod queue;
 pub mod record;

@@ -12,7 +12,7 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
-use crate::sweep;
+use crate::{imports, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -62,6 +62,15 @@ impl Pipeline {
         )
         .await;
         self.recorder.flush(&self.db).await?;
+        Ok(())
+    }
+
+    /// Carries out the imports that are due, to their ends.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn import(&self) -> sqlx::Result<()> {
+        while imports::advance(&self.db).await? {}
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, pipeline, queue, record, sweep};
+use crate::{admin, gauges, imports, pipeline, queue, record, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -46,8 +46,9 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         gone.clone(),
     ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
-    let (events, due) = (Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), events.clone(), stop.clone()));
+    let (events, due, imports) = (Knock::default(), Knock::default(), Knock::default());
+    tokio::spawn(listen(db.clone(), [events.clone(), imports.clone()], stop.clone()));
+    let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine =
@@ -75,7 +76,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = worker.run_until(drain).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming);
+    let _ = tokio::join!(relaying, claiming, importing);
     gone.cancel();
     let _ = recorder.await;
     db.close().await;
@@ -91,8 +92,8 @@ async fn deliver(
     Ok(())
 }
 
-/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too.
-async fn listen(db: Db, events: Knock, stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports.
+async fn listen(db: Db, knocks: [Knock; 2], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -100,7 +101,7 @@ async fn listen(db: Db, events: Knock, stop: CancellationToken) {
                     () = stop.cancelled() => return,
                     rung = bell.recv() => if rung.is_err() { break },
                 }
-                events.knock();
+                knocks.iter().for_each(Knock::knock);
             }
         }
         tokio::select! {
@@ -120,7 +121,8 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
         let kept = async {
             gauges::measure(&db, &slots).await?;
             sweep::fail_deleted(&db).await?;
-            sweep::forget_answers(&db).await
+            sweep::forget_answers(&db).await?;
+            imports::sweep(&db).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");

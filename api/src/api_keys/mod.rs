@@ -222,7 +222,7 @@ pub async fn revoke(
     count(&mut key, tx.now());
     key.revoked_at = Some(key.updated_at);
     store::update(tx, &key).await?;
-    changes::deleted(tx, &key)
+    Ok(changes::deleted(tx, &key)?)
 }
 
 /// Gives a key a new secret. Those that it has work on during the overlap; an end that is set already only comes

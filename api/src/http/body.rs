@@ -22,6 +22,9 @@ const MAX_DRAIN: usize = 16 * MAX_BODY;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The type that bodies have.
+pub(super) const JSON: &str = "application/json";
+
 /// A body whose every field is valid.
 pub struct Valid<T>(pub T);
 
@@ -65,7 +68,7 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if json { Ok(()) } else { Err(Error::UnsupportedMediaType) }
+    if json { Ok(()) } else { Err(Error::UnsupportedMediaType(JSON)) }
 }
 
 /// The whole of a body that is small enough and arrives in time.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 
@@ -39,6 +39,15 @@ impl SchemaOf {
     }
 }
 
+/// One form of a body that is read piece by piece.
+#[derive(Clone, Copy)]
+pub struct Streamed {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// What it may be, as JSON Schema, and an example.
+    pub shown: fn() -> (Value, Value),
+}
+
 /// What a route answers when all is well.
 #[derive(Clone, Copy)]
 pub enum Outcome {
@@ -48,8 +57,12 @@ pub enum Outcome {
     Created(SchemaOf),
     /// 202 and what was begun.
     Accepted(SchemaOf),
+    /// 200 and a record when it was done at once, otherwise 202 and what was begun.
+    AtOnceOrAccepted(SchemaOf),
     /// 200 and a page of records.
     Page(SchemaOf),
+    /// 200 and a file of this type, with an example.
+    File(&'static str, &'static str),
     /// 204.
     NoContent,
     /// 200 and server-sent events.
@@ -83,8 +96,8 @@ pub struct Doc {
     pub list: Option<&'static List>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
-    /// Whether its body is read piece by piece, because it may be large.
-    pub streams: bool,
+    /// The forms of a body that is read piece by piece, because it may be large.
+    pub streams: &'static [Streamed],
     /// Whether it heeds `If-Match`.
     pub conditional: bool,
 }
@@ -106,6 +119,22 @@ impl Doc {
     #[must_use]
     pub fn accepted<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
         Self::new(id, summary, Outcome::Accepted(SchemaOf::of::<T>()))
+    }
+
+    /// A route that does what is small at once and begins what is large.
+    #[must_use]
+    pub fn at_once_or_accepted<T: ToSchema>(id: &'static str, summary: &'static str) -> Self {
+        Self::new(id, summary, Outcome::AtOnceOrAccepted(SchemaOf::of::<T>()))
+    }
+
+    /// A route that answers with a file.
+    #[must_use]
+    pub fn file(
+        id: &'static str,
+        summary: &'static str,
+        (media_type, example): (&'static str, &'static str),
+    ) -> Self {
+        Self::new(id, summary, Outcome::File(media_type, example))
     }
 
     /// A route that lists records.
@@ -177,6 +206,18 @@ impl Doc {
         Self { refuses: statuses, ..self }
     }
 
+    /// A query parameter of its own that is one of some words.
+    #[must_use]
+    pub fn choice(self, name: &str, what: &str, words: &'static [&'static str]) -> Self {
+        self.parameter(name, what, json!({"type": "string", "enum": words}))
+    }
+
+    /// The forms of its body, which is read piece by piece.
+    #[must_use]
+    pub fn streams(self, forms: &'static [Streamed]) -> Self {
+        Self { streams: forms, ..self }
+    }
+
     /// It heeds `If-Match` and may answer 412.
     #[must_use]
     pub fn conditional(self) -> Self {
@@ -210,7 +251,7 @@ impl Doc {
             refuses: &[],
             list: None,
             conflict: None,
-            streams: false,
+            streams: &[],
             conditional: false,
         }
     }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use shared::clock;
 
 use super::answer::{Pagination, Reply};
+use super::body::JSON;
 use super::etag;
 use crate::error::{Details, Error};
 
@@ -200,7 +201,7 @@ fn plain(status: StatusCode) -> Error {
     match status {
         StatusCode::NOT_FOUND => Error::NoRoute,
         StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType(JSON),
         other => Error::Other(other),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+pub use shared::change::Change;
 use shared::webhook::target::TargetPolicy;
 
 use super::describe::Description;
@@ -17,29 +18,6 @@ pub(super) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updated
 pub trait Input: Sized {
     /// Reads each field; `None` after any fault, which `fields` keeps.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
-}
-
-/// What a merge does to one field: `PUT` leaves absent fields alone and clears those sent as `null`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Change<T> {
-    /// Absent.
-    #[default]
-    Keep,
-    /// `null`.
-    Clear,
-    /// A value.
-    Set(T),
-}
-
-impl<T> Change<T> {
-    /// The field after the change.
-    pub fn apply(self, current: &mut Option<T>) {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *current = None,
-            Self::Set(value) => *current = Some(value),
-        }
-    }
 }
 
 /// A rule of one field: the value, or what is wrong with it.

@@ -32,6 +32,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
 pub use body::{MAX_BODY, OptionalBody, Valid};
+pub use detach::Deadline;
 pub use etag::IfMatch;
 pub use observe::RequestFacts;
 pub use params::Params;

@@ -49,9 +49,10 @@ impl Once {
             digest.update(&bytes);
             Body::from(bytes)
         } else {
-            // Too long to be held: its declared length and type stand for it.
+            // Too long to be held: its declared length and type stand for it, without a form's random boundary.
             for name in [http::header::CONTENT_LENGTH, http::header::CONTENT_TYPE] {
-                digest.update(parts.headers.get(name).map_or(&[][..], http::HeaderValue::as_bytes));
+                let value = parts.headers.get(name).map_or(&[][..], http::HeaderValue::as_bytes);
+                digest.update(value.split(|byte| *byte == b';').next().unwrap_or_default());
                 digest.update([0]);
             }
             stream

@@ -48,7 +48,7 @@ impl Contract {
         Self {
             rehearses,
             list: matches!(doc.outcome, Outcome::Page(_)),
-            streams: doc.streams,
+            streams: !doc.streams.is_empty(),
             parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),
             members: shown,
         }

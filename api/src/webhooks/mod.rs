@@ -305,5 +305,5 @@ pub async fn remove(tx: &mut TenantTx, id: WebhookId, seen: &IfMatch) -> Result<
     let webhook = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
     seen.check(webhook.version)?;
     store::delete(tx, id).await?;
-    changes::deleted(tx, &webhook)
+    Ok(changes::deleted(tx, &webhook)?)
 }

@@ -163,7 +163,7 @@ async fn tables(conn: &mut PgConnection) -> sqlx::Result<Finding> {
 /// Each process has a login of its own: the other's would start and then fail at everything it does.
 async fn rights(conn: &mut PgConnection, process: Process) -> sqlx::Result<Finding> {
     let (login, table, right) = match process {
-        Process::Api => ("crm_app", "contacts", "insert"),
+        Process::Api => ("crm_app", "leads", "insert"),
         Process::Worker => ("crm_worker", "outbox", "delete"),
     };
     let held: bool = sqlx::query_scalar("select has_table_privilege($1, $2)")

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::id::TenantId;
 use crate::outbox::Bell;
 use crate::settings::Value;
-pub use tx::{Origin, SystemTx, TenantTx};
+pub use tx::{Held, Origin, SystemTx, TenantTx};
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -88,9 +88,13 @@ pub struct TenantTx {
     events: Vec<NewEvent>,
     announced: Vec<EventType>,
     entries: Vec<Entry>,
+    muted: bool,
     wakes: bool,
     bell: Bell,
 }
+
+/// A point of a transaction that it can go back to: what it had announced by then.
+pub struct Held(usize);
 
 impl TenantTx {
     pub(super) async fn begin(
@@ -111,6 +115,7 @@ impl TenantTx {
             events: Vec::new(),
             announced: Vec::new(),
             entries: Vec::new(),
+            muted: false,
             wakes: false,
             bell,
         })
@@ -144,6 +149,17 @@ impl TenantTx {
         self.origin.actor
     }
 
+    /// Who asked.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Announces nothing from here on: for changes that nobody wants to hear of. The audit log still gets them.
+    pub fn mute(&mut self) {
+        self.muted = true;
+    }
+
     /// Announces a change; the event is written with the commit, in the order of the calls.
     ///
     /// # Errors
@@ -152,6 +168,9 @@ impl TenantTx {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id = EventId::fresh(self.now);
+        if self.muted {
+            return Ok(id);
+        }
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.events.push(NewEvent { id, event, payload });
         self.announced.push(event);
@@ -204,6 +223,28 @@ impl TenantTx {
         self.flush().await?;
         self.tx.end("rollback").await?;
         Ok(self.announced)
+    }
+
+    /// Marks a point that [`TenantTx::back`] goes back to.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn hold(&mut self) -> sqlx::Result<Held> {
+        self.flush().await?;
+        sqlx::raw_sql("savepoint held").execute(self.conn()).await?;
+        Ok(Held(self.announced.len()))
+    }
+
+    /// Takes back everything since the point, with its events and entries, and lets go of the locks taken since.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn back(&mut self, to: Held) -> sqlx::Result<()> {
+        self.events.clear();
+        self.entries.clear();
+        self.announced.truncate(to.0);
+        sqlx::raw_sql("rollback to savepoint held").execute(self.conn()).await?;
+        Ok(())
     }
 
     /// Rolls back and keeps the connection.

@@ -11,8 +11,9 @@ allowed_definers(name) as (values ('find_api_key'), ('find_session'), ('find_ref
 -- Rows that belong to nobody until a user takes them into a tenant: no login may insert them, and until then no login
 -- sees them. Their id alone is the key, because it must be the same before and after (docs/decisions/0012).
 ownerless_tables(name) as (values ('qr_sessions')),
--- All that the worker may touch, and whose every row it therefore sees.
-worker_tables(name) as (values ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
+-- All that the worker may touch and whose every row it therefore sees; of `worker_tenant_tables` it sees one tenant's.
+worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('audit_log')),
+worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
     select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, k.attnum as key, k.attnotnull,
            format('(%s = ( SELECT (current_setting(''app.tenant_id''::text))::uuid AS current_setting))', k.attname) as canonical
@@ -132,6 +133,10 @@ violations(object, rule) as (
     select distinct relname, 'R18 the worker may use it'
     from tables join rights using (oid)
     where role = 'crm_worker' and relname not in (select name from worker_tables)
+      and (relname not in (select name from worker_tenant_tables) or exists (
+          select from policies p
+          where p.polrelid = oid and 'crm_worker' = any (p.roles)
+            and (coalesce(p.qual, canonical) <> canonical or coalesce(p.with_check, canonical) <> canonical)))
     union all
     select relname, 'R19 the api may read the secret ' || attname
     from tables join pg_attribute a on a.attrelid = oid and not a.attisdropped

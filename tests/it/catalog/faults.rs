@@ -53,7 +53,7 @@ pub const FAULTS: &[(&str, &str)] = &[
         "R17",
         "do $$ begin execute format('alter database %I set row_security = off', current_database()); end $$",
     ),
-    ("R18", "grant select (name) on contacts to crm_worker"),
+    ("R18", "grant select (title) on leads to crm_worker"),
     ("R19", "grant select on webhooks to crm_app"),
     ("R20", "grant select on sequence outbox_id_seq to crm_worker"),
 ];

@@ -2,6 +2,7 @@
 
 use api::http::routes::Access;
 use reqwest::Method;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use tests::kit::{Tenant, TestApp};
 use uuid::Uuid;
@@ -60,7 +61,7 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
     for (route, probe) in probed().iter().filter(|(route, _)| route.method != Method::GET) {
         for (caller, actor) in &callers {
             let world = plant(admin, &tables, acme.id).await;
-            let ids = ids(probe, &world);
+            let mut ids = ids(probe, &world);
             // Only a user may sign out: one of this world, whose session may end.
             let (caller, actor) = match route.access {
                 Access::User => {
@@ -72,6 +73,11 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
             if route.path.ends_with("/restore") {
                 let path = route.path.replace("{id}", &ids[0]).replace("/restore", "");
                 caller.delete(&path).await.no_content();
+            }
+            if route.path.ends_with("/undo") {
+                let path = route.path.replace("imports/{id}/undo", "import");
+                let done = caller.post(&path, json!({"contacts": [{"name": "Ada"}]})).await.ok();
+                ids = vec![done["id"].as_str().unwrap().to_owned()];
             }
             // Making the body may leave entries too: of what it refers to.
             let body = probe.make_body(caller).await;

@@ -70,7 +70,7 @@ async fn limit(stage: &Stage, tenant: &Tenant, numbers: &Numbers) -> Result<PgBe
 }
 
 /// The same start for everybody.
-async fn empty(session: &mut PgConnection) -> Result<()> {
+pub async fn empty(session: &mut PgConnection) -> Result<()> {
     let start = [
         "truncate contacts, outbox, audit_log cascade",
         "vacuum (analyze) contacts, outbox, audit_log",

@@ -1,6 +1,6 @@
 //! The benchmark: what the product does beside what the machine does for the same work without it: `make bench`.
 //!
-//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4), [`reach`] (B5): one file for each row.
+//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4), [`reach`] (B5), [`import`] (B8): one file for each row.
 //! - [`stage`]: the server, the programs and tenants; [`population`] and [`subscribers`] put data into them.
 //! - [`load`] and [`open_loop`] call the api over [`wire`]; [`receiver`] is called by the worker.
 //! - [`pgbench`] runs what [`statements`] reads from the server's log and [`script`] turns into its language.
@@ -12,6 +12,7 @@ mod bare_loop;
 mod cpu;
 mod create;
 mod drain;
+mod import;
 mod latency;
 mod load;
 mod machine;
@@ -125,6 +126,7 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
                 let read = if *id == "B2" { reads::ONE } else { reads::PAGE };
                 read.run(stage, options, population).await?
             }
+            ("B8", _) => import::run(stage, options, &numbers).await?,
             ("B4", Some(subscribers)) => drain::run(stage, options, subscribers).await?,
             ("B5", Some(subscribers)) => reach::run(stage, options, &numbers, subscribers).await?,
             _ => return Err(format!("there is no row {id}").into()),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::servers::Result;
 
 /// Every row, in the order in which they run.
-pub const ROWS: [&str; 5] = ["B1", "B2", "B3", "B4", "B5"];
+pub const ROWS: [&str; 6] = ["B1", "B2", "B3", "B4", "B5", "B8"];
 
 /// Events per second in B5.
 const RATES: [u32; 4] = [10, 50, 200, 1_000];
 
 pub const USAGE: &str =
-    "bench [--quick] [--rows B1,B2,B3,B4,B5] [--rates 10,50,200,1000] [--even] [--note TEXT]
+    "bench [--quick] [--rows B1,B2,B3,B4,B5,B8] [--rates 10,50,200,1000] [--even] [--note TEXT]
 
   --quick   one short round on little data: a smoke run whose figures mean nothing
   --rows    only these rows

@@ -28,10 +28,14 @@ impl Numbers {
 
 /// `POST /contacts` of the contact with this number, with everything that a contact can have.
 pub fn create_contact(api_key: &str, number: u64, into: &mut Vec<u8>) {
-    let body = format!(
+    post("/api/v1/connection/contacts", api_key, &contact(number), into);
+}
+
+/// The contact with this number, as JSON.
+pub fn contact(number: u64) -> String {
+    format!(
         "{{{NAME}{number}\",\"email\":\"c{number}@example.com\",\"phone\":\"+49{number}\",\"company\":\"ACME Corp\"}}"
-    );
-    post("/api/v1/connection/contacts", api_key, &body, into);
+    )
 }
 
 /// `POST` of a JSON body.

@@ -38,6 +38,7 @@ fn line(text: &mut String, row: &Row) {
         "B2" => "gets/s",
         "B3" => "pages/s",
         "B4" => "deliveries/s",
+        "B8" => "imported/s",
         _ => "p50 ms at 50/s",
     };
     let digits = if row.unit == "per_second" { 0 } else { 2 };

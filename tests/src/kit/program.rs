@@ -109,6 +109,12 @@ impl Program {
         }
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().and_then(Process::pid).unwrap()
+    }
+
     /// Everything it has written, to standard output and standard error.
     #[must_use]
     pub fn log(&self) -> String {

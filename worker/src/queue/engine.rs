@@ -32,7 +32,7 @@ impl Knock {
         self.0.notify_one();
     }
 
-    async fn heard(&self) {
+    pub(crate) async fn heard(&self) {
         self.0.notified().await;
     }
 }
@@ -108,7 +108,11 @@ impl Engine {
     }
 }
 
-async fn wait(most: Duration, something: impl Future<Output = ()>, stop: &CancellationToken) {
+pub(crate) async fn wait(
+    most: Duration,
+    something: impl Future<Output = ()>,
+    stop: &CancellationToken,
+) {
     tokio::select! {
         () = stop.cancelled() => {}
         _ = tokio::time::timeout(most, something) => {}

@@ -12,8 +12,8 @@ use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
 pub use claim::{claim, lease};
-pub(crate) use engine::Pause;
 pub use engine::{Engine, Knock};
+pub(crate) use engine::{Pause, wait};
 pub use slots::{Caps, Slot, Slots};
 
 /// A delivery that this worker holds until its lease ends.

@@ -313,7 +313,7 @@ pub async fn redeem(
 
 /// Each move in a tenant is kept in its audit log.
 fn moved(tx: &mut TenantTx, id: QrSessionId, to: Status) -> Result<()> {
-    changes::logged(tx, (RECORD, id.0), to.as_str(), &json!({"status": to.as_str()}))
+    Ok(changes::logged(tx, (RECORD, id.0), to.as_str(), &json!({"status": to.as_str()}))?)
 }
 
 /// RFC 7636 §4.6, S256. A verifier without a challenge is refused too, or the challenge could be stripped (RFC 9700

@@ -270,12 +270,12 @@ async fn end(tx: &mut TenantTx, user: UserId, id: SessionId, reason: &str) -> Re
 
 fn created(tx: &mut TenantTx, session: &store::Live) -> Result<()> {
     let after = json!({"userId": session.user_id, "createdVia": session.created_via});
-    changes::logged(tx, ("session", session.id.0), "created", &after)
+    Ok(changes::logged(tx, ("session", session.id.0), "created", &after)?)
 }
 
 fn revoked(tx: &mut TenantTx, user: UserId, id: SessionId, reason: &str) -> Result<()> {
     let after = json!({"userId": user, "revokedReason": reason});
-    changes::logged(tx, ("session", id.0), "revoked", &after)
+    Ok(changes::logged(tx, ("session", id.0), "revoked", &after)?)
 }
 
 async fn answer_was_lost(

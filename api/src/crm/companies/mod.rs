@@ -7,6 +7,7 @@ mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use shared::contacts::company;
 use shared::event::EventType;
 use shared::id::{CompanyId, TenantId};
 use shared::{TenantTx, clock};
@@ -211,7 +212,7 @@ pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
 /// # Errors
 /// The database's.
 pub async fn names(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Vec<(CompanyId, String)>> {
-    Ok(store::names(tx, ids).await?)
+    Ok(company::known(tx, ids).await?)
 }
 
 /// Merges a change into a company and announces `company.updated`, unless nothing changed. Contacts that carry its
@@ -258,7 +259,7 @@ pub async fn remove(tx: &mut TenantTx, id: CompanyId, seen: &IfMatch) -> Result<
     store::delete(tx, id).await?;
     contacts::leave_company(tx, id).await?;
     company.version += 1;
-    changes::deleted(tx, &company)
+    Ok(changes::deleted(tx, &company)?)
 }
 
 /// Brings a deleted company back and announces `company.created` with `restored: true`; one that was never gone is

@@ -72,22 +72,6 @@ pub(super) async fn lock(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Optio
     .await
 }
 
-/// `for share`, because a foreign key's own lock would let the company be deleted or renamed meanwhile.
-pub(super) async fn names(
-    tx: &mut TenantTx,
-    ids: &[CompanyId],
-) -> sqlx::Result<Vec<(CompanyId, String)>> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query!(
-        r#"select id as "id: CompanyId", name from companies
-           where id = any ($1) and deleted_at is null order by id for share"#,
-        &ids,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
-}
-
 pub(super) async fn update(tx: &mut TenantTx, company: &Company) -> sqlx::Result<()> {
     sqlx::query!(
         "update companies

@@ -2,18 +2,14 @@
 //! name follows it; any other text stays as it is.
 
 use shared::TenantTx;
+pub(super) use shared::contacts::company::join;
+use shared::contacts::company::{Known, NONE, NoSuchCompany};
 use shared::id::{CompanyId, ContactId};
 
-use super::{Contact, ContactPatch, store};
+use super::{ContactPatch, store};
 use crate::crm::companies;
 use crate::error::{Error, Result};
 use crate::http::fields::Change;
-
-/// What is wrong with an id that no company of the tenant has.
-const NONE: &str = "No such company";
-
-/// Companies by their names; each stays as it is until the transaction ends.
-pub(super) type Known = Vec<(CompanyId, String)>;
 
 /// Those of the companies that are there.
 pub(super) async fn known(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Known> {
@@ -37,22 +33,9 @@ pub(super) async fn before_change(
     known(tx, &ids).await
 }
 
-/// Checks the company of a contact that is new or was `before`, and lets the text follow it.
-pub(super) fn join(known: &Known, before: Option<&Contact>, after: &mut Contact) -> Result<()> {
-    let name = |id| known.iter().find(|(known, _)| *known == id).map(|(_, name)| name);
-    let Some(id) = after.company_id else { return Ok(()) };
-    let moved = before.is_none_or(|before| before.company_id != Some(id));
-    let Some(current) = name(id) else {
-        return if moved { Err(Error::field("companyId", NONE)) } else { Ok(()) };
-    };
-    let followed = before.is_some_and(|before| {
-        before.company == after.company
-            && before.company.as_ref() == before.company_id.and_then(name)
-    });
-    if after.company.is_none() || followed {
-        after.company = Some(current.clone());
-    }
-    Ok(())
+/// The answer to a company that is not there.
+pub(super) fn none(_: NoSuchCompany) -> Error {
+    Error::field("companyId", NONE)
 }
 
 /// Contacts that carry a company's former name carry the new one. They change and do not announce it: a company

@@ -1,9 +1,10 @@
 //! What requests say of contacts.
 
+use shared::contacts::ContactPatch;
 use shared::id::CompanyId;
 use utoipa::ToSchema;
 
-use crate::http::fields::{Change, Fields, Input};
+use crate::http::fields::{Fields, Input};
 use crate::http::rules;
 
 /// What a contact is created from.
@@ -24,30 +25,6 @@ pub struct NewContact {
     pub company_id: Option<CompanyId>,
     /// What another system calls it, 1 to 100 characters; no two contacts of the tenant share it.
     pub external_id: Option<String>,
-}
-
-/// What changes in a contact: absent fields stay, `null` clears.
-#[derive(Clone, Debug, Default, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(example = json!({"email": "john@example.org", "phone": null}))]
-pub struct ContactPatch {
-    /// Replaces the name.
-    pub name: Option<String>,
-    /// Changes the e-mail address.
-    #[schema(value_type = Option<String>)]
-    pub email: Change<String>,
-    /// Changes the telephone number.
-    #[schema(value_type = Option<String>)]
-    pub phone: Change<String>,
-    /// Changes the company.
-    #[schema(value_type = Option<String>)]
-    pub company: Change<String>,
-    /// Changes its company; a text that was the former one's name becomes the new one's.
-    #[schema(value_type = Option<Uuid>)]
-    pub company_id: Change<CompanyId>,
-    /// Changes what another system calls it.
-    #[schema(value_type = Option<String>)]
-    pub external_id: Change<String>,
 }
 
 impl Input for NewContact {

@@ -4,89 +4,38 @@
 
 mod company;
 mod http;
+pub mod import;
 mod input;
 mod store;
 mod unique;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
-use shared::event::EventType;
-use shared::id::{CompanyId, ContactId, TenantId};
+use chrono::TimeDelta;
+use shared::TenantTx;
+use shared::contacts::e164;
+pub use shared::contacts::{Contact, ContactPatch};
+use shared::id::ContactId;
 use shared::scope::Scope;
-use shared::{TenantTx, clock};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::companies;
-use crate::changes::{self, Events, Tracked};
+use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
-use crate::http::{IfMatch, Listed, Representation, Resource, rules};
+use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use company::{leave_company, rename_company};
 pub use http::routes;
-pub use input::{ContactPatch, NewContact};
+pub use input::NewContact;
 
 /// How long a deleted contact can be restored.
 const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
-/// A person or organisation that the tenant knows.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
-#[serde(rename_all = "camelCase")]
-#[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890",
-    "phoneE164": "+1234567890", "company": "ACME Corp"}))]
-pub struct Contact {
-    /// Its id.
-    #[schema(value_type = Uuid)]
-    pub id: ContactId,
-    /// Whose it is.
-    #[schema(value_type = Uuid)]
-    pub tenant_id: TenantId,
-    /// 1 to 100 characters.
-    pub name: String,
-    /// As it was given.
-    pub email: Option<String>,
-    /// As it was given.
-    pub phone: Option<String>,
-    /// The phone in E.164 form, when it names its country.
-    #[serde(rename = "phoneE164")]
-    pub phone_e164: Option<String>,
-    /// The name of its company: any text, or that of `companyId`.
-    pub company: Option<String>,
-    /// Its company.
-    #[schema(value_type = Option<Uuid>)]
-    pub company_id: Option<CompanyId>,
-    /// What another system calls it; no two contacts of the tenant share it.
-    pub external_id: Option<String>,
-    /// Counts the changes, from 1.
-    pub version: i32,
-    /// When it was created.
-    #[serde(serialize_with = "clock::serialize")]
-    pub created_at: DateTime<Utc>,
-    /// When it last changed.
-    #[serde(serialize_with = "clock::serialize")]
-    pub updated_at: DateTime<Utc>,
-}
-
 impl Representation for Contact {
     fn version(&self) -> Option<i32> {
         Some(self.version)
-    }
-}
-
-impl Tracked for Contact {
-    const TYPE: &'static str = "contact";
-    const EVENTS: Option<Events> = Some(Events {
-        created: EventType::ContactCreated,
-        updated: EventType::ContactUpdated,
-        deleted: EventType::ContactDeleted,
-    });
-
-    fn id(&self) -> Uuid {
-        self.id.0
     }
 }
 
@@ -135,7 +84,7 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
     let mut contact = Contact {
         id: ContactId::fresh(now),
         tenant_id: tx.tenant(),
-        phone_e164: new.phone.as_deref().and_then(rules::e164),
+        phone_e164: new.phone.as_deref().and_then(e164),
         name: new.name,
         email: new.email,
         phone: new.phone,
@@ -147,7 +96,7 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
         updated_at: now,
     };
     let companies = company::known(tx, contact.company_id.as_slice()).await?;
-    company::join(&companies, None, &mut contact)?;
+    company::join(&companies, None, &mut contact).map_err(company::none)?;
     store::insert(tx, &contact).await.map_err(unique::translate(&contact))?;
     changes::created(tx, &contact)?;
     Ok(contact)
@@ -182,23 +131,9 @@ pub async fn update(
     let companies = company::before_change(tx, id, &patch).await?;
     let before = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
     seen.check(before.version)?;
-    let mut after = before.clone();
-    if let Some(name) = patch.name {
-        after.name = name;
-    }
-    patch.email.apply(&mut after.email);
-    patch.phone.apply(&mut after.phone);
-    patch.company.apply(&mut after.company);
-    patch.company_id.apply(&mut after.company_id);
-    patch.external_id.apply(&mut after.external_id);
-    company::join(&companies, Some(&before), &mut after)?;
-    after.phone_e164 = after.phone.as_deref().and_then(rules::e164);
-    if after == before {
+    let Some(after) = before.changed(patch, &companies, tx.now()).map_err(company::none)? else {
         return Ok(before);
-    }
-    after.version += 1;
-    // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
-    after.updated_at = tx.now().max(before.updated_at);
+    };
     store::update(tx, &after).await.map_err(unique::translate(&after))?;
     changes::updated(tx, &before, &after)?;
     Ok(after)
@@ -213,7 +148,7 @@ pub async fn remove(tx: &mut TenantTx, id: ContactId, seen: &IfMatch) -> Result<
     seen.check(contact.version)?;
     store::delete(tx, id).await?;
     contact.version += 1;
-    changes::deleted(tx, &contact)
+    Ok(changes::deleted(tx, &contact)?)
 }
 
 /// Brings a deleted contact back and announces `contact.created` with `restored: true`; one that was never gone

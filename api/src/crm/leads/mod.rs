@@ -350,7 +350,7 @@ pub async fn remove(tx: &mut TenantTx, id: LeadId, seen: &IfMatch) -> Result<()>
     seen.check(lead.version)?;
     store::delete(tx, id).await?;
     lead.version += 1;
-    changes::deleted(tx, &lead)
+    Ok(changes::deleted(tx, &lead)?)
 }
 
 /// Brings a deleted lead back and announces `lead.created` with `restored: true`; one that was never gone is left as

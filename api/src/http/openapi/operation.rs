@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::parameters;
 use super::responses;
 use super::schemas::Schemas;
+use crate::http::doc::Streamed;
 use crate::http::routes::{Access, Route};
 
 /// What the document says of a route.
@@ -29,10 +30,21 @@ pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Value {
         }
         operation["requestBody"] = request;
     }
+    if !doc.streams.is_empty() {
+        operation["requestBody"] = json!({"required": true, "content": streamed(doc.streams)});
+    }
     if route.deprecation.is_some() {
         operation["deprecated"] = json!(true);
     }
     operation
+}
+
+fn streamed(forms: &[Streamed]) -> Map<String, Value> {
+    let form = |form: &Streamed| {
+        let (schema, example) = (form.shown)();
+        (form.media_type.to_owned(), json!({"schema": schema, "example": example}))
+    };
+    forms.iter().map(form).collect()
 }
 
 fn needs(access: Access) -> String {

@@ -10,11 +10,15 @@ use crate::http::answer::Pagination;
 use crate::http::doc::{Outcome, SchemaOf};
 use crate::http::routes::{Access, Route};
 
+/// What a stream of events looks like.
+const EVENTS: &str = "event: status\ndata: {\"status\":\"pending\"}\n\n";
+
 /// All of them by status.
 pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
     let mut all = Map::new();
-    let (status, success) = success(route, schemas);
-    all.insert(status.to_owned(), success);
+    for (status, what, own) in successes(&route.doc.outcome) {
+        all.insert((*status).to_owned(), success(route, (what, own), schemas));
+    }
     if route.method == Method::GET && shown(&route.doc.outcome).is_some() {
         let what = "Nothing has changed since `If-None-Match`";
         all.insert(
@@ -37,7 +41,7 @@ pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
 fn refusals(route: &Route) -> impl Iterator<Item = u16> + '_ {
     let doc = &route.doc;
     let (called, once) = (route.access != Access::Public, once(route));
-    let body = doc.body.is_some() || doc.streams;
+    let body = doc.body.is_some() || !doc.streams.is_empty();
     let statuses = [
         (400, true),
         (401, called),
@@ -65,20 +69,31 @@ fn shown(outcome: &Outcome) -> Option<SchemaOf> {
         Outcome::Data(schema)
         | Outcome::Created(schema)
         | Outcome::Accepted(schema)
+        | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::NoContent | Outcome::Events => None,
+        Outcome::File(..) | Outcome::NoContent | Outcome::Events => None,
     }
 }
 
-fn success(route: &Route, schemas: &mut Schemas) -> (&'static str, Value) {
-    let (status, what, own): (_, _, &[&str]) = match route.doc.outcome {
-        Outcome::Data(_) => ("200", "The record", &["ETag"]),
-        Outcome::Created(_) => ("201", "The new record", &["ETag", "Location"]),
-        Outcome::Accepted(_) => ("202", "Begun", &["ETag", "Location"]),
-        Outcome::Page(_) => ("200", "A page of records", &["ETag", "Link"]),
-        Outcome::NoContent => ("204", "Done", &[]),
-        Outcome::Events => ("200", "Server-sent events", &[]),
-    };
+/// Status, meaning and own headers of an answer.
+type Success = (&'static str, &'static str, &'static [&'static str]);
+
+fn successes(outcome: &Outcome) -> &'static [Success] {
+    match outcome {
+        Outcome::Data(_) => &[("200", "The record", &["ETag"])],
+        Outcome::Created(_) => &[("201", "The new record", &["ETag", "Location"])],
+        Outcome::Accepted(_) => &[("202", "Begun", &["ETag", "Location"])],
+        Outcome::AtOnceOrAccepted(_) => {
+            &[("200", "Done", &["ETag"]), ("202", "Begun", &["ETag", "Location"])]
+        }
+        Outcome::Page(_) => &[("200", "A page of records", &["ETag", "Link"])],
+        Outcome::File(..) => &[("200", "The file", &[])],
+        Outcome::NoContent => &[("204", "Done", &[])],
+        Outcome::Events => &[("200", "Server-sent events", &[])],
+    }
+}
+
+fn success(route: &Route, (what, own): (&str, &[&'static str]), schemas: &mut Schemas) -> Value {
     let mut names = own.to_vec();
     if once(route) {
         names.push("Idempotency-Replayed");
@@ -91,14 +106,15 @@ fn success(route: &Route, schemas: &mut Schemas) -> (&'static str, Value) {
         ((*name).to_owned(), json!({"description": what, "schema": {"type": "string"}}))
     }));
     let mut response = json!({"description": what, "headers": headers});
+    let text = |example: &str| json!({"schema": {"type": "string"}, "example": example});
     if let Some(record) = shown(&route.doc.outcome) {
         response["content"] = json!({"application/json": enveloped(route, record, schemas)});
     } else if let Outcome::Events = route.doc.outcome {
-        let example = "event: status\ndata: {\"status\":\"pending\"}\n\n";
-        response["content"] =
-            json!({"text/event-stream": {"schema": {"type": "string"}, "example": example}});
+        response["content"] = json!({"text/event-stream": text(EVENTS)});
+    } else if let Outcome::File(kind, example) = route.doc.outcome {
+        response["content"] = json!({ kind: text(example) });
     }
-    (status, response)
+    response
 }
 
 fn enveloped(route: &Route, record: SchemaOf, schemas: &mut Schemas) -> Value {

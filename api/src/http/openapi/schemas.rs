@@ -97,10 +97,17 @@ impl Schemas {
     }
 }
 
-/// All members of an answer are always there.
+/// Marks the members that an answer may leave out.
+const MAY_BE_ABSENT: &str = "x-may-be-absent";
+
+/// All members of an answer are always there, but for those that are marked.
 fn require_all(schema: &mut Value) {
-    if let Some(members) = schema["properties"].as_object() {
-        schema["required"] = members.keys().cloned().collect();
+    if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        let absent = |member: &mut Value| member.as_object_mut()?.remove(MAY_BE_ABSENT);
+        let always = members.iter_mut().filter_map(|(name, member)| {
+            absent(member).is_none().then(|| Value::String(name.clone()))
+        });
+        schema["required"] = always.collect();
     }
     for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
         require_all(part);

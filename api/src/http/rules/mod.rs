@@ -18,13 +18,14 @@ use super::json::Value;
 
 pub use nested::{list, record};
 pub use number::{decimal, integer};
-pub use reach::{e164, email, phone, url};
+pub use reach::{email, phone, url};
 pub use rule::{Rule, rule};
+pub use shared::contacts::e164;
 
-/// A character that is no control character stands between others of its kind, as [`line`] has it.
+/// A character that is no control character stands between others of its kind, as `line` has it.
 const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
-/// The same with tabs and line ends, as [`text`] has it.
+/// The same with tabs and line ends, as `text` has it.
 const TEXT: &str = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
 
 /// Any string that PostgreSQL can hold: without NUL characters.

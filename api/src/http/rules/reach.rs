@@ -52,13 +52,6 @@ pub fn phone() -> impl Rule<String> {
     })
 }
 
-/// The E.164 form of a number that [`phone`] accepted, when it names its country with `+`.
-#[must_use]
-pub fn e164(phone: &str) -> Option<String> {
-    let rest = phone.strip_prefix('+')?;
-    Some(std::iter::once('+').chain(rest.chars().filter(char::is_ascii_digit)).collect())
-}
-
 /// The address of a web page: `http` or `https` with a host, kept as it was typed (requirement CO-8); not
 /// `example.com` without its scheme.
 pub fn url() -> impl Rule<String> {

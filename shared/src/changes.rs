@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::TenantTx;
-use shared::audit::Entry;
-use shared::event::EventType;
-use shared::id;
+use sqlx::Result;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::audit::Entry;
+use crate::db::TenantTx;
+use crate::event::EventType;
+use crate::id;
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
@@ -56,7 +56,7 @@ struct Restored<'a, T: Serialize> {
 /// A new record.
 ///
 /// # Errors
-/// [`Error::Internal`] when it does not serialise.
+/// [`sqlx::Error::Encode`] when it does not serialise.
 pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     let announced = T::EVENTS.map(|events| tx.emit(events.created, record)).transpose()?;
     keep(tx, announced.map(|id| id.0), record, "created", None, Some(json(record)?));
@@ -137,7 +137,7 @@ type Members = BTreeMap<String, Box<RawValue>>;
 /// The members that differ, as they were and as they are, in the form that readers see.
 fn differences<T: Serialize>(before: &T, after: &T) -> Result<(Members, Members)> {
     let members = |record: &T| -> Result<Members> {
-        serde_json::from_str(&json(record)?).map_err(|error| Error::Internal(error.into()))
+        serde_json::from_str(&json(record)?).map_err(|error| sqlx::Error::Encode(error.into()))
     };
     let (mut previous, mut current) = (members(before)?, members(after)?);
     let changed: Vec<String> = current
@@ -152,5 +152,5 @@ fn differences<T: Serialize>(before: &T, after: &T) -> Result<(Members, Members)
 }
 
 fn json(record: &impl Serialize) -> Result<String> {
-    serde_json::to_string(record).map_err(|error| Error::Internal(error.into()))
+    serde_json::to_string(record).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -1,0 +1,272 @@
+//! Imports of contacts. A small one is carried out by the request that brings it; of a large one the api keeps the
+//! rows and the worker applies them, batch by batch. Both do it by [`apply`], and both undo by [`undo`].
+
+pub mod apply;
+mod batch;
+pub mod rows;
+pub mod run;
+pub mod store;
+pub mod undo;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
+
+use crate::changes::Tracked;
+use crate::clock;
+use crate::id::{ImportId, TenantId};
+
+/// Rows that are applied together.
+pub const BATCH: usize = 500;
+/// The most rows that are applied while the caller waits.
+pub const INLINE: usize = 1_000;
+/// The most rows of an import.
+pub const MOST: usize = 100_000;
+/// The most rows of an import that is one transaction.
+pub const MOST_AT_ONCE: usize = 10_000;
+/// How long a finished import can be undone.
+pub const UNDOABLE: TimeDelta = TimeDelta::hours(24);
+
+macro_rules! words {
+    ($(#[$what:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$what])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+        #[sqlx(type_name = "text")]
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $text)] #[sqlx(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name on the wire and in the database.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        // By hand: the derived one does not see the names that come out of a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let names = Self::ALL.iter().map(|one| one.as_str());
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                concat!("Import", stringify!($name)).into()
+            }
+        }
+    };
+}
+
+words! {
+    /// What is done with rows of contacts that are there already.
+    Mode {
+        /// Every row is a new contact.
+        Create = "create",
+        /// A row changes the contact that it matches, or is a new one.
+        Upsert = "upsert",
+        /// A row that matches a contact is passed over.
+        Skip = "skip",
+    }
+}
+
+words! {
+    /// What a row and a contact have in common when they match.
+    MatchBy {
+        /// The e-mail address, in any case.
+        Email = "email",
+        /// The external id.
+        ExternalId = "externalId",
+    }
+}
+
+words! {
+    /// How far an import is.
+    Status {
+        /// Its rows are arriving.
+        Uploading = "uploading",
+        /// It waits for a worker.
+        Queued = "queued",
+        /// A worker has begun.
+        Running = "running",
+        /// Every row has its outcome.
+        Completed = "completed",
+        /// It was ended; see `error`.
+        Failed = "failed",
+        /// It is being taken back.
+        Undoing = "undoing",
+        /// It has been taken back.
+        Undone = "undone",
+    }
+}
+
+words! {
+    /// What became of a row.
+    Outcome {
+        /// A new contact.
+        Created = "created",
+        /// A changed contact.
+        Updated = "updated",
+        /// Nothing to do.
+        Skipped = "skipped",
+        /// It was not taken.
+        Failed = "failed",
+    }
+}
+
+/// An import of contacts.
+#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "completed", "mode": "create", "atomic": false, "events": true, "dryRun": false,
+    "total": 2, "processed": 2, "created": 1, "updated": 0, "skipped": 0, "failed": 1, "undone": 0, "kept": 0,
+    "errors": [{"row": 2, "line": 3, "code": "VALIDATION_ERROR", "details": {"email": "Invalid email format"},
+        "input": {"name": "Ada", "email": "ada"}}]}))]
+pub struct Import {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: ImportId,
+    /// Whose it is.
+    #[schema(value_type = Uuid)]
+    pub tenant_id: TenantId,
+    /// How far it is.
+    pub status: Status,
+    /// What is done with rows of contacts that are there already.
+    pub mode: Mode,
+    /// What a row and a contact have in common when they match; none when every row is new.
+    pub match_by: Option<MatchBy>,
+    /// Whether all rows are taken or none.
+    pub atomic: bool,
+    /// Whether webhooks hear of it.
+    pub events: bool,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+    /// Rows of the file.
+    pub total: i32,
+    /// Rows that have an outcome.
+    pub processed: i32,
+    /// Rows that made a contact.
+    pub created: i32,
+    /// Rows that changed one.
+    pub updated: i32,
+    /// Rows that changed nothing.
+    pub skipped: i32,
+    /// Rows that were not taken.
+    pub failed: i32,
+    /// Contacts that an undo has put back.
+    pub undone: i32,
+    /// Contacts that an undo has left alone, because they have changed since or could not be put back.
+    pub kept: i32,
+    /// Why it failed as a whole.
+    pub error: Option<String>,
+    /// The first 100 rows that were not taken; lists leave them out.
+    #[sqlx(skip)]
+    #[schema(extensions(("x-may-be-absent" = json!(true))))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<RowError>>,
+    /// When it was begun.
+    #[serde(serialize_with = "clock::serialize")]
+    pub created_at: DateTime<Utc>,
+    /// When it last moved on.
+    #[serde(serialize_with = "clock::serialize")]
+    pub updated_at: DateTime<Utc>,
+    /// When its first row was applied.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When its last row was applied.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Until when it can be undone.
+    #[sqlx(skip)]
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub undoable_until: Option<DateTime<Utc>>,
+    /// Counts the changes of its state, from 1.
+    pub version: i32,
+}
+
+/// A row that was not taken.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowError {
+    /// Its place in the file, from 1.
+    pub row: i32,
+    /// The line of the file that it begins on, from 1, where the format has lines.
+    pub line: Option<i32>,
+    /// As for whole requests.
+    pub code: String,
+    /// By field.
+    pub details: BTreeMap<String, String>,
+    /// As it was sent.
+    #[schema(value_type = Object)]
+    pub input: Option<Box<RawValue>>,
+}
+
+/// Why a row was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// As for whole requests.
+    pub code: &'static str,
+    /// By field.
+    pub details: BTreeMap<String, String>,
+}
+
+impl Fault {
+    /// One field that breaks its rule.
+    pub fn field(name: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { code: "VALIDATION_ERROR", details: BTreeMap::from([(name.into(), what.into())]) }
+    }
+}
+
+impl Tracked for Import {
+    const TYPE: &'static str = "import";
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
+
+impl Import {
+    /// Whether it is one transaction, of which nothing stays when it fails or is only tried.
+    #[must_use]
+    pub fn at_once(&self) -> bool {
+        self.atomic || self.dry_run
+    }
+
+    /// The same, with what follows from the rest.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        let ended = matches!(self.status, Status::Completed | Status::Failed);
+        let undoable = ended && !self.dry_run && self.created + self.updated > 0;
+        self.undoable_until = self.finished_at.filter(|_| undoable).map(|end| end + UNDOABLE);
+        self
+    }
+
+    /// Counts what became of rows.
+    pub fn count(&mut self, done: &[apply::Done]) {
+        for done in done {
+            self.processed += 1;
+            *match done.outcome {
+                Outcome::Created => &mut self.created,
+                Outcome::Updated => &mut self.updated,
+                Outcome::Skipped => &mut self.skipped,
+                Outcome::Failed => &mut self.failed,
+            } += 1;
+        }
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, status: Status, now: DateTime<Utc>) {
+        self.status = status;
+        self.finished_at = Some(now);
+    }
+}

@@ -1,0 +1,71 @@
+//! Takes an import back: contacts that it made are deleted, those that it changed become what they were. What
+//! somebody has changed since is left alone, and so is what cannot be put back without breaking a rule.
+
+use uuid::Uuid;
+
+use super::batch::{Batch, Wanted};
+use super::{BATCH, Import, rows};
+use crate::changes;
+use crate::contacts::{Contact, store};
+use crate::db::TenantTx;
+
+/// Puts back the next contacts of the import and counts them there; says whether there may be more.
+///
+/// # Errors
+/// The database's.
+pub async fn undo(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
+    store::take_turns(tx).await?;
+    let applied = rows::applied(tx, import.id, Uuid::nil()).await?;
+    let ids: Vec<Uuid> = applied.iter().map(|applied| applied.contact.0).collect();
+    let former = || applied.iter().filter_map(|applied| applied.before.as_ref()).map(|b| &b.0);
+    let wanted = Wanted {
+        contacts: store::companies_of(tx, &ids).await?,
+        companies: former().filter_map(|before| before.company_id).collect(),
+        emails: former().filter_map(|before| before.email.clone()).collect(),
+        external_ids: former().filter_map(|before| before.external_id.clone()).collect(),
+    };
+    let mut batch = Batch::begin(tx, wanted).await?;
+    for applied in &applied {
+        let place = batch.slots.iter().position(|slot| slot.after.id == applied.contact);
+        let place = place.filter(|place| {
+            applied.unbroken && batch.slots[*place].after.version == applied.version
+        });
+        let undone = match (place, &applied.before) {
+            (None, _) => false,
+            (Some(place), None) => {
+                let slot = &mut batch.slots[place];
+                slot.gone = true;
+                slot.after.version += 1;
+                changes::deleted(tx, &slot.after)?;
+                true
+            }
+            (Some(place), Some(before)) => restore(tx, &mut batch, place, &before.0)?,
+        };
+        *if undone { &mut import.undone } else { &mut import.kept } += 1;
+    }
+    batch.write(tx).await?;
+    rows::settle(tx, import.id, &ids).await?;
+    Ok(ids.len() == BATCH)
+}
+
+fn restore(
+    tx: &mut TenantTx,
+    batch: &mut Batch,
+    place: usize,
+    before: &Contact,
+) -> sqlx::Result<bool> {
+    let current = batch.slots[place].after.clone();
+    let known = |id| batch.companies.iter().any(|(known, _)| *known == id);
+    let after = Contact {
+        company_id: before.company_id.filter(|id| known(*id)),
+        version: current.version + 1,
+        updated_at: tx.now().max(current.updated_at),
+        ..before.clone()
+    };
+    if batch.conflict(Some(place), &after).is_some() {
+        return Ok(false);
+    }
+    changes::updated(tx, &current, &after)?;
+    batch.slots[place].after = after;
+    Ok(true)
+}

@@ -1,0 +1,92 @@
+//! Taking an import back, and sending again what failed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use tests::kit::{CONTACTS, TestApp};
+
+use super::{at, counts, csv, import, named, people, total};
+use crate::contacts::at as contact_at;
+
+#[tokio::test]
+async fn an_undone_import_leaves_the_contacts_as_they_were_but_for_what_changed_since() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let old = json!({"name": "Old", "email": "old@example.com", "company": "Before"});
+    let old = acme.post(CONTACTS, old).await.created();
+    let rows = json!([
+        {"name": "New", "email": "new@example.com"},
+        {"name": "Touched", "email": "touched@example.com"},
+        {"email": "old@example.com", "company": "After"},
+        {"email": "OLD@example.com", "company": "Later"},
+    ]);
+    let done = import(&acme, "?mode=upsert", rows).await.ok();
+    assert_eq!(counts(&done), [2, 2, 0, 0]);
+    let touched = named(&acme, "Touched").await;
+    acme.put(&contact_at(&touched), json!({"name": "Mine"})).await.ok();
+
+    let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
+    assert_eq!(
+        (&undone["status"], &undone["undone"], &undone["kept"]),
+        (&json!("undone"), &json!(2), &json!(1))
+    );
+    let after = acme.get(&contact_at(&old)).await.ok();
+    assert_eq!((&after["company"], &after["version"]), (&json!("Before"), &json!(4)));
+    assert_eq!(total(&acme).await, 2);
+    named(&acme, "Mine").await;
+    let events = app.announced().await;
+    assert_eq!(events.iter().filter(|event| *event == "contact.deleted").count(), 1);
+
+    let again = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
+    assert_eq!(again["undone"], 2, "asking again changes nothing");
+    assert_eq!(app.announced().await, events);
+}
+
+#[tokio::test]
+async fn what_was_taken_by_another_since_is_not_put_back() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.post(CONTACTS, json!({"name": "Ada", "email": "a@example.com", "externalId": "1"}))
+        .await
+        .created();
+    let rows = json!([{"email": "a@example.com", "externalId": "2"}]);
+    let done = import(&acme, "?mode=upsert", rows).await.ok();
+    acme.post(CONTACTS, json!({"name": "Bob", "externalId": "1"})).await.created();
+    let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
+    assert_eq!((&undone["undone"], &undone["kept"]), (&json!(0), &json!(1)));
+    assert_eq!(named(&acme, "Ada").await["externalId"], "2");
+}
+
+#[tokio::test]
+async fn an_import_can_be_undone_for_a_day_and_only_if_it_did_something() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let done = import(&acme, "", people(1)).await.ok();
+    let time = |name: &str| done[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert_eq!(time("undoableUntil") - time("finishedAt"), TimeDelta::hours(24));
+    app.advance(TimeDelta::hours(24) + TimeDelta::seconds(1));
+    acme.post(&format!("{}/undo", at(&done)), json!({})).await.problem(409, "CONFLICT");
+    let nothing = import(&acme, "", json!([{"name": 5}])).await.ok();
+    assert_eq!(nothing["undoableUntil"], json!(null));
+    acme.post(&format!("{}/undo", at(&nothing)), json!({})).await.problem(409, "CONFLICT");
+    assert_eq!(total(&acme).await, 1);
+}
+
+#[tokio::test]
+async fn the_failed_rows_come_back_as_a_file_that_can_be_mended_and_sent_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let file = "name,email,company\nAda,ada@example.com,\n\"Bob \"\"B\"\"\",nowhere,\"A, B\"\nEve,nobody,\n";
+    let done = csv(&acme, "", file).await.ok();
+    let answer = acme.get(&format!("{}/errors.csv", at(&done))).await;
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
+    let text = answer.body.as_str().unwrap().to_owned();
+    assert_eq!(
+        text,
+        "name,email,company,_row,_line,_errors\r\n\
+         \"Bob \"\"B\"\"\",nowhere,\"A, B\",2,3,email: Invalid email format\r\n\
+         Eve,nobody,,3,4,email: Invalid email format\r\n"
+    );
+    let mended = text.replace("nowhere", "bob@example.com").replace("nobody", "eve@example.com");
+    assert_eq!(counts(&csv(&acme, "", &mended).await.ok()), [2, 0, 0, 0]);
+    assert_eq!(named(&acme, "Bob \"B\"").await["company"], "A, B");
+}

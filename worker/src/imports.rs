@@ -1,0 +1,203 @@
+//! Carries out the imports that are too large for a request, one batch at a time, each in a transaction of its own
+//! that also writes down what became of its rows: whatever dies when, no row is lost or applied twice. The import's
+//! row is locked meanwhile, so that two workers never do the same batch; imports take turns by `due_at`.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::audit::Actor;
+use shared::db::{Origin, fault};
+use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
+use shared::import::run::{By, step};
+use shared::import::{Import, Status, rows, store};
+use shared::{Db, TenantTx};
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Knock, Pause, wait};
+
+/// Looks without being asked.
+const IDLE: Duration = Duration::from_secs(1);
+/// Tries of one batch; after the last the import has failed.
+const TRIES: i32 = 8;
+/// An upload that has not moved for so long is over.
+const ABANDONED: TimeDelta = TimeDelta::hours(1);
+/// Imports and their failed rows are kept for so long.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
+/// An import that is due.
+struct Claim {
+    tenant: TenantId,
+    id: ImportId,
+    claims: i32,
+    origin: Origin,
+}
+
+/// Works on whatever is due until `stop`; the batch under way is finished.
+pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
+    let mut pause = Pause::default();
+    while !stop.is_cancelled() {
+        match advance(&db).await {
+            Ok(true) => pause.reset(),
+            Ok(false) => {
+                pause.reset();
+                wait(IDLE, knock.heard(), &stop).await;
+            }
+            Err(error) => pause.after(&error, "importing", &stop).await,
+        }
+    }
+}
+
+/// Does the next batch of the import that has waited longest; says whether there was one.
+///
+/// # Errors
+/// The database is away. Trouble with the batch itself is written down with its import.
+pub async fn advance(db: &Db) -> sqlx::Result<bool> {
+    let Some(claim) = claim(db).await? else { return Ok(false) };
+    let (started, running) = (Instant::now(), metrics::gauge!("imports_running"));
+    running.increment(1.0);
+    let done = if claim.claims > TRIES { Ok(Moved::Given) } else { batch(db, &claim).await };
+    running.decrement(1.0);
+    metrics::histogram!("import_batch_seconds").record(started.elapsed());
+    match done {
+        Ok(Moved::On) => Ok(true),
+        Ok(Moved::Given) => {
+            end(db, &claim, "The worker gave up after 8 tries").await.map(|()| true)
+        }
+        Err(error) if is_weather(&error) => {
+            tracing::warn!(%error, import = %claim.id, "a batch of an import failed; trying again");
+            forgive(db, &claim).await.map(|()| true)
+        }
+        Err(error) => {
+            tracing::error!(%error, import = %claim.id, "an import failed");
+            end(db, &claim, "A fault of the service; nothing of the last batch was imported")
+                .await?;
+            Ok(true)
+        }
+    }
+}
+
+/// What became of a claim.
+enum Moved {
+    On,
+    Given,
+}
+
+/// Goes away with another try. A unique value can be taken between a look and a write.
+fn is_weather(error: &sqlx::Error) -> bool {
+    fault::is_transient(error)
+        || matches!(
+            fault::constraint(error),
+            Some("contacts_email_taken" | "contacts_external_id_taken")
+        )
+}
+
+/// Takes the import that has been due longest. Until its batch is written down it is not due again for a while,
+/// which grows with each try.
+async fn claim(db: &Db) -> sqlx::Result<Option<Claim>> {
+    let now = db.clock().now();
+    let mut tx = db.system().await?;
+    let row = sqlx::query!(
+        r#"update imports set claims = claims + 1, due_at = $1::timestamptz + least(60, 2 ^ claims) * interval '1 second'
+           where (tenant_id, id) = (
+               select tenant_id, id from imports where due_at <= $1 order by due_at limit 1 for update skip locked)
+           returning tenant_id as "tenant: TenantId", id as "id: ImportId", claims, actor_type, actor_id, request_id,
+                     traceparent, address"#,
+        now,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| Claim {
+        tenant: row.tenant,
+        id: row.id,
+        claims: row.claims,
+        origin: Origin {
+            request_id: row.request_id,
+            traceparent: row.traceparent,
+            actor: match (row.actor_type.as_str(), row.actor_id) {
+                ("api_key", Some(id)) => Actor::ApiKey(ApiKeyId(id)),
+                ("user", Some(id)) => Actor::User(UserId(id)),
+                _ => Actor::System,
+            },
+            address: row.address.and_then(|text| text.parse().ok()),
+        },
+    }))
+}
+
+async fn batch(db: &Db, claim: &Claim) -> sqlx::Result<Moved> {
+    let mut tx = db.tenant(claim.tenant, claim.origin.clone()).await?;
+    let moved = move_on(&mut tx, claim).await;
+    let before_and_after = tx.finish(moved).await?;
+    if let Some((before, after)) = before_and_after {
+        for (outcome, count) in [
+            ("created", after.created - before.created),
+            ("updated", after.updated - before.updated),
+            ("skipped", after.skipped - before.skipped),
+            ("failed", after.failed - before.failed),
+            ("undone", after.undone - before.undone),
+        ] {
+            let count = u64::try_from(count).unwrap_or_default();
+            metrics::counter!("import_rows_total", "outcome" => outcome).increment(count);
+        }
+    }
+    Ok(Moved::On)
+}
+
+/// The import before and after its next batch; none when another worker has it or it is over.
+async fn move_on(tx: &mut TenantTx, claim: &Claim) -> sqlx::Result<Option<(Import, Import)>> {
+    let Some(before) = store::take(tx, claim.id).await? else { return Ok(None) };
+    if !matches!(before.status, Status::Queued | Status::Running | Status::Undoing) {
+        return Ok(None);
+    }
+    let mut after = before.clone();
+    step(tx, &mut after, By::Worker).await?;
+    store::save(tx, &mut after).await?;
+    Ok(Some((before, after)))
+}
+
+/// The try does not count: it was not the import's fault.
+async fn forgive(db: &Db, claim: &Claim) -> sqlx::Result<()> {
+    let mut tx = db.tenant(claim.tenant, claim.origin.clone()).await?;
+    let forgiven = sqlx::query!(
+        "update imports set claims = least(claims, 5) - 1 where id = $1 and claims > 0",
+        claim.id.0
+    )
+    .execute(tx.conn())
+    .await;
+    tx.finish(forgiven).await.map(|_| ())
+}
+
+/// Ends an import that cannot go on. What its earlier batches did stays, and can be undone.
+async fn end(db: &Db, claim: &Claim, why: &str) -> sqlx::Result<()> {
+    let mut tx = db.tenant(claim.tenant, claim.origin.clone()).await?;
+    let ended = async {
+        let Some(mut import) = store::take(&mut tx, claim.id).await? else { return Ok(()) };
+        import.error = Some(why.to_owned());
+        import.end(Status::Failed, tx.now());
+        rows::give_up(&mut tx, import.id).await?;
+        store::save(&mut tx, &mut import).await
+    }
+    .await;
+    tx.finish(ended).await
+}
+
+/// Removes an upload that was broken off, or an import that has been over for 30 days; says whether there was one.
+///
+/// # Errors
+/// The database's.
+pub async fn sweep(db: &Db) -> sqlx::Result<bool> {
+    let now: DateTime<Utc> = db.clock().now();
+    let mut tx = db.system().await?;
+    let swept = sqlx::query!(
+        "delete from imports where (tenant_id, id) in (
+             (select tenant_id, id from imports where status = 'uploading' and updated_at < $1 limit 1)
+             union all (select tenant_id, id from imports where finished_at < $2 limit 1))",
+        now - ABANDONED,
+        now - KEPT,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(swept > 0)
+}
