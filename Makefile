@@ -2,8 +2,11 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
 
+REDOCLY := 2.77.0
+SCHEMATHESIS := 4.32.5
+
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 dev: ## the whole product on this machine, with two demo tenants and a webhook catcher
 	sh tests/setup.sh dev
@@ -27,6 +30,21 @@ lint: ## formatting and lints, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+lint-api: ## the OpenAPI document by the linter's recommended rules, without a warning
+	sh tests/setup.sh node
+	cargo build -q -p api
+	mkdir -p $(TARGET)/openapi
+	$(TARGET)/debug/api openapi > $(TARGET)/openapi/openapi.json
+	npm install --silent --no-save --no-audit --no-fund --prefix $(TARGET)/openapi @redocly/cli@$(REDOCLY)
+	REDOCLY_TELEMETRY=off $(TARGET)/openapi/node_modules/.bin/redocly lint --config tests/fuzz/redocly.yaml $(TARGET)/openapi/openapi.json
+
+fuzz-api: ## five minutes of made-up requests against a running product, by its own document
+	sh tests/setup.sh fuzz
+	cargo build --workspace --bins
+	test -x $(TARGET)/fuzz/bin/schemathesis || python3 -m venv $(TARGET)/fuzz
+	$(TARGET)/fuzz/bin/pip install -q schemathesis==$(SCHEMATHESIS)
+	$(TARGET)/debug/with-product sh tests/fuzz/run.sh "$(abspath $(TARGET))/fuzz/bin/schemathesis"
+
 doc: ## the reference of the code, without a broken link
 	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private-intra-doc-links" cargo doc --no-deps --workspace --document-private-items
 
@@ -40,4 +58,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test bench fmt lint doc deny prepare
+.PHONY: help dev test bench fmt lint lint-api fuzz-api doc deny prepare

@@ -4,6 +4,8 @@
 #   tests/setup.sh          Rust, a C compiler, PostgreSQL 15 or newer
 #   tests/setup.sh dev      the same, but no PostgreSQL when DATABASE_URL names one
 #   tests/setup.sh test     all of it and Redis
+#   tests/setup.sh fuzz     all of that, and Python with venv
+#   tests/setup.sh node     Rust, a C compiler and Node.js with npm
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
 #
 # What is missing is installed where apt-get exists; elsewhere this says what to install.
@@ -12,6 +14,7 @@ set -eu
 
 rust_minor=95
 pg_major=15
+node_major=20
 
 die() {
     echo "setup: $*" >&2
@@ -91,6 +94,8 @@ install_missing() {
     packages=
     case $missing in *compiler*) packages="$packages gcc libc6-dev" ;; esac
     case $missing in *Redis*) packages="$packages redis-server" ;; esac
+    case $missing in *Node*) packages="$packages nodejs npm" ;; esac
+    case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
     case $missing in *PostgreSQL*)
         server=$(newest_server_package)
         [ "${server#postgresql-}" -ge "$pg_major" ] 2>/dev/null ||
@@ -112,12 +117,21 @@ find_missing() {
     if [ -n "${PG_BIN:-}" ] && [ -z "$(pg_bin)" ]; then
         die "PG_BIN=$PG_BIN holds no PostgreSQL $pg_major or newer (initdb, postgres)"
     fi
-    if [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; then
+    if [ "${1:-}" = node ]; then
+        version=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+        if ! command -v npm >/dev/null || [ "${version:-0}" -lt "$node_major" ]; then
+            missing="$missing, Node.js $node_major or newer (nodejs, npm)"
+        fi
+    elif [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; then
         :
     elif [ -z "$(pg_bin)" ]; then
         missing="$missing, PostgreSQL $pg_major or newer (the server)"
     fi
-    if [ "${1:-}" = test ] && ! command -v redis-server >/dev/null; then
+    if [ "${1:-}" = fuzz ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+        missing="$missing, Python 3 (python3, python3-venv)"
+    fi
+    case ${1:-} in test | fuzz) needs_redis=yes ;; *) needs_redis= ;; esac
+    if [ -n "$needs_redis" ] && ! command -v redis-server >/dev/null; then
         missing="$missing, Redis (redis-server)"
     fi
     missing=${missing#,}
@@ -129,7 +143,7 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test)
+'' | dev | test | fuzz | node)
     require_rust
     find_missing "$@"
     [ -z "$missing" ] || {
@@ -138,5 +152,5 @@ pg-bin)
         [ -z "$missing" ] || die "still missing after the installation:$missing"
     }
     ;;
-*) die "usage: tests/setup.sh [dev|test|pg-bin]" ;;
+*) die "usage: tests/setup.sh [dev|test|fuzz|node|pg-bin]" ;;
 esac

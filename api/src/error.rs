@@ -12,6 +12,31 @@ use crate::limit::Decision;
 /// What is wrong with each field, by its path (`stages[0].name`).
 pub type Details = BTreeMap<String, String>;
 
+/// Every code there is (decisions §1.14).
+pub const CODES: &[&str] = &[
+    "VALIDATION_ERROR",
+    "BAD_REQUEST",
+    "INVALID_JSON",
+    "UNAUTHORIZED",
+    "TOKEN_EXPIRED",
+    "INSUFFICIENT_SCOPE",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "REQUEST_TIMEOUT",
+    "CONFLICT",
+    "PIPELINE_NOT_EMPTY",
+    "QR_SESSION_STATE",
+    "IDEMPOTENCY_CONFLICT",
+    "PRECONDITION_FAILED",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "IDEMPOTENCY_KEY_REUSED",
+    "RATE_LIMITED",
+    "INTERNAL_ERROR",
+    "SERVICE_UNAVAILABLE",
+];
+
 /// The result of a handler or a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -9,6 +9,7 @@ mod commands;
 pub mod config;
 pub mod crm;
 pub mod error;
+mod events;
 pub mod http;
 pub mod limit;
 pub mod list;

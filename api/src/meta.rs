@@ -18,6 +18,10 @@ use crate::list;
 /// Every list of words, and the limits. The same for all tenants.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"industries": ["manufacturing"], "currencies": ["EUR"], "leadStatuses": ["new"],
+    "activityTypes": ["note"], "roles": ["admin"], "scopes": ["contacts:read"], "eventTypes": ["contact.created"],
+    "webhookPatterns": ["contact.*"],
+    "limits": {"defaultPageSize": 20, "maxPageSize": 100, "maxBodyBytes": 1_048_576}}))]
 pub struct Enums {
     /// What `industry` of companies can be.
     pub industries: &'static [&'static str],

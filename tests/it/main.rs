@@ -24,6 +24,7 @@ mod limits;
 mod lists;
 mod meta;
 mod migrations;
+mod openapi;
 mod pipelines;
 mod receivers;
 mod requests;

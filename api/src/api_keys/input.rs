@@ -1,5 +1,6 @@
 //! What requests say of API keys, field by field.
 
+use serde_json::json;
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,8 +9,7 @@ use shared::scope::Scope;
 use utoipa::ToSchema;
 
 use crate::http::fields::{Change, Checked, Fields, Input};
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
 
 /// Most networks and addresses of a key.
 const MAX_NETWORKS: usize = 50;
@@ -25,10 +25,8 @@ const SHOWN: [&str; 4] = ["prefix", "lastUsedAt", "createdBy", "revokedAt"];
 #[schema(rename_all = "camelCase", example = json!({"name": "Nightly export", "scopes": ["contacts:read", "companies:read"], "allowedIps": ["192.0.2.0/24"]}))]
 pub struct NewApiKey {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it may do: scopes that its creator holds.
-    #[schema(min_items = 1, max_items = 18)]
     pub scopes: Vec<String>,
     /// Until when it works; for ever when absent.
     pub expires_at: Option<DateTime<Utc>>,
@@ -36,7 +34,6 @@ pub struct NewApiKey {
     #[schema(value_type = Option<bool>)]
     pub active: bool,
     /// The addresses and networks (CIDR) that it works from; from anywhere when absent.
-    #[schema(min_items = 1, max_items = 50)]
     pub allowed_ips: Option<Vec<String>>,
 }
 
@@ -45,10 +42,8 @@ pub struct NewApiKey {
 #[schema(rename_all = "camelCase", example = json!({"active": false}))]
 pub struct ApiKeyPatch {
     /// Replaces the name.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Replaces the scopes.
-    #[schema(min_items = 1, max_items = 18)]
     pub scopes: Option<Vec<String>>,
     /// Changes until when it works.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -56,7 +51,7 @@ pub struct ApiKeyPatch {
     /// Switches on or off.
     pub active: Option<bool>,
     /// Changes where it works from.
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<String>>)]
     pub allowed_ips: Change<Vec<String>>,
 }
 
@@ -65,17 +60,17 @@ pub struct ApiKeyPatch {
 #[schema(rename_all = "camelCase", example = json!({"overlapSeconds": 86400}))]
 pub struct Rotation {
     /// How long the secrets that the key has go on working: 0 to 7 days, a day when absent.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 604_800)]
+    #[schema(value_type = Option<i64>)]
     pub overlap_seconds: TimeDelta,
 }
 
 impl Input for NewApiKey {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let scopes = fields.required("scopes", scopes);
-        let expires_at = fields.optional("expiresAt", rules::time);
-        let active = fields.optional("active", rules::boolean);
-        let allowed_ips = fields.optional("allowedIps", networks);
+        let scopes = fields.required("scopes", scopes());
+        let expires_at = fields.optional("expiresAt", rules::time());
+        let active = fields.optional("active", rules::boolean());
+        let allowed_ips = fields.optional("allowedIps", networks());
         fields.ignore(&SHOWN);
         Some(Self {
             name: name?,
@@ -90,10 +85,10 @@ impl Input for NewApiKey {
 impl Input for ApiKeyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let scopes = fields.replaced("scopes", scopes);
-        let expires_at = fields.changed("expiresAt", rules::time);
-        let active = fields.replaced("active", rules::boolean);
-        let allowed_ips = fields.changed("allowedIps", networks);
+        let scopes = fields.replaced("scopes", scopes());
+        let expires_at = fields.changed("expiresAt", rules::time());
+        let active = fields.replaced("active", rules::boolean());
+        let allowed_ips = fields.changed("allowedIps", networks());
         fields.ignore(&SHOWN);
         Some(Self {
             name: name?,
@@ -113,23 +108,26 @@ impl Input for Rotation {
 }
 
 /// Known scopes, each once, in the order of their list.
-fn scopes(value: Value) -> Checked<Vec<String>> {
-    let named = rules::list(1..=Scope::ALL.len(), rules::one_of(Scope::ALL, Scope::as_str))(value)?;
-    let kept = Scope::ALL.iter().filter(|scope| named.contains(scope));
-    Ok(kept.map(ToString::to_string).collect())
+fn scopes() -> impl Rule<Vec<String>> {
+    rules::list(1..=Scope::ALL.len(), rules::one_of(Scope::ALL, Scope::as_str)).then(|named| {
+        let kept = Scope::ALL.iter().filter(|scope| named.contains(scope));
+        Ok(kept.map(ToString::to_string).collect())
+    })
 }
 
 /// Networks and addresses, each once.
-fn networks(value: Value) -> Checked<Vec<String>> {
-    let mut kept: Vec<String> = rules::list(1..=MAX_NETWORKS, network)(value)?;
-    let mut seen = std::collections::BTreeSet::new();
-    kept.retain(|text| seen.insert(text.clone()));
-    Ok(kept)
+fn networks() -> impl Rule<Vec<String>> {
+    let schema = || json!({"type": "string", "minLength": 2, "pattern": r"^\s*[0-9A-Fa-f:.]+(/[0-9]{1,3})?\s*$"});
+    let network = rules::string_of(schema, |text| network(&text));
+    rules::list(1..=MAX_NETWORKS, network).then(|mut kept: Vec<String>| {
+        let mut seen = std::collections::BTreeSet::new();
+        kept.retain(|text| seen.insert(text.clone()));
+        Ok(kept)
+    })
 }
 
 /// An address, or a network without the bits of its hosts; IPv4 in IPv6 is folded, as the client's address is.
-fn network(value: Value) -> Checked<String> {
-    let text = rules::string(value)?;
+fn network(text: &str) -> Checked<String> {
     let text = text.trim();
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let Ok(network) = text.parse::<IpNet>().or_else(|_| address()) else {

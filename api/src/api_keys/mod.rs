@@ -25,6 +25,8 @@ use input::{ApiKeyPatch, NewApiKey, Rotation};
 /// A program's key to its tenant; the secret is not in it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "Nightly export", "prefix": "crm_live_abcdefgh", "scopes": ["contacts:read"],
+    "active": true}))]
 pub struct ApiKey {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -66,6 +68,7 @@ pub struct ApiKey {
 
 /// An API key with its secret, which no other answer shows.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"key": "crm_live_abcdefgh_…"}))]
 pub struct ShownApiKey {
     /// The key's record.
     #[serde(flatten)]

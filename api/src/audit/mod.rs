@@ -23,6 +23,9 @@ pub use http::routes;
 /// One change.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"action": "contact.updated", "before": {"company": null}, "after": {"company": "ACME Corp"},
+    "actor": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"},
+    "record": {"type": "contact", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef21"}}))]
 pub struct AuditEntry {
     /// Its id; that of the event (`occurrenceId`) that told of the change, if one did.
     #[schema(value_type = Uuid)]

@@ -37,7 +37,7 @@ pub(crate) async fn migrate() -> CommandResult {
 
 /// Prints the OpenAPI document.
 pub(crate) fn openapi() -> CommandResult {
-    say(&openapi::document(&crate::routes()).to_pretty_json()?)
+    say(openapi::text().trim_end())
 }
 
 /// Prints what holds and what does not.

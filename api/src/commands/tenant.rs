@@ -9,7 +9,7 @@ use shared::{Clock, Db};
 use super::{CommandResult, say};
 use crate::config::Config;
 use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule as _};
 use crate::tenants;
 
 #[derive(Serialize)]
@@ -42,9 +42,11 @@ pub(crate) async fn create(
     demo: Option<&str>,
     json: bool,
 ) -> CommandResult {
-    let name = rules::line(100)(Value::String(name.to_owned()))
+    let name = rules::line(100)
+        .check(Value::String(name.to_owned()))
         .map_err(|fault| format!("--name: {fault}"))?;
-    let email = rules::email(Value::String(owner_email.to_owned()))
+    let email = rules::email()
+        .check(Value::String(owner_email.to_owned()))
         .map_err(|fault| format!("--owner-email: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());

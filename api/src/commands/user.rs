@@ -9,7 +9,7 @@ use shared::{Clock, Db};
 use super::{CommandResult, say};
 use crate::config::Config;
 use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule as _};
 use crate::users;
 
 /// What a user is created from.
@@ -34,11 +34,13 @@ pub(crate) struct NewUser {
 
 /// Creates a user and prints it.
 pub(crate) async fn create(config: Config, new: NewUser) -> CommandResult {
-    let email =
-        rules::email(Value::String(new.email)).map_err(|fault| format!("--email: {fault}"))?;
+    let email = rules::email()
+        .check(Value::String(new.email))
+        .map_err(|fault| format!("--email: {fault}"))?;
     let name = new.name.unwrap_or_else(|| email.clone());
     // An address may be longer than a name that is typed.
-    let name = rules::line(254)(Value::String(name)).map_err(|fault| format!("--name: {fault}"))?;
+    let name =
+        rules::line(254).check(Value::String(name)).map_err(|fault| format!("--name: {fault}"))?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
     let mut tx = db.tenant(new.tenant, Origin::default()).await?;

@@ -22,7 +22,7 @@ pub struct DoneBy {
 pub const ACTOR_TYPES: &[&str] = &["user", "api_key", "system"];
 
 fn kind_schema() -> utoipa::openapi::Object {
-    crate::http::doc::words(ACTOR_TYPES)
+    crate::http::doc::words("What it is.", ACTOR_TYPES)
 }
 
 impl From<Actor> for DoneBy {

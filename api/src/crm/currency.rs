@@ -1,10 +1,9 @@
 //! Currencies: the codes of ISO 4217 that are money in use.
 
+use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
-use crate::http::fields::Checked;
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
 
 /// Every code there is: what is accepted, documented and listed by `/api/v1/meta/enums`.
 #[rustfmt::skip]
@@ -22,16 +21,17 @@ pub const CURRENCIES: &[&str] = &[
 ];
 
 /// A code, in capitals.
-///
-/// # Errors
-/// Anything else.
-pub fn currency(value: Value) -> Checked<String> {
-    let text = rules::string(value)?;
-    if CURRENCIES.contains(&&*text) {
-        Ok(text)
-    } else {
-        Err("Must be a currency code of ISO 4217, such as EUR".into())
-    }
+pub fn currency() -> impl Rule<String> {
+    rules::string_of(
+        || json!({"type": "string", "enum": CURRENCIES}),
+        |text| {
+            if CURRENCIES.contains(&&*text) {
+                Ok(text)
+            } else {
+                Err("Must be a currency code of ISO 4217, such as EUR".into())
+            }
+        },
+    )
 }
 
 /// The schema of a code.
@@ -47,6 +47,7 @@ pub fn schema() -> RefOr<Schema> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::json::Value;
 
     #[test]
     fn codes_are_three_capitals_sorted_and_said_once() {
@@ -55,7 +56,7 @@ mod tests {
             code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
         }));
         for bad in ["usd", "US", "XXX", "BTC", ""] {
-            assert!(currency(Value::String(bad.to_owned())).is_err(), "{bad}");
+            assert!(currency().check(Value::String(bad.to_owned())).is_err(), "{bad}");
         }
     }
 }

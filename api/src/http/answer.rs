@@ -52,6 +52,8 @@ pub struct Listed<T> {
 /// Where a page stands in its list. A page that was reached by a cursor has no number, and its list is not counted.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"total": 1, "page": 1, "pageSize": 20, "pages": 1, "totalIsEstimate": false,
+    "hasMore": false}))]
 pub struct Pagination {
     /// Records in the whole list; `null` with `cursor`.
     #[schema(required)]

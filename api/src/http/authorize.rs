@@ -11,7 +11,7 @@ use super::deprecation::Deprecation;
 use super::envelope::Said;
 use super::limits;
 use super::observe::RequestFacts;
-use super::once::Once;
+use super::once::{self, Once};
 use super::routes::{Access, Class};
 use super::terms::Contract;
 use crate::App;
@@ -56,10 +56,13 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
         None => next.run(request).await,
         Some(mut caller) => {
             caller.terms.dry_run = dry_run;
-            if *request.method() == Method::POST && !dry_run {
-                (caller.terms.once, request) = Once::read(request, guard.contract.whole()).await?;
+            if *request.method() == Method::POST {
+                // A try keeps no answer, and still says what is wrong with the key.
+                let key = once::key(request.headers())?.filter(|_| !dry_run);
+                let whole = guard.contract.whole();
+                (caller.terms.once, request) = Once::read(key, request, whole).await?;
             }
-            once(&guard.app, caller, request, next).await?
+            repeatable(&guard.app, caller, request, next).await?
         }
     };
     if let (Some(fields), Some(said)) = (fields, response.extensions_mut().get_mut::<Said>()) {
@@ -69,7 +72,12 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
 }
 
 /// Runs the handler, unless the request repeats one that was answered.
-async fn once(app: &App, caller: Caller, mut request: Request, next: Next) -> Result<Response> {
+async fn repeatable(
+    app: &App,
+    caller: Caller,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
     let Some(once) = caller.terms.once.clone() else {
         request.extensions_mut().insert(caller);
         return Ok(next.run(request).await);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{Object, ObjectBuilder, RefOr, Required, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 
+use super::describe::Body;
 use super::expand::Expansion;
+use super::fields::Input;
+use super::parameters::{self, Parameter};
 use crate::list::List;
 
 /// A schema by name, with those that it refers to.
@@ -22,7 +24,9 @@ pub struct SchemaOf {
 }
 
 impl SchemaOf {
-    fn of<T: ToSchema + PartialSchema>() -> Self {
+    /// The schema of this type.
+    #[must_use]
+    pub const fn of<T: ToSchema>() -> Self {
         Self { name: || T::name().into_owned(), schema: T::schema, inner: T::schemas }
     }
 
@@ -33,6 +37,15 @@ impl SchemaOf {
         let members = schema["properties"].as_object();
         members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
     }
+}
+
+/// One form of a body that is read piece by piece.
+#[derive(Clone, Copy)]
+pub struct Streamed {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// What it may be, as JSON Schema, and an example.
+    pub shown: fn() -> (Value, Value),
 }
 
 /// What a route answers when all is well.
@@ -48,8 +61,8 @@ pub enum Outcome {
     AtOnceOrAccepted(SchemaOf),
     /// 200 and a page of records.
     Page(SchemaOf),
-    /// 200 and a file of this type.
-    File(&'static str),
+    /// 200 and a file of this type, with an example.
+    File(&'static str, &'static str),
     /// 204.
     NoContent,
     /// 200 and server-sent events.
@@ -64,19 +77,27 @@ pub struct Doc {
     /// One sentence.
     pub summary: &'static str,
     /// The body it reads.
-    pub body: Option<SchemaOf>,
+    pub body: Option<Body>,
     /// Whether the body may be missing.
     pub body_optional: bool,
     /// The answer.
     pub outcome: Outcome,
     /// Query parameters.
     pub query: Vec<Parameter>,
+    /// What `expand` can name.
+    pub expansions: &'static [Expansion],
+    /// Headers of its own that it reads: name and meaning.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// Headers of its own that it answers with: name and meaning.
+    pub answer_headers: Vec<(&'static str, &'static str)>,
+    /// Statuses that it answers with besides those of its kind.
+    pub refuses: &'static [u16],
     /// What can be asked of the list that it answers with.
     pub list: Option<&'static List>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
-    /// The types of a body that is read piece by piece, because it may be large.
-    pub streams: &'static [&'static str],
+    /// The forms of a body that is read piece by piece, because it may be large.
+    pub streams: &'static [Streamed],
     /// Whether it heeds `If-Match`.
     pub conditional: bool,
 }
@@ -108,15 +129,20 @@ impl Doc {
 
     /// A route that answers with a file.
     #[must_use]
-    pub fn file(id: &'static str, summary: &'static str, media_type: &'static str) -> Self {
-        Self::new(id, summary, Outcome::File(media_type))
+    pub fn file(
+        id: &'static str,
+        summary: &'static str,
+        (media_type, example): (&'static str, &'static str),
+    ) -> Self {
+        Self::new(id, summary, Outcome::File(media_type, example))
     }
 
     /// A route that lists records.
     #[must_use]
     pub fn page<T: ToSchema>(id: &'static str, summary: &'static str, list: &'static List) -> Self {
         Self {
-            query: list_parameters(list),
+            query: parameters::of_list(list),
+            expansions: list.expansions,
             list: Some(list),
             ..Self::new(id, summary, Outcome::Page(SchemaOf::of::<T>()))
         }
@@ -136,47 +162,60 @@ impl Doc {
 
     /// The body it reads, if there is one.
     #[must_use]
-    pub fn optional_body<T: ToSchema>(self) -> Self {
+    pub fn optional_body<T: Input + ToSchema>(self) -> Self {
         Self { body_optional: true, ..self.body::<T>() }
     }
 
     /// The body it reads.
     #[must_use]
-    pub fn body<T: ToSchema>(self) -> Self {
-        Self { body: Some(SchemaOf::of::<T>()), ..self }
+    pub fn body<T: Input + ToSchema>(self) -> Self {
+        Self { body: Some(Body::of::<T>()), ..self }
     }
 
     /// What `expand` can name, for a route that shows one record.
     #[must_use]
-    pub fn expands(mut self, expansions: &[Expansion]) -> Self {
-        self.query.extend(expand_parameter(expansions));
+    pub fn expands(mut self, expansions: &'static [Expansion]) -> Self {
+        self.query.extend(parameters::expand(expansions));
+        Self { expansions, ..self }
+    }
+
+    /// A query parameter of its own, with its schema.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, what: &str, schema: Value) -> Self {
+        self.query.push(Parameter::new(name, what, schema));
         self
     }
 
-    /// A query parameter of its own.
+    /// A header that it reads.
     #[must_use]
-    pub fn parameter(mut self, name: &str, what: &str, schema_type: Type) -> Self {
-        self.query.push(parameter(name, what, schema_type));
+    pub fn header(mut self, name: &'static str, what: &'static str) -> Self {
+        self.headers.push((name, what));
         self
+    }
+
+    /// A header that it answers with.
+    #[must_use]
+    pub fn answers_with(mut self, name: &'static str, what: &'static str) -> Self {
+        self.answer_headers.push((name, what));
+        self
+    }
+
+    /// Statuses that it may answer with besides those that its kind of route has.
+    #[must_use]
+    pub fn refuses(self, statuses: &'static [u16]) -> Self {
+        Self { refuses: statuses, ..self }
     }
 
     /// A query parameter of its own that is one of some words.
     #[must_use]
-    pub fn choice(mut self, name: &str, what: &str, words: &'static [&'static str]) -> Self {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(words.iter().copied()))
-            .build();
-        let mut parameter = parameter(name, what, Type::String);
-        parameter.schema = Some(schema.into());
-        self.query.push(parameter);
-        self
+    pub fn choice(self, name: &str, what: &str, words: &'static [&'static str]) -> Self {
+        self.parameter(name, what, json!({"type": "string", "enum": words}))
     }
 
-    /// The types of its body, which is read piece by piece.
+    /// The forms of its body, which is read piece by piece.
     #[must_use]
-    pub fn streams(self, types: &'static [&'static str]) -> Self {
-        Self { streams: types, ..self }
+    pub fn streams(self, forms: &'static [Streamed]) -> Self {
+        Self { streams: forms, ..self }
     }
 
     /// It heeds `If-Match` and may answer 412.
@@ -206,6 +245,10 @@ impl Doc {
             body_optional: false,
             outcome,
             query: Vec::new(),
+            expansions: &[],
+            headers: Vec::new(),
+            answer_headers: Vec::new(),
+            refuses: &[],
             list: None,
             conflict: None,
             streams: &[],
@@ -214,62 +257,12 @@ impl Doc {
     }
 }
 
-/// The schema of a field that holds one of these words.
+/// The schema of a field that holds one of these words, with a sentence about it.
 #[must_use]
-pub fn words(words: &[&'static str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
-}
-
-/// The schema of a field that holds one of these words, or nothing.
-#[must_use]
-pub fn words_or_null(words: &[&'static str]) -> Object {
+pub fn words(what: &str, words: &[&'static str]) -> Object {
     ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some(words.iter().copied().map(Some).chain([None])))
-        .build()
-}
-
-fn list_parameters(list: &List) -> Vec<Parameter> {
-    let sorts = format!("One of {}; a leading `-` turns it round", list.sort_names().join(", "));
-    let text = |name: &str, what: &str| parameter(name, what, Type::String);
-    let mut all = vec![
-        parameter("page", "The page, from 1; not beyond record 100,000", Type::Integer),
-        parameter("pageSize", "Records per page, 1 to 100, 20 by default", Type::Integer),
-        text(
-            "cursor",
-            "Goes on behind a page: its `nextCursor`, with the same filters and no `page`",
-        ),
-        text("sort", &sorts),
-        text("total", "`exact` counts to the end; `estimate`, the default, to 10,000"),
-        text("ids", "Records with one of these ids, at most 100, divided by commas"),
-    ];
-    if list.search.is_some() {
-        all.push(text("q", "Records that contain this text, 3 to 100 characters, in any case"));
-    }
-    all.extend(expand_parameter(list.expansions));
-    for column in list.columns {
-        for operator in column.operators() {
-            let name = operator.parameter(column.name);
-            all.push(text(&name, &operator.describe(column)));
-        }
-    }
-    all
-}
-
-fn expand_parameter(expansions: &[Expansion]) -> Option<Parameter> {
-    let beside =
-        |one: &Expansion| format!("`{0}` adds `{0}Record` beside `{1}`", one.name, one.member);
-    let all: Vec<_> = expansions.iter().map(beside).collect();
-    let what = format!("Records that are referred to, divided by commas: {}", all.join(", "));
-    (!all.is_empty()).then(|| parameter("expand", &what, Type::String))
-}
-
-fn parameter(name: &str, what: &str, schema_type: Type) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
+        .schema_type(Type::String)
         .description(Some(what))
-        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
+        .enum_values(Some(words.iter().copied()))
         .build()
 }

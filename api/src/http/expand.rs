@@ -11,6 +11,7 @@ use shared::scope::Scope;
 use uuid::Uuid;
 
 use super::answer::{Listed, Representation};
+use super::doc::SchemaOf;
 use super::params::Params;
 use crate::error::{Error, Result};
 
@@ -27,6 +28,8 @@ pub struct Expansion {
     pub name: &'static str,
     /// The member that holds the id.
     pub member: &'static str,
+    /// What such records are.
+    pub schema: SchemaOf,
     /// What the caller needs, to read such records by themselves.
     pub scope: Scope,
     /// Loads those of the records that are still there.

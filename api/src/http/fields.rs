@@ -6,11 +6,13 @@ use std::fmt;
 pub use shared::change::Change;
 use shared::webhook::target::TargetPolicy;
 
+use super::describe::Description;
 use super::json::{Members, Value};
+use super::rules::Rule;
 use crate::error::{Details, Error, Result};
 
 /// Known members that a caller may send back but not change (requirement F-10).
-const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
+pub(super) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
 
 /// What a request body can be read into.
 pub trait Input: Sized {
@@ -56,19 +58,32 @@ pub struct Fields<'a> {
     members: Members,
     faults: Details,
     targets: &'a TargetPolicy,
+    /// There when nothing is read and everything is told.
+    description: Option<Description>,
 }
 
 impl<'a> Fields<'a> {
     /// Starts reading.
     #[must_use]
     pub fn new(members: Members, targets: &'a TargetPolicy) -> Self {
-        Self { members, faults: Details::new(), targets }
+        Self { members, faults: Details::new(), targets, description: None }
     }
 
     /// Where webhooks may point, for the rule that asks.
     #[must_use]
     pub fn targets(&self) -> &'a TargetPolicy {
         self.targets
+    }
+
+    /// What the rules of `T` say, without reading anything.
+    #[must_use]
+    pub fn describe<T: Input>() -> Description {
+        let targets = TargetPolicy::new(false, Vec::new());
+        let description = Some(Description::default());
+        let (members, faults) = (Members::new(), Details::new());
+        let mut fields = Fields { members, faults, targets: &targets, description };
+        let _: Option<T> = T::read(&mut fields);
+        fields.description.unwrap_or_default()
     }
 
     /// Reads everything into `T`.
@@ -90,53 +105,48 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that must be there.
-    pub fn required<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Checked<T>) -> Option<T> {
+    pub fn required<T>(&mut self, name: &str, rule: impl Rule<T>) -> Option<T> {
+        self.tell(name, &rule, (true, false))?;
         match self.members.remove(name) {
             None | Some(Value::Null) => self.fault(name, "Is required"),
-            Some(value) => self.check(name, value, rule),
+            Some(value) => self.check(name, value, &rule),
         }
     }
 
     /// A field that may be absent or `null`. The outer `None` is a fault.
-    pub fn optional<T>(
-        &mut self,
-        name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
-    ) -> Option<Option<T>> {
+    pub fn optional<T>(&mut self, name: &str, rule: impl Rule<T>) -> Option<Option<T>> {
+        self.tell(name, &rule, (false, true))?;
         match self.members.remove(name) {
             None | Some(Value::Null) => Some(None),
-            Some(value) => self.check(name, value, rule).map(Some),
+            Some(value) => self.check(name, value, &rule).map(Some),
         }
     }
 
     /// A required field in a merge: absent keeps it, `null` is a fault.
-    pub fn replaced<T>(
-        &mut self,
-        name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
-    ) -> Option<Option<T>> {
+    pub fn replaced<T>(&mut self, name: &str, rule: impl Rule<T>) -> Option<Option<T>> {
+        self.tell(name, &rule, (false, false))?;
         match self.members.remove(name) {
             None => Some(None),
             Some(Value::Null) => self.fault(name, "Must not be null"),
-            Some(value) => self.check(name, value, rule).map(Some),
+            Some(value) => self.check(name, value, &rule).map(Some),
         }
     }
 
     /// An optional field in a merge.
-    pub fn changed<T>(
-        &mut self,
-        name: &str,
-        rule: impl FnOnce(Value) -> Checked<T>,
-    ) -> Option<Change<T>> {
+    pub fn changed<T>(&mut self, name: &str, rule: impl Rule<T>) -> Option<Change<T>> {
+        self.tell(name, &rule, (false, true))?;
         match self.members.remove(name) {
             None => Some(Change::Keep),
             Some(Value::Null) => Some(Change::Clear),
-            Some(value) => self.check(name, value, rule).map(Change::Set),
+            Some(value) => self.check(name, value, &rule).map(Change::Set),
         }
     }
 
     /// Drops members that answers carry and requests may repeat.
     pub fn ignore(&mut self, names: &[&str]) {
+        if let Some(description) = &mut self.description {
+            description.ignore(names);
+        }
         for name in names {
             self.members.remove(*name);
         }
@@ -144,21 +154,28 @@ impl<'a> Fields<'a> {
 
     /// Drops every member that nobody asked for.
     pub fn ignore_rest(&mut self) {
+        if let Some(description) = &mut self.description {
+            description.ignore_rest();
+        }
         self.members.clear();
     }
 
-    /// Notes a fault of a field that is wrong only together with another one.
-    pub fn reject(&mut self, name: &str, fault: &str) {
-        self.faults.insert(name.to_owned(), fault.to_owned());
+    /// Says, as keywords of JSON Schema, what is checked of several members together.
+    pub fn together(&mut self, rule: impl FnOnce() -> serde_json::Value) {
+        if let Some(description) = &mut self.description {
+            description.together(rule());
+        }
     }
 
-    fn check<T>(
-        &mut self,
-        name: &str,
-        value: Value,
-        rule: impl FnOnce(Value) -> Checked<T>,
-    ) -> Option<T> {
-        match rule(value) {
+    /// Ends the reading of a field, when nothing is read and everything is told.
+    fn tell<T>(&mut self, name: &str, rule: &impl Rule<T>, presence: (bool, bool)) -> Option<()> {
+        let Some(description) = &mut self.description else { return Some(()) };
+        description.member(name, rule, presence);
+        None
+    }
+
+    fn check<T>(&mut self, name: &str, value: Value, rule: &impl Rule<T>) -> Option<T> {
+        match rule.check(value) {
             Ok(value) => Some(value),
             Err(fault) => self.fault(name, fault),
         }

@@ -5,6 +5,7 @@ pub mod answer;
 mod authorize;
 mod body;
 pub mod deprecation;
+pub mod describe;
 mod detach;
 pub mod doc;
 mod envelope;
@@ -17,8 +18,10 @@ mod limits;
 mod observe;
 mod once;
 pub mod openapi;
+mod parameters;
 pub mod params;
 pub mod path;
+mod reference;
 pub mod routes;
 pub mod rules;
 pub mod streams;
@@ -42,7 +45,7 @@ use crate::error::Error;
 
 /// The whole api.
 pub fn app(app: App) -> Router {
-    layered(routes::router(crate::routes(), &app), app)
+    layered(routes::router(crate::routes(), &app).merge(reference::router()), app)
 }
 
 /// Puts around some routes the layers that every request passes, answers for unknown ones included.

@@ -31,9 +31,13 @@ impl Once {
     /// The request's key and fingerprint, when it has a key. The request comes back with its body read.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a key that is none; the body's faults.
-    pub(super) async fn read(request: Request, whole: bool) -> Result<(Option<Self>, Request)> {
-        let Some(key) = key(request.headers())? else { return Ok((None, request)) };
+    /// The body's faults.
+    pub(super) async fn read(
+        key: Option<String>,
+        request: Request,
+        whole: bool,
+    ) -> Result<(Option<Self>, Request)> {
+        let Some(key) = key else { return Ok((None, request)) };
         let (parts, stream) = request.into_parts();
         let mut digest = Sha256::new();
         digest.update(parts.method.as_str());
@@ -130,7 +134,11 @@ impl Once {
     }
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>> {
+/// The key that a request carries.
+///
+/// # Errors
+/// [`Error::Invalid`] for a key that is none.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text.is_empty() || text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic())

@@ -14,8 +14,10 @@ mod value;
 
 pub use column::{Column, Kind};
 pub use operator::Operator;
+pub(crate) use query::MAX_DEPTH;
 pub use query::{DEFAULT_SIZE, ListQuery, MAX_SIZE};
 pub use sql::Source;
+pub(crate) use value::MAX_VALUES;
 
 use crate::http::expand::Expansion;
 

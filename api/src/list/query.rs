@@ -22,7 +22,7 @@ pub const DEFAULT_SIZE: i64 = 20;
 /// The largest `pageSize`.
 pub const MAX_SIZE: i64 = 100;
 /// The last record that a page may reach: its predecessors are read past, those of a cursor are not.
-pub(super) const MAX_DEPTH: i64 = 100_000;
+pub(crate) const MAX_DEPTH: i64 = 100_000;
 
 /// Parameters that choose no records: a cursor does not mind them.
 const NOT_FILTERS: [&str; 7] = ["page", "pageSize", "sort", "cursor", "total", "fields", "expand"];

@@ -7,7 +7,7 @@ use super::column::Kind;
 use crate::http::rules;
 
 /// Values that one filter may name.
-const MAX_VALUES: usize = 100;
+pub(crate) const MAX_VALUES: usize = 100;
 
 /// One value of a filter, as the database compares it.
 #[derive(Clone, Debug, PartialEq)]

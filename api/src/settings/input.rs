@@ -2,14 +2,16 @@
 
 use std::str::FromStr as _;
 
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Settings;
 use crate::crm::currency;
 use crate::http::fields::{Checked, Fields, Input};
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
+
+const LOCALE: &str = "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$";
 
 /// What changes in the settings: absent fields stay, none can be cleared.
 #[derive(Clone, Debug, Default, ToSchema)]
@@ -17,37 +19,30 @@ use crate::http::rules;
 #[serde(rename_all = "camelCase")]
 pub struct SettingsPatch {
     /// Replaces the tenant's name.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Replaces the currency.
-    #[schema(required = false, schema_with = currency::schema)]
     pub currency: Option<String>,
     /// Replaces the time zone: a name of the IANA database, such as `Europe/Berlin`.
-    #[schema(value_type = String, required = false)]
     pub timezone: Option<String>,
     /// Replaces the locale: language, perhaps script, perhaps region.
-    #[schema(value_type = String, required = false, pattern = "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$")]
     pub locale: Option<String>,
     /// Whether no two contacts may share an e-mail address.
-    #[schema(value_type = bool, required = false)]
     pub unique_contact_emails: Option<bool>,
     /// Whether users may sign in by scanning a QR code.
-    #[schema(value_type = bool, required = false)]
     pub qr_login_allowed: Option<bool>,
     /// Whether the scanning phone must be in the network of the screen.
-    #[schema(value_type = bool, required = false)]
     pub qr_same_network_required: Option<bool>,
 }
 
 impl Input for SettingsPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let currency = fields.replaced("currency", currency::currency);
-        let timezone = fields.replaced("timezone", timezone);
-        let locale = fields.replaced("locale", locale);
-        let unique_contact_emails = fields.replaced("uniqueContactEmails", rules::boolean);
-        let qr_login_allowed = fields.replaced("qrLoginAllowed", rules::boolean);
-        let qr_same_network_required = fields.replaced("qrSameNetworkRequired", rules::boolean);
+        let currency = fields.replaced("currency", currency::currency());
+        let timezone = fields.replaced("timezone", timezone());
+        let locale = fields.replaced("locale", locale());
+        let unique_contact_emails = fields.replaced("uniqueContactEmails", rules::boolean());
+        let qr_login_allowed = fields.replaced("qrLoginAllowed", rules::boolean());
+        let qr_same_network_required = fields.replaced("qrSameNetworkRequired", rules::boolean());
         Some(Self {
             name: name?,
             currency: currency?,
@@ -80,17 +75,21 @@ fn replace<T>(current: &mut T, new: Option<T>) {
 }
 
 /// A name of the IANA time zone database.
-fn timezone(value: Value) -> Checked<String> {
-    let text = rules::string(value)?;
-    match Tz::from_str(&text) {
+fn timezone() -> impl Rule<String> {
+    let names = || TZ_VARIANTS.map(Tz::name);
+    let schema = move || json!({"type": "string", "enum": names().as_slice()});
+    rules::string_of(schema, |text| match Tz::from_str(&text) {
         Ok(zone) => Ok(zone.name().to_owned()),
         Err(_) => Err("Must be a time zone of the IANA database, such as Europe/Berlin".into()),
-    }
+    })
 }
 
 /// Language, perhaps script, perhaps region, in the usual case (RFC 5646, 2.1.1); whether anyone speaks it is not asked.
-fn locale(value: Value) -> Checked<String> {
-    let text = rules::string(value)?;
+fn locale() -> impl Rule<String> {
+    rules::string_of(|| json!({"type": "string", "pattern": LOCALE}), language_tag)
+}
+
+fn language_tag(text: String) -> Checked<String> {
     let mut parts = text.split('-').peekable();
     let language = parts.next().is_some_and(|part| {
         (2..=3).contains(&part.len()) && part.bytes().all(|letter| letter.is_ascii_lowercase())
@@ -119,6 +118,7 @@ fn is_region(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::json::Value;
 
     fn text(text: &str) -> Value {
         Value::String(text.to_owned())
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_locale_is_a_language_perhaps_a_script_and_perhaps_a_region() {
         for good in ["en", "en-US", "gsw-CH", "zh-Hant", "zh-Hant-TW", "es-419"] {
-            assert!(locale(text(good)).is_ok(), "{good}");
+            assert!(locale().check(text(good)).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -143,17 +143,17 @@ mod tests {
             "en-US ",
             "en-41",
         ] {
-            assert!(locale(text(bad)).is_err(), "{bad}");
+            assert!(locale().check(text(bad)).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_time_zone_is_a_name_that_the_world_knows() {
         for good in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata"] {
-            assert!(timezone(text(good)).is_ok(), "{good}");
+            assert!(timezone().check(text(good)).is_ok(), "{good}");
         }
         for bad in ["", "Berlin", "europe/berlin", "+01:00", "Europe/Atlantis", "UTC "] {
-            assert!(timezone(text(bad)).is_err(), "{bad}");
+            assert!(timezone().check(text(bad)).is_err(), "{bad}");
         }
     }
 }

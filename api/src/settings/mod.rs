@@ -22,6 +22,8 @@ pub use input::SettingsPatch;
 /// The settings of a tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "acme", "currency": "USD", "timezone": "UTC", "locale": "en-US",
+    "uniqueContactEmails": false, "qrLoginAllowed": true, "qrSameNetworkRequired": false}))]
 pub struct Settings {
     /// Whose they are.
     #[schema(value_type = Uuid)]

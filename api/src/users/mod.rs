@@ -21,6 +21,7 @@ pub use http::routes;
 /// A person who works for the tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"email": "ada@acme.example", "name": "Ada Lovelace", "role": "admin", "active": true}))]
 pub struct User {
     /// Its id.
     #[schema(value_type = Uuid)]

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::show;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
+use crate::http::doc::SchemaOf;
 use crate::http::expand::Expansion;
 use crate::http::{Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Source};
@@ -20,6 +21,10 @@ use crate::list::{Column, Kind, List, ListQuery, Source};
 /// An event on its way to a webhook.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"event": "contact.created", "payload": {"name": "John Doe"}, "status": "delivered",
+    "attempts": 1, "cycle": 1, "trigger": "automatic", "lastStatusCode": 200, "attemptLog": [
+        {"cycle": 1, "attempt": 1, "trigger": "automatic", "startedAt": "2026-01-02T03:04:05.678Z", "latencyMs": 42,
+            "firstByteMs": 40, "statusCode": 200, "errorCode": null, "error": null, "excerpt": "ok"}]}))]
 pub struct WebhookEvent {
     /// The same on every attempt and resend; receivers see it as `webhook-id`.
     #[schema(value_type = Uuid)]
@@ -126,6 +131,7 @@ pub static LIST: List = List {
     expansions: &[Expansion {
         name: "webhook",
         member: "webhookId",
+        schema: SchemaOf::of::<super::Webhook>(),
         scope: Scope::WebhooksRead,
         load: |tx, ids| Box::pin(super::referred(tx, ids)),
     }],

@@ -6,6 +6,7 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use shared::TenantTx;
 use shared::clock;
 use shared::event;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::http::expand::{Records, records};
 use crate::http::fields::{Change, Checked, Fault, Fields, Input};
 use crate::http::json::Value;
+use crate::http::rules::Rule;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -28,6 +30,8 @@ pub use http::routes;
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
+    "secret": "whsec_…f3a9"}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -63,16 +67,13 @@ pub struct Webhook {
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created", "contact.updated"]}))]
 pub struct NewWebhook {
     /// `https`, to a public host.
-    #[schema(max_length = 2048)]
     pub url: String,
     /// Events, families such as `contact.*`, or `*`.
-    #[schema(min_items = 1)]
     pub events: Vec<String>,
     /// `true` unless said otherwise.
     #[schema(value_type = Option<bool>)]
     pub active: bool,
     /// 1 to 200 characters.
-    #[schema(max_length = 200)]
     pub description: Option<String>,
     /// A secret of one's own instead of a fresh one: `whsec_` and base64 of 24 to 64 bytes, or 24 to 64 characters.
     #[schema(value_type = Option<String>)]
@@ -117,11 +118,11 @@ impl Resource for WebhookId {
 impl Input for NewWebhook {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let targets = fields.targets();
-        let url = fields.required("url", |value| address(value, targets));
-        let events = fields.required("events", patterns);
-        let active = fields.optional("active", rules::boolean);
+        let url = fields.required("url", address(targets));
+        let events = fields.required("events", patterns());
+        let active = fields.optional("active", rules::boolean());
         let description = fields.optional("description", rules::line(200));
-        let secret = fields.optional("secret", own_secret);
+        let secret = fields.optional("secret", own_secret());
         fields.ignore(&["disabledReason"]);
         Some(Self {
             url: url?,
@@ -136,11 +137,11 @@ impl Input for NewWebhook {
 impl Input for WebhookPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let targets = fields.targets();
-        let url = fields.replaced("url", |value| address(value, targets));
-        let events = fields.replaced("events", patterns);
-        let active = fields.replaced("active", rules::boolean);
+        let url = fields.replaced("url", address(targets));
+        let events = fields.replaced("events", patterns());
+        let active = fields.replaced("active", rules::boolean());
         let description = fields.changed("description", rules::line(200));
-        let secret = fields.replaced("secret", rules::string);
+        let secret = fields.replaced("secret", rules::string());
         fields.ignore(&["disabledReason"]);
         Some(Self {
             url: url?,
@@ -153,13 +154,21 @@ impl Input for WebhookPatch {
 }
 
 /// An address that webhooks may have, in its normal form: no second parser ever sees what was typed.
-fn address(value: Value, targets: &TargetPolicy) -> Checked<String> {
-    let url = targets.parse(&rules::string(value)?).map_err(|fault| fault.to_string())?;
-    Ok(url.as_str().to_owned())
+fn address(targets: &TargetPolicy) -> impl Rule<String> {
+    let schema = || json!({"type": "string", "format": "uri", "maxLength": 2048, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/\\?#@]+([/?#][^\s]*)?$"});
+    rules::string_of(schema, |text| {
+        let url = targets.parse(&text).map_err(|fault| fault.to_string())?;
+        Ok(url.as_str().to_owned())
+    })
 }
 
 /// A list of known events and families, each once, at least one (requirement W-12).
-fn patterns(value: Value) -> Checked<Vec<String>> {
+fn patterns() -> impl Rule<Vec<String>> {
+    let words = || json!({"type": "string", "enum": event::patterns()});
+    rules::rule(move || json!({"type": "array", "minItems": 1, "items": words()}), known_patterns)
+}
+
+fn known_patterns(value: Value) -> Checked<Vec<String>> {
     let list = || -> Fault {
         format!("Must be a list of at least one of {}", event::patterns().join(", ")).into()
     };
@@ -178,8 +187,17 @@ fn patterns(value: Value) -> Checked<Vec<String>> {
     if names.is_empty() { Err(list()) } else { Ok(names) }
 }
 
-fn own_secret(value: Value) -> Checked<SigningSecret> {
-    SigningSecret::parse(&rules::string(value)?).map_err(|fault| fault.to_string().into())
+fn own_secret() -> impl Rule<SigningSecret> {
+    // 24 to 64 bytes are 32 to 88 characters of base64.
+    let schema = || {
+        json!({"type": "string", "anyOf": [
+            {"pattern": "^whsec_[A-Za-z0-9+/]{30,88}={0,2}$"},
+            {"pattern": "^(?!whsec_)[!-~]{24,64}$"},
+        ]})
+    };
+    rules::string_of(schema, |text| {
+        SigningSecret::parse(&text).map_err(|fault| fault.to_string().into())
+    })
 }
 
 /// What lists of webhooks can be asked.

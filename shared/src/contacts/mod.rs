@@ -18,6 +18,8 @@ use company::{Known, NoSuchCompany};
 /// A person or organisation that the tenant knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890",
+    "phoneE164": "+1234567890", "company": "ACME Corp"}))]
 pub struct Contact {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -54,6 +56,7 @@ pub struct Contact {
 /// What changes in a contact: absent fields stay, `null` clears.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"email": "john@example.org", "phone": null}))]
 pub struct ContactPatch {
     /// Replaces the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +78,7 @@ pub struct ContactPatch {
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     pub company_id: Change<CompanyId>,
     /// Changes what another system calls it.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     pub external_id: Change<String>,
 }

@@ -8,12 +8,14 @@ pub mod run;
 pub mod store;
 pub mod undo;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::changes::Tracked;
@@ -34,7 +36,7 @@ pub const UNDOABLE: TimeDelta = TimeDelta::hours(24);
 macro_rules! words {
     ($(#[$what:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$what])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
         #[sqlx(type_name = "text")]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] #[sqlx(rename = $text)] $variant),+
@@ -48,6 +50,20 @@ macro_rules! words {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        // By hand: the derived one does not see the names that come out of a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let names = Self::ALL.iter().map(|one| one.as_str());
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                concat!("Import", stringify!($name)).into()
             }
         }
     };
@@ -112,6 +128,10 @@ words! {
 /// An import of contacts.
 #[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "completed", "mode": "create", "atomic": false, "events": true, "dryRun": false,
+    "total": 2, "processed": 2, "created": 1, "updated": 0, "skipped": 0, "failed": 1, "undone": 0, "kept": 0,
+    "errors": [{"row": 2, "line": 3, "code": "VALIDATION_ERROR", "details": {"email": "Invalid email format"},
+        "input": {"name": "Ada", "email": "ada"}}]}))]
 pub struct Import {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -151,6 +171,7 @@ pub struct Import {
     pub error: Option<String>,
     /// The first 100 rows that were not taken; lists leave them out.
     #[sqlx(skip)]
+    #[schema(extensions(("x-may-be-absent" = json!(true))))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<RowError>>,
     /// When it was begun.

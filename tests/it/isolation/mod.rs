@@ -1,7 +1,6 @@
 //! Tenants never meet: in the database, over HTTP, and under load.
 
 mod concurrency;
-mod document;
 pub mod generator;
 pub mod http;
 pub mod probes;

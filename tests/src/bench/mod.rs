@@ -21,7 +21,7 @@ mod options;
 mod pace;
 mod pgbench;
 mod population;
-mod program;
+pub(crate) mod program;
 mod reach;
 mod reads;
 mod receiver;

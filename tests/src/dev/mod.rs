@@ -19,7 +19,7 @@ pub(crate) mod say;
 pub(crate) mod settings;
 mod stage;
 mod supervisor;
-mod tenants;
+pub(crate) mod tenants;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -15,7 +15,8 @@ use crate::http::{Data, OptionalBody, RequestFacts};
 /// The two paths.
 pub fn routes() -> Routes {
     let doc = Doc::data::<SignedIn>("demoLogin", "Sign in to a demo tenant, where that is on")
-        .optional_body::<DemoLogin>();
+        .optional_body::<DemoLogin>()
+        .refuses(&[404]);
     let literal = doc.clone().named_after("demoLogin", "demoLoginUnversioned");
     Routes::under("/api", "Signing in")
         .public_post("/v1/auth/demo-login", Class::Login, log_in, doc)

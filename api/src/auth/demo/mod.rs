@@ -32,11 +32,8 @@ pub struct DemoLogin {
 
 impl Input for DemoLogin {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let tenant = fields.optional("tenant", rules::string);
-        let role = fields.optional("role", |value| {
-            let role = rules::string(value)?.parse();
-            role.map_err(|_| "Must be one of owner, admin, member, read_only".into())
-        });
+        let tenant = fields.optional("tenant", rules::string());
+        let role = fields.optional("role", rules::one_of(&Role::ALL, Role::as_str));
         fields.ignore_rest();
         Some(Self {
             tenant: tenant?.unwrap_or_else(|| DEFAULT.to_owned()),

@@ -11,6 +11,10 @@ use crate::http::Representation;
 /// A QR session as its desktop sees it when it is made. It has no `Debug`: secrets must not reach a log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "pending", "qrPayload": "https://liaison.example/qr#qr_…", "qrSvg": "<svg>…</svg>",
+    "pollSecret": "qps_…", "matchCode": "47", "pollIntervalMs": 2000,
+    "links": {"status": "/api/v1/auth/qr-session/…", "events": "/api/v1/auth/qr-session/…/events",
+        "token": "/api/v1/auth/qr-session/…/token"}}))]
 pub struct QrSession {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -48,6 +52,7 @@ pub struct Links {
 /// Where a QR session stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "scanned", "pollIntervalMs": 2000}))]
 pub struct QrStatus {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -64,6 +69,9 @@ pub struct QrStatus {
 /// What a phone shows its user, who then decides.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "scanned", "linkToken": "ql_…", "sameNetwork": true,
+    "requester": {"deviceName": "Chrome on macOS", "ipAddress": "192.0.2.7", "userAgent": null,
+        "requestedAt": "2026-01-02T03:04:05.678Z"}}))]
 pub struct Scanned {
     /// The QR session.
     #[schema(value_type = Uuid)]
@@ -98,6 +106,7 @@ pub struct Requester {
 
 /// What became of a decision.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"status": "linked"}))]
 pub struct Decided {
     /// The QR session.
     #[schema(value_type = Uuid)]

@@ -27,26 +27,23 @@ const SECRET: HeaderName = HeaderName::from_static("x-qr-poll-secret");
 /// Seconds that the longest sign-in takes, with the ten in which tokens may be asked for again.
 const COOKIE_AGE: u32 = 60 + 120 + 60 + 10;
 
+/// What the document says of it.
+const SECRET_WHAT: &str = "The `pollSecret` of the session; not needed by who has it in its cookie";
+
 const STATE: &str = "The session is in another state (`QR_SESSION_STATE`)";
 
 /// The steps of a sign-in.
 pub fn routes() -> Routes {
     use Access::{Public, Session};
     Routes::under(PATH, "Signing in")
-        .public_post(
-            "/generate",
-            Class::Qr,
-            generate,
-            Doc::created::<QrSession>("generateQrSession", "Desktop: ask for a QR code")
-                .optional_body::<NewQrSession>()
-                .conflict("Too many sessions are under way from this address"),
-        )
+        .public_post("/generate", Class::Qr, generate, generate_doc())
         .post(
             "/scan",
             Session,
             scan,
             Doc::data::<Scanned>("scanQrSession", "Phone: take a scanned QR code")
                 .body::<Scan>()
+                .refuses(&[404])
                 .conflict(STATE),
         )
         .limited(Class::Qr)
@@ -56,6 +53,7 @@ pub fn routes() -> Routes {
             link,
             Doc::data::<Decided>("linkQrSession", "Phone: approve or deny")
                 .body::<Link>()
+                .refuses(&[404])
                 .conflict(STATE),
         )
         .limited(Class::Qr)
@@ -63,29 +61,41 @@ pub fn routes() -> Routes {
             "/{id}",
             Class::QrPoll,
             status,
-            Doc::data::<QrStatus>("getQrSession", "Desktop: where the session stands"),
+            Doc::data::<QrStatus>("getQrSession", "Desktop: where the session stands")
+                .header("X-QR-Poll-Secret", SECRET_WHAT),
         )
-        .public_get(
-            "/{id}/events",
-            Class::QrPoll,
-            watch,
-            Doc::events("watchQrSession", "Desktop: hear where the session stands"),
-        )
+        .public_get("/{id}/events", Class::QrPoll, watch, watch_doc())
         .public_post(
             "/{id}/token",
             Class::QrPoll,
             redeem,
             Doc::data::<SignedIn>("redeemQrSession", "Desktop: take the tokens")
                 .body::<Redeem>()
+                .header("X-QR-Poll-Secret", SECRET_WHAT)
                 .conflict(STATE),
         )
         .delete(
             "/{id}",
             Public,
             cancel,
-            Doc::done("cancelQrSession", "Desktop: give up").conflict(STATE),
+            Doc::done("cancelQrSession", "Desktop: give up")
+                .header("X-QR-Poll-Secret", SECRET_WHAT)
+                .conflict(STATE),
         )
         .limited(Class::QrPoll)
+}
+
+fn generate_doc() -> Doc {
+    Doc::created::<QrSession>("generateQrSession", "Desktop: ask for a QR code")
+        .optional_body::<NewQrSession>()
+        .answers_with("Set-Cookie", "The poll secret, where `cookie` asked for it")
+        .conflict("Too many sessions are under way from this address")
+}
+
+fn watch_doc() -> Doc {
+    Doc::events("watchQrSession", "Desktop: hear where the session stands")
+        .header("X-QR-Poll-Secret", SECRET_WHAT)
+        .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
 }
 
 async fn generate(

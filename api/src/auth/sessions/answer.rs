@@ -11,6 +11,11 @@ use crate::http::Representation;
 /// A pair of tokens and whom they are for. It has no `Debug`: tokens must not reach a log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"accessToken": "eyJ…", "tokenType": "Bearer", "expiresIn": 900, "refreshToken": "crt_…",
+    "refreshExpiresIn": 2_592_000,
+    "session": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef23", "createdVia": "demo"},
+    "user": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef22", "name": "Ada Lovelace", "role": "admin"},
+    "tenant": {"id": "01a2036b-3a53-7b66-93a5-a64f6d8bbd70", "name": "acme"}}))]
 pub struct SignedIn {
     /// For `Authorization: Bearer`.
     pub access_token: String,
@@ -66,6 +71,7 @@ pub struct TenantRef {
 /// One of the user's sessions.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"current": true, "createdVia": "qr", "deviceName": "Chrome on macOS", "ipAddress": "192.0.2.7"}))]
 pub struct Session {
     /// Its id.
     #[schema(value_type = Uuid)]

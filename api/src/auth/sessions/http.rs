@@ -25,7 +25,8 @@ pub fn routes() -> Routes {
             Class::Write,
             refresh,
             Doc::data::<SignedIn>("refreshSession", "Exchange a refresh token for a fresh pair")
-                .body::<Refresh>(),
+                .body::<Refresh>()
+                .refuses(&[401]),
         )
         .post("/logout", OurSession, logout, Doc::done("logout", "End this session"))
         .post("/logout-all", User, logout_all, Doc::done("logoutAll", "End all of one's sessions"))
@@ -48,7 +49,7 @@ struct Refresh {
 
 impl Input for Refresh {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { refresh_token: fields.required("refreshToken", rules::string)? })
+        Some(Self { refresh_token: fields.required("refreshToken", rules::string())? })
     }
 }
 

@@ -6,6 +6,7 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use shared::event::EventType;
 use shared::id::{ActivityId, CompanyId, ContactId, LeadId, TenantId};
 use shared::scope::Scope;
@@ -20,9 +21,10 @@ use super::references::References;
 use super::{companies, contacts};
 use crate::changes::{self, Tracked};
 use crate::error::{Details, Error, Result};
+use crate::http::doc::SchemaOf;
 use crate::http::expand::Expansion;
-use crate::http::fields::{Checked, Fields, Input};
-use crate::http::json::Value;
+use crate::http::fields::{Fields, Input};
+use crate::http::rules::Rule;
 use crate::http::{Listed, Representation, Resource, doc, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
@@ -39,6 +41,9 @@ const SYSTEM: &str = "system";
 /// Something that happened around a contact, a company or a lead.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"type": "call", "subject": "Called about the offer", "body": "Wants 40 seats.",
+    "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21",
+    "actor": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct Activity {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -81,7 +86,7 @@ pub struct Activity {
 }
 
 fn type_schema() -> utoipa::openapi::Object {
-    doc::words(TYPES)
+    doc::words("What it is; `system` is what the api writes by itself.", TYPES)
 }
 
 /// What an activity is created from. It is about one record at least.
@@ -91,13 +96,11 @@ fn type_schema() -> utoipa::openapi::Object {
     "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21"}))]
 pub struct NewActivity {
     /// What it is.
-    #[schema(rename = "type", schema_with = writable_schema)]
+    #[schema(rename = "type")]
     pub kind: String,
     /// 1 to 200 characters.
-    #[schema(min_length = 1, max_length = 200)]
     pub subject: String,
     /// At most 10,000 characters, of several lines.
-    #[schema(min_length = 1, max_length = 10_000)]
     pub body: Option<String>,
     /// When it happened; now, when absent.
     pub occurred_at: Option<DateTime<Utc>>,
@@ -112,10 +115,6 @@ pub struct NewActivity {
     /// The lead it is about.
     #[schema(value_type = Option<Uuid>)]
     pub lead_id: Option<LeadId>,
-}
-
-fn writable_schema() -> utoipa::openapi::Object {
-    doc::words(WRITABLE)
 }
 
 impl Representation for Activity {}
@@ -133,24 +132,32 @@ impl Resource for ActivityId {
     const NAME: &'static str = "Activity";
 }
 
-fn writable(value: Value) -> Checked<String> {
-    rules::one_of(WRITABLE, |word| word)(value).map(str::to_owned)
+/// What an activity can be about: one of these at least.
+const ABOUT: [&str; 3] = ["contactId", "companyId", "leadId"];
+
+fn writable() -> impl Rule<String> {
+    rules::word(WRITABLE)
 }
 
 impl Input for NewActivity {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let kind = fields.required("type", writable);
+        let kind = fields.required("type", writable());
         let subject = fields.required("subject", rules::line(200));
         let body = fields.optional("body", rules::text(10_000));
-        let occurred_at = fields.optional("occurredAt", rules::time);
-        let due_at = fields.optional("dueAt", rules::time);
-        let contact_id = fields.optional("contactId", rules::id);
-        let company_id = fields.optional("companyId", rules::id);
-        let lead_id = fields.optional("leadId", rules::id);
+        let occurred_at = fields.optional("occurredAt", rules::time());
+        let due_at = fields.optional("dueAt", rules::time());
+        let contact_id = fields.optional("contactId", rules::id());
+        let company_id = fields.optional("companyId", rules::id());
+        let lead_id = fields.optional("leadId", rules::id());
         fields.ignore(&["actor"]);
+        fields.together(|| {
+            json!({"anyOf": ABOUT.map(|id| {
+                json!({"required": [id], "properties": {id: {"type": "string"}}})
+            })})
+        });
         if (&contact_id, &company_id, &lead_id) == (&Some(None), &Some(None), &Some(None)) {
             let fault = "One of contactId, companyId and leadId is required";
-            for field in ["contactId", "companyId", "leadId"] {
+            for field in ABOUT {
                 fields.refuse(field, fault);
             }
         }
@@ -171,18 +178,21 @@ const EXPANSIONS: &[Expansion] = &[
     Expansion {
         name: "contact",
         member: "contactId",
+        schema: SchemaOf::of::<contacts::Contact>(),
         scope: Scope::ContactsRead,
         load: |tx, ids| Box::pin(contacts::referred(tx, ids)),
     },
     Expansion {
         name: "company",
         member: "companyId",
+        schema: SchemaOf::of::<companies::Company>(),
         scope: Scope::CompaniesRead,
         load: |tx, ids| Box::pin(companies::referred(tx, ids)),
     },
     Expansion {
         name: "lead",
         member: "leadId",
+        schema: SchemaOf::of::<leads::Lead>(),
         scope: Scope::LeadsRead,
         load: |tx, ids| Box::pin(leads::referred(tx, ids)),
     },

@@ -2,9 +2,7 @@
 
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
-use crate::http::fields::Checked;
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
 
 /// Every sector there is: what is accepted, documented and listed by `/api/v1/meta/enums`.
 pub const INDUSTRIES: &[&str] = &[
@@ -42,11 +40,8 @@ pub const INDUSTRIES: &[&str] = &[
 ];
 
 /// A sector.
-///
-/// # Errors
-/// Anything else.
-pub(super) fn industry(value: Value) -> Checked<String> {
-    rules::one_of(INDUSTRIES, |word| word)(value).map(str::to_owned)
+pub(super) fn industry() -> impl Rule<String> {
+    rules::word(INDUSTRIES)
 }
 
 /// The schema of a field that holds one of them, or nothing.

@@ -35,6 +35,8 @@ const MAX_EMPLOYEES: i64 = 10_000_000;
 /// A company that the tenant knows.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "ACME Corp", "industry": "manufacturing", "website": "https://acme.example",
+    "employees": 250}))]
 pub struct Company {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -68,16 +70,12 @@ pub struct Company {
 #[schema(example = json!({"name": "ACME Corp", "industry": "manufacturing", "website": "https://acme.example", "employees": 250}))]
 pub struct NewCompany {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// Its sector.
-    #[schema(schema_with = industry::schema)]
     pub industry: Option<String>,
     /// An http or https address.
-    #[schema(max_length = 2048)]
     pub website: Option<String>,
     /// How many work there.
-    #[schema(minimum = 0, maximum = 10_000_000)]
     pub employees: Option<i64>,
 }
 
@@ -86,16 +84,15 @@ pub struct NewCompany {
 #[schema(example = json!({"employees": 260}))]
 pub struct CompanyPatch {
     /// Replaces the name.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Changes the sector.
-    #[schema(schema_with = industry::schema)]
+    #[schema(value_type = Option<String>)]
     pub industry: Change<String>,
     /// Changes the website.
-    #[schema(value_type = Option<String>, max_length = 2048)]
+    #[schema(value_type = Option<String>)]
     pub website: Change<String>,
     /// Changes how many work there.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 10_000_000)]
+    #[schema(value_type = Option<i64>)]
     pub employees: Change<i64>,
 }
 
@@ -125,8 +122,8 @@ impl Resource for CompanyId {
 impl Input for NewCompany {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let industry = fields.optional("industry", industry::industry);
-        let website = fields.optional("website", rules::url);
+        let industry = fields.optional("industry", industry::industry());
+        let website = fields.optional("website", rules::url());
         let employees = fields.optional("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }
@@ -135,8 +132,8 @@ impl Input for NewCompany {
 impl Input for CompanyPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let industry = fields.changed("industry", industry::industry);
-        let website = fields.changed("website", rules::url);
+        let industry = fields.changed("industry", industry::industry());
+        let website = fields.changed("website", rules::url());
         let employees = fields.changed("employees", rules::integer(0..=MAX_EMPLOYEES));
         Some(Self { name: name?, industry: industry?, website: website?, employees: employees? })
     }

@@ -18,6 +18,9 @@ use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts";
 
+const TAKEN: &str =
+    "Another contact has the external id, or the e-mail address where addresses are unique";
+
 /// What can be done with contacts.
 pub fn routes() -> Routes {
     use Scope::{ContactsRead, ContactsWrite};
@@ -27,7 +30,9 @@ pub fn routes() -> Routes {
             "",
             ContactsWrite,
             create,
-            Doc::created::<Contact>("createContact", "Create a contact").body::<NewContact>(),
+            Doc::created::<Contact>("createContact", "Create a contact")
+                .body::<NewContact>()
+                .conflict(TAKEN),
         )
         .get(
             "/{id}",
@@ -41,7 +46,8 @@ pub fn routes() -> Routes {
             update,
             Doc::data::<Contact>("updateContact", "Change a contact")
                 .body::<ContactPatch>()
-                .conditional(),
+                .conditional()
+                .conflict(TAKEN),
         )
         .delete(
             "/{id}",
@@ -53,7 +59,7 @@ pub fn routes() -> Routes {
             "/{id}/restore",
             ContactsWrite,
             restore,
-            Doc::data::<Contact>("restoreContact", "Restore a deleted contact"),
+            Doc::data::<Contact>("restoreContact", "Restore a deleted contact").conflict(TAKEN),
         )
 }
 

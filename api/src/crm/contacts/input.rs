@@ -13,31 +13,27 @@ use crate::http::rules;
 #[schema(example = json!({"name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "ACME Corp"}))]
 pub struct NewContact {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// An e-mail address.
-    #[schema(max_length = 254)]
     pub email: Option<String>,
     /// 7 to 15 digits, with `+`, spaces, dots, dashes and brackets.
     pub phone: Option<String>,
     /// 1 to 100 characters; without it, the name of `companyId`.
-    #[schema(min_length = 1, max_length = 100)]
     pub company: Option<String>,
     /// A company of the tenant.
     #[schema(value_type = Option<Uuid>)]
     pub company_id: Option<CompanyId>,
     /// What another system calls it, 1 to 100 characters; no two contacts of the tenant share it.
-    #[schema(min_length = 1, max_length = 100)]
     pub external_id: Option<String>,
 }
 
 impl Input for NewContact {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", rules::line(100));
-        let email = fields.optional("email", rules::email);
-        let phone = fields.optional("phone", rules::phone);
+        let email = fields.optional("email", rules::email());
+        let phone = fields.optional("phone", rules::phone());
         let company = fields.optional("company", rules::line(100));
-        let company_id = fields.optional("companyId", rules::id);
+        let company_id = fields.optional("companyId", rules::id());
         let external_id = fields.optional("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {
@@ -54,10 +50,10 @@ impl Input for NewContact {
 impl Input for ContactPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.replaced("name", rules::line(100));
-        let email = fields.changed("email", rules::email);
-        let phone = fields.changed("phone", rules::phone);
+        let email = fields.changed("email", rules::email());
+        let phone = fields.changed("phone", rules::phone());
         let company = fields.changed("company", rules::line(100));
-        let company_id = fields.changed("companyId", rules::id);
+        let company_id = fields.changed("companyId", rules::id());
         let external_id = fields.changed("externalId", rules::line(100));
         fields.ignore(&["phoneE164"]);
         Some(Self {

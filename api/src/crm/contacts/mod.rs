@@ -22,6 +22,7 @@ use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Search};
@@ -60,6 +61,7 @@ pub static LIST: List = List {
     expansions: &[Expansion {
         name: "company",
         member: "companyId",
+        schema: SchemaOf::of::<companies::Company>(),
         scope: Scope::CompaniesRead,
         load: |tx, ids| Box::pin(companies::referred(tx, ids)),
     }],

@@ -4,9 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::http::fields::Checked;
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
 
 /// From 0 to 9,999,999,999,999,999.99, in hundredths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
@@ -20,11 +18,8 @@ const DECIMALS: u32 = 2;
 const MOST: i64 = 999_999_999_999_999_999;
 
 /// The rule of a field that holds one. `1500`, `1500.00` and `1.5e3` are the same amount.
-///
-/// # Errors
-/// Other types, more than two decimals, amounts below 0 or beyond the most.
-pub fn amount(value: Value) -> Checked<Amount> {
-    rules::decimal(DECIMALS, Decimal::new(MOST, DECIMALS))(value).map(Amount)
+pub fn amount() -> impl Rule<Amount> {
+    rules::decimal(DECIMALS, Decimal::new(MOST, DECIMALS)).then(|exact| Ok(Amount(exact)))
 }
 
 /// As short as it goes: `1500.5`, not `1500.50`.
@@ -41,7 +36,7 @@ mod tests {
     use crate::http::json;
 
     fn read(text: &str) -> Option<String> {
-        let read = amount(json::parse(text.as_bytes()).unwrap()).ok()?;
+        let read = amount().check(json::parse(text.as_bytes()).unwrap()).ok()?;
         Some(serde_json::to_string(&read).unwrap())
     }
 

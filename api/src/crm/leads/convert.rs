@@ -1,6 +1,7 @@
 //! A lead becomes business: its contact and its company are created or linked, and its status is `converted`, in one
 //! transaction (requirement L-11).
 
+use serde_json::{Value, json};
 use shared::TenantTx;
 use shared::id::{CompanyId, ContactId, LeadId};
 use shared::scope::Scope;
@@ -38,10 +39,11 @@ pub struct Conversion {
 impl Input for Conversion {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let targets = fields.targets();
-        let contact_id = fields.optional("contactId", rules::id);
+        let contact_id = fields.optional("contactId", rules::id());
         let contact = fields.optional("contact", rules::record(targets));
-        let company_id = fields.optional("companyId", rules::id);
+        let company_id = fields.optional("companyId", rules::id());
         let company = fields.optional("company", rules::record(targets));
+        fields.together(|| json!({"allOf": [not_both("contact", "contactId"), not_both("company", "companyId")]}));
         let (contact_id, contact) = (contact_id?, contact?);
         let (company_id, company) = (company_id?, company?);
         if contact_id.is_some() && contact.is_some() {
@@ -52,6 +54,12 @@ impl Input for Conversion {
         }
         Some(Self { contact_id, contact, company_id, company })
     }
+}
+
+/// Two members of which one is absent or `null`.
+fn not_both(one: &str, other: &str) -> Value {
+    let absent = |name: &str| json!({"properties": {name: {"type": "null"}}});
+    json!({"anyOf": [absent(one), absent(other)]})
 }
 
 /// Converts a lead and announces `lead.updated` and everything that was created for it. Creating contacts and

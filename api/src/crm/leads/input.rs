@@ -3,13 +3,11 @@
 use shared::id::{CompanyId, ContactId, PipelineId, StageId, UserId};
 use utoipa::ToSchema;
 
+use super::STATUSES;
 use super::amount::{Amount, amount};
-use super::{STATUSES, status_schema};
 use crate::crm::currency;
-use crate::http::doc::words_or_null;
-use crate::http::fields::{Change, Checked, Fields, Input};
-use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::fields::{Change, Fields, Input};
+use crate::http::rules::{self, Rule};
 
 /// What a lead is created from.
 #[derive(Clone, Debug, ToSchema)]
@@ -17,16 +15,13 @@ use crate::http::rules;
 #[schema(example = json!({"title": "ACME: 40 seats", "status": "new", "value": 12000.5, "currency": "EUR"}))]
 pub struct NewLead {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub title: String,
     /// How it stands.
-    #[schema(schema_with = status_schema)]
     pub status: String,
     /// What it may bring.
-    #[schema(value_type = Option<f64>, minimum = 0, exclusive_maximum = 1e16, multiple_of = 0.01)]
+    #[schema(value_type = Option<f64>)]
     pub value: Option<Amount>,
     /// What the value is counted in; without it the tenant's currency.
-    #[schema(schema_with = currency_schema)]
     pub currency: Option<String>,
     /// The user who works on it.
     #[schema(value_type = Option<Uuid>)]
@@ -51,16 +46,14 @@ pub struct NewLead {
 #[schema(example = json!({"status": "qualified", "value": 15000}))]
 pub struct LeadPatch {
     /// Replaces the title.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub title: Option<String>,
     /// Says how it stands now; any status may follow any.
-    #[schema(required = false, schema_with = status_schema)]
     pub status: Option<String>,
     /// Changes the value.
-    #[schema(value_type = Option<f64>, minimum = 0, exclusive_maximum = 1e16, multiple_of = 0.01)]
+    #[schema(value_type = Option<f64>)]
     pub value: Change<Amount>,
     /// Changes the currency; `null` is the tenant's.
-    #[schema(schema_with = currency_schema)]
+    #[schema(value_type = Option<String>)]
     pub currency: Change<String>,
     /// Changes who works on it.
     #[schema(value_type = Option<Uuid>)]
@@ -89,25 +82,21 @@ pub struct Move {
     pub stage_id: StageId,
 }
 
-fn currency_schema() -> utoipa::openapi::Object {
-    words_or_null(currency::CURRENCIES)
-}
-
-fn status(value: Value) -> Checked<String> {
-    rules::one_of(STATUSES, |word| word)(value).map(str::to_owned)
+fn status() -> impl Rule<String> {
+    rules::word(STATUSES)
 }
 
 impl Input for NewLead {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.required("title", rules::line(100));
-        let status = fields.required("status", status);
-        let value = fields.optional("value", amount);
-        let currency = fields.optional("currency", currency::currency);
-        let owner = fields.optional("owner", rules::id);
-        let contact_id = fields.optional("contactId", rules::id);
-        let company_id = fields.optional("companyId", rules::id);
-        let pipeline_id = fields.optional("pipelineId", rules::id);
-        let stage_id = fields.optional("stageId", rules::id);
+        let status = fields.required("status", status());
+        let value = fields.optional("value", amount());
+        let currency = fields.optional("currency", currency::currency());
+        let owner = fields.optional("owner", rules::id());
+        let contact_id = fields.optional("contactId", rules::id());
+        let company_id = fields.optional("companyId", rules::id());
+        let pipeline_id = fields.optional("pipelineId", rules::id());
+        let stage_id = fields.optional("stageId", rules::id());
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -126,14 +115,14 @@ impl Input for NewLead {
 impl Input for LeadPatch {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let title = fields.replaced("title", rules::line(100));
-        let status = fields.replaced("status", status);
-        let value = fields.changed("value", amount);
-        let currency = fields.changed("currency", currency::currency);
-        let owner = fields.changed("owner", rules::id);
-        let contact_id = fields.changed("contactId", rules::id);
-        let company_id = fields.changed("companyId", rules::id);
-        let pipeline_id = fields.changed("pipelineId", rules::id);
-        let stage_id = fields.changed("stageId", rules::id);
+        let status = fields.replaced("status", status());
+        let value = fields.changed("value", amount());
+        let currency = fields.changed("currency", currency::currency());
+        let owner = fields.changed("owner", rules::id());
+        let contact_id = fields.changed("contactId", rules::id());
+        let company_id = fields.changed("companyId", rules::id());
+        let pipeline_id = fields.changed("pipelineId", rules::id());
+        let stage_id = fields.changed("stageId", rules::id());
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,
@@ -151,7 +140,7 @@ impl Input for LeadPatch {
 
 impl Input for Move {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let stage_id = fields.required("stageId", rules::id);
+        let stage_id = fields.required("stageId", rules::id());
         Some(Self { stage_id: stage_id? })
     }
 }

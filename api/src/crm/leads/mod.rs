@@ -21,6 +21,7 @@ use super::references::References;
 use super::{companies, contacts, currency, pipelines};
 use crate::changes::{self, Events, Tracked};
 use crate::error::{Details, Error, Result};
+use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::fields::Change;
 use crate::http::{IfMatch, Listed, Representation, Resource, doc};
@@ -45,6 +46,7 @@ const CONVERTED: &str = "converted";
 /// A deal that may come.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"title": "ACME: 40 seats", "status": "new", "value": 12000.5, "currency": "EUR"}))]
 pub struct Lead {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -93,7 +95,7 @@ pub struct Lead {
 }
 
 fn status_schema() -> utoipa::openapi::Object {
-    doc::words(STATUSES)
+    doc::words("How it stands.", STATUSES)
 }
 
 impl Lead {
@@ -177,30 +179,35 @@ pub static LIST: List = List {
         Expansion {
             name: "owner",
             member: "owner",
+            schema: SchemaOf::of::<users::User>(),
             scope: Scope::UsersRead,
             load: |tx, ids| Box::pin(users::referred(tx, ids)),
         },
         Expansion {
             name: "contact",
             member: "contactId",
+            schema: SchemaOf::of::<contacts::Contact>(),
             scope: Scope::ContactsRead,
             load: |tx, ids| Box::pin(contacts::referred(tx, ids)),
         },
         Expansion {
             name: "company",
             member: "companyId",
+            schema: SchemaOf::of::<companies::Company>(),
             scope: Scope::CompaniesRead,
             load: |tx, ids| Box::pin(companies::referred(tx, ids)),
         },
         Expansion {
             name: "pipeline",
             member: "pipelineId",
+            schema: SchemaOf::of::<pipelines::Pipeline>(),
             scope: Scope::PipelinesRead,
             load: |tx, ids| Box::pin(pipelines::referred(tx, ids)),
         },
         Expansion {
             name: "stage",
             member: "stageId",
+            schema: SchemaOf::of::<pipelines::Stage>(),
             scope: Scope::PipelinesRead,
             load: |tx, ids| Box::pin(pipelines::referred_stages(tx, ids)),
         },

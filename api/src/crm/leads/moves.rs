@@ -27,6 +27,9 @@ const BATCH: i64 = 1_000;
 /// A step of a lead.
 #[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"to": {"pipelineId": "01a2036c-0d4c-7400-87c8-25f570a5ef30",
+    "stageId": "01a2036c-0d4c-7400-87c8-25f570a5ef31", "name": "Qualified"},
+    "by": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct StageMove {
     /// Its id.
     pub id: Uuid,

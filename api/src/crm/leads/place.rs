@@ -13,6 +13,7 @@ use crate::http::fields::Change;
 /// A stage that leads stand in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "Qualified"}))]
 pub struct Place {
     /// Its pipeline.
     #[schema(value_type = Uuid)]

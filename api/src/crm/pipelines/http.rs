@@ -3,7 +3,6 @@
 use axum::extract::State;
 use shared::id::{PipelineId, StageId};
 use shared::scope::Scope;
-use utoipa::openapi::Type;
 
 use super::{LIST, NewPipeline, Pipeline, PipelinePatch};
 use crate::App;
@@ -22,6 +21,10 @@ const MOVE_TO: &str = "moveLeadsTo";
 const MOVE_TO_WHAT: &str = "The id of the stage that leads of removed stages move to";
 const NOT_EMPTY: &str =
     "PIPELINE_NOT_EMPTY: leads are in stages that would go, and `moveLeadsTo` is absent";
+
+fn id() -> serde_json::Value {
+    serde_json::json!({"type": "string", "format": "uuid"})
+}
 
 /// What can be done with pipelines.
 pub fn routes() -> Routes {
@@ -46,7 +49,7 @@ pub fn routes() -> Routes {
             update,
             Doc::data::<Pipeline>("updatePipeline", "Change a pipeline")
                 .body::<PipelinePatch>()
-                .parameter(MOVE_TO, MOVE_TO_WHAT, Type::String)
+                .parameter(MOVE_TO, MOVE_TO_WHAT, id())
                 .conditional()
                 .conflict(NOT_EMPTY),
         )
@@ -55,7 +58,7 @@ pub fn routes() -> Routes {
             PipelinesWrite,
             remove,
             Doc::done("deletePipeline", "Delete a pipeline")
-                .parameter(MOVE_TO, MOVE_TO_WHAT, Type::String)
+                .parameter(MOVE_TO, MOVE_TO_WHAT, id())
                 .conditional()
                 .conflict(NOT_EMPTY),
         )

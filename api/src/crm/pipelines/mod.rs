@@ -23,11 +23,13 @@ use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 use stages::Changed;
-pub use stages::{Stage, WantedStage};
+pub use stages::{Changed as StageChange, Stage, WantedStage};
 
 /// The way that leads go.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "Sales", "stages": [
+    {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef31", "name": "Qualified", "displayOrder": 0}]}))]
 pub struct Pipeline {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -56,10 +58,8 @@ pub struct Pipeline {
     {"name": "New", "displayOrder": 0}, {"name": "Qualified", "displayOrder": 1}, {"name": "Won", "displayOrder": 2}]}))]
 pub struct NewPipeline {
     /// 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// 1 to 50 stages.
-    #[schema(min_items = 1, max_items = 50)]
     pub stages: Vec<WantedStage>,
 }
 
@@ -68,10 +68,8 @@ pub struct NewPipeline {
 #[schema(example = json!({"name": "Sales Europe"}))]
 pub struct PipelinePatch {
     /// Replaces the name.
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// All stages that the pipeline is to have: others are removed.
-    #[schema(value_type = Vec<WantedStage>, required = false, min_items = 1, max_items = 50)]
     pub stages: Option<Vec<WantedStage>>,
 }
 

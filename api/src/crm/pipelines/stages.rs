@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use crate::crm::leads::NO_STAGE;
 use crate::error::{Details, Error, Result};
+use crate::http::describe::Body;
 use crate::http::fields::{Checked, Fault, Fields, Input};
 use crate::http::json::Value;
-use crate::http::rules;
+use crate::http::rules::{self, Rule};
 
 /// The most stages of a pipeline (requirement P-7).
 const MOST: usize = 50;
@@ -39,16 +40,14 @@ pub struct WantedStage {
     #[schema(value_type = Option<Uuid>)]
     pub id: Option<StageId>,
     /// 1 to 100 characters, in any case unique in the pipeline.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// Where it stands in the pipeline; unique there.
-    #[schema(minimum = 0)]
     pub display_order: i32,
 }
 
 impl Input for WantedStage {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let id = fields.optional("id", rules::id);
+        let id = fields.optional("id", rules::id());
         let name = fields.required("name", rules::line(100));
         let display_order = fields.required("displayOrder", rules::integer(0..=i32::MAX.into()));
         let display_order = i32::try_from(display_order?).ok();
@@ -57,16 +56,26 @@ impl Input for WantedStage {
 }
 
 /// The rule of `stages`: 1 to 50 stages, no name, place or id twice.
-pub(super) fn wanted(targets: &TargetPolicy) -> impl FnOnce(Value) -> Checked<Vec<WantedStage>> {
-    move |value| {
+pub(super) fn wanted(targets: &TargetPolicy) -> impl Rule<Vec<WantedStage>> {
+    Wanted(rules::list(1..=MOST, rules::record(targets)))
+}
+
+struct Wanted<R>(R);
+
+impl<R: Rule<Vec<WantedStage>>> Rule<Vec<WantedStage>> for Wanted<R> {
+    fn check(&self, value: Value) -> Checked<Vec<WantedStage>> {
         let mut faults = repeated(&value);
-        match rules::list(1..=MOST, rules::record(targets))(value) {
+        match self.0.check(value) {
             Ok(stages) if faults.is_empty() => return Ok(stages),
             Ok(_) => {}
             // What is wrong with a stage by itself comes first.
             Err(fault) => faults.extend(fault.at("")),
         }
         Err(Fault::inside(faults))
+    }
+
+    fn schema(&self, inner: &mut Vec<Body>) -> serde_json::Value {
+        self.0.schema(inner)
     }
 }
 
@@ -97,31 +106,40 @@ fn folded(name: &str) -> String {
 }
 
 /// What happened to a stage (requirement P-11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Change {
+#[schema(as = StageChangeKind)]
+pub enum Change {
+    /// It is new.
     Added,
+    /// It has another name.
     Updated,
+    /// It is gone.
     Removed,
+    /// It stands elsewhere.
     Reordered,
 }
 
 /// One stage that is no longer what it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Changed {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StageChange)]
+#[schema(example = json!({"change": "added", "stage":
+    {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef31", "name": "Qualified", "displayOrder": 0}}))]
+pub struct Changed {
     /// The stage now; of a removed one its last state.
     pub stage: Stage,
     /// The stage before; none when it is new.
     pub previous: Option<Stage>,
+    /// How.
     pub change: Change,
 }
 
 impl Changed {
-    pub fn added(stage: &Stage) -> Self {
+    pub(super) fn added(stage: &Stage) -> Self {
         Self { stage: stage.clone(), previous: None, change: Change::Added }
     }
 
-    pub fn removed(stage: &Stage) -> Self {
+    pub(super) fn removed(stage: &Stage) -> Self {
         Self { stage: stage.clone(), previous: Some(stage.clone()), change: Change::Removed }
     }
 

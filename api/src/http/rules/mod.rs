@@ -1,14 +1,16 @@
-//! Rules that several resources' fields share. Each takes the JSON value and gives the clean one or says what is wrong.
+//! Rules that several resources' fields share. Each checks a JSON value and tells the schema of those that pass.
 
 mod nested;
 mod number;
 mod reach;
+mod rule;
 #[cfg(test)]
 mod tests;
 
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::fields::Checked;
@@ -17,13 +19,29 @@ use super::json::Value;
 pub use nested::{list, record};
 pub use number::{decimal, integer};
 pub use reach::{email, phone, url};
+pub use rule::{Rule, rule};
 pub use shared::contacts::e164;
 
-/// Any string that PostgreSQL can hold.
-///
-/// # Errors
-/// Another type, or a NUL character.
-pub fn string(value: Value) -> Checked<String> {
+/// A character that is no control character stands between others of its kind, as `line` has it.
+const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+
+/// The same with tabs and line ends, as `text` has it.
+const TEXT: &str = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
+
+/// Any string that PostgreSQL can hold: without NUL characters.
+pub fn string() -> impl Rule<String> {
+    rule(|| json!({"type": "string", "pattern": r"^[^\x00]*$"}), plain)
+}
+
+/// A string of a form that its check knows and its schema tells.
+pub fn string_of<T>(
+    schema: impl Fn() -> serde_json::Value,
+    check: impl Fn(String) -> Checked<T>,
+) -> impl Rule<T> {
+    rule(schema, move |value| check(plain(value)?))
+}
+
+fn plain(value: Value) -> Checked<String> {
     match value {
         Value::String(text) if text.contains('\0') => Err("Must not contain NUL characters".into()),
         Value::String(text) => Ok(text),
@@ -32,17 +50,21 @@ pub fn string(value: Value) -> Checked<String> {
 }
 
 /// One line of `1` to `most` characters after trimming (requirement C-7: Unicode scalar values, not bytes).
-pub fn line(most: usize) -> impl Fn(Value) -> Checked<String> {
-    move |value| trimmed(value, most, char::is_control)
+pub fn line(most: usize) -> impl Rule<String> {
+    let schema =
+        move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": LINE});
+    string_of(schema, move |text| trimmed(&text, most, char::is_control))
 }
 
 /// Lines of `1` to `most` characters together after trimming, with tabs and line ends of any kind.
-pub fn text(most: usize) -> impl Fn(Value) -> Checked<String> {
-    move |value| trimmed(value, most, |c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+pub fn text(most: usize) -> impl Rule<String> {
+    let schema =
+        move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT});
+    let forbidden = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    string_of(schema, move |text| trimmed(&text, most, forbidden))
 }
 
-fn trimmed(value: Value, most: usize, forbidden: impl Fn(char) -> bool) -> Checked<String> {
-    let text = string(value)?;
+fn trimmed(text: &str, most: usize, forbidden: impl Fn(char) -> bool) -> Checked<String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > most {
         Err(format!("Must be 1 to {most} characters").into())
@@ -53,55 +75,53 @@ fn trimmed(value: Value, most: usize, forbidden: impl Fn(char) -> bool) -> Check
     }
 }
 
-/// `true` or `false`.
-///
-/// # Errors
-/// Anything else, the words as strings included.
-#[expect(clippy::needless_pass_by_value, reason = "every rule takes the value")]
-pub fn boolean(value: Value) -> Checked<bool> {
-    match value {
-        Value::Bool(value) => Ok(value),
-        _ => Err("Must be true or false".into()),
-    }
+/// `true` or `false`; not the words as strings.
+pub fn boolean() -> impl Rule<bool> {
+    rule(
+        || json!({"type": "boolean"}),
+        |value| match value {
+            Value::Bool(value) => Ok(value),
+            _ => Err("Must be true or false".into()),
+        },
+    )
 }
 
-/// An id as answers write it: a UUID of 36 characters.
-///
-/// # Errors
-/// Anything else, the UUID's other notations included.
-pub fn id<T: FromStr>(value: Value) -> Checked<T> {
-    let text = string(value)?;
-    let usual = text.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::parse_str(&text).is_ok();
-    let id = if usual { text.parse().ok() } else { None };
-    id.ok_or_else(|| "Must be a UUID".into())
+/// An id as answers write it: a UUID of 36 characters, in none of its other notations.
+pub fn id<T: FromStr>() -> impl Rule<T> {
+    let schema = || json!({"type": "string", "format": "uuid"});
+    string_of(schema, |text| {
+        let usual = text.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::parse_str(&text).is_ok();
+        let id = if usual { text.parse().ok() } else { None };
+        id.ok_or_else(|| "Must be a UUID".into())
+    })
 }
 
 /// One of some words, by its name: `one_of(Role::ALL, Role::as_str)`.
-pub fn one_of<T: Copy>(
-    all: &'static [T],
-    name: fn(T) -> &'static str,
-) -> impl Fn(Value) -> Checked<T> {
-    move |value| {
+pub fn one_of<T: Copy>(all: &'static [T], name: fn(T) -> &'static str) -> impl Rule<T> {
+    let words = move || all.iter().map(|item| name(*item)).collect::<Vec<_>>();
+    let schema = move || json!({"type": "string", "enum": words()});
+    rule(schema, move |value| {
         let known = match &value {
             Value::String(text) => all.iter().copied().find(|item| name(*item) == text),
             _ => None,
         };
-        known.ok_or_else(|| {
-            let names: Vec<_> = all.iter().map(|item| name(*item)).collect();
-            format!("Must be one of {}", names.join(", ")).into()
-        })
-    }
+        known.ok_or_else(|| format!("Must be one of {}", words().join(", ")).into())
+    })
 }
 
-/// A moment in RFC 3339 form, of the years 1 to 9999, to the millisecond that answers show.
-///
-/// # Errors
-/// Anything else, a time without an offset included.
-pub fn time(value: Value) -> Checked<DateTime<Utc>> {
-    let text = string(value)?;
-    let moment = DateTime::parse_from_rfc3339(&text).ok();
-    let moment =
-        moment.and_then(|moment| DateTime::from_timestamp_millis(moment.timestamp_millis()));
-    let moment = moment.filter(|moment| (1..=9999).contains(&moment.year()));
-    moment.ok_or_else(|| "Must be a time such as 2025-11-02T10:00:00Z".into())
+/// One of some words, which stays a word.
+pub fn word(all: &'static [&'static str]) -> impl Rule<String> {
+    one_of(all, |word| word).then(|word| Ok(word.to_owned()))
+}
+
+/// A moment in RFC 3339 form with its offset, of the years 1 to 9999, to the millisecond that answers show.
+pub fn time() -> impl Rule<DateTime<Utc>> {
+    let schema = || json!({"type": "string", "format": "date-time"});
+    string_of(schema, |text| {
+        let moment = DateTime::parse_from_rfc3339(&text).ok();
+        let moment =
+            moment.and_then(|moment| DateTime::from_timestamp_millis(moment.timestamp_millis()));
+        let moment = moment.filter(|moment| (1..=9999).contains(&moment.year()));
+        moment.ok_or_else(|| "Must be a time such as 2025-11-02T10:00:00Z".into())
+    })
 }

@@ -1,54 +1,68 @@
 //! Where somebody can be reached: e-mail, telephone, web.
 
+use serde_json::json;
 use url::Url;
 use validator::ValidateEmail as _;
 
-use super::string;
+use super::{Rule, string_of};
 use crate::http::fields::Checked;
-use crate::http::json::Value;
+
+/// HTML's own expression for addresses; the server also knows domains in other scripts.
+const EMAIL: &str = r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
+
+/// The longest address of mail, in bytes.
+const LONGEST_EMAIL: usize = 254;
+
+/// The longest telephone number, in characters.
+const LONGEST_PHONE: usize = 40;
 
 /// The longest address of a page, in characters.
 const LONGEST_URL: usize = 2_048;
 
 /// An address by the HTML5 rule, at most 254 characters (requirement C-8).
-///
-/// # Errors
-/// Anything else.
-pub fn email(value: Value) -> Checked<String> {
-    let text = string(value)?;
-    let text = text.trim();
-    if text.len() <= 254 && text.validate_email() {
-        Ok(text.to_owned())
-    } else {
-        Err("Invalid email format".into())
-    }
+pub fn email() -> impl Rule<String> {
+    let schema = || json!({"type": "string", "maxLength": LONGEST_EMAIL, "pattern": EMAIL});
+    string_of(schema, |text| {
+        let text = text.trim();
+        if text.len() <= LONGEST_EMAIL && text.validate_email() {
+            Ok(text.to_owned())
+        } else {
+            Err("Invalid email format".into())
+        }
+    })
 }
 
 /// A telephone number by its shape, not by any numbering plan: the document's own `+1234567890` belongs to none
 /// (decision 1). An optional `+`, then 7 to 15 digits, with spaces, dots, dashes and brackets between them.
-///
-/// # Errors
-/// Anything else.
-pub fn phone(value: Value) -> Checked<String> {
-    let text = string(value)?;
-    let text = text.trim();
-    let rest = text.strip_prefix('+').unwrap_or(text);
-    let digits = rest.chars().filter(char::is_ascii_digit).count();
-    let shaped = rest.chars().all(|c| c.is_ascii_digit() || " ().-".contains(c));
-    if shaped && (7..=15).contains(&digits) && text.len() <= 40 {
-        Ok(text.to_owned())
-    } else {
-        Err("Invalid phone format".into())
-    }
+pub fn phone() -> impl Rule<String> {
+    let schema = || {
+        json!({"type": "string", "maxLength": LONGEST_PHONE,
+            "pattern": r"^\+?[ ().-]*([0-9][ ().-]*){7,15}$"})
+    };
+    string_of(schema, |text| {
+        let text = text.trim();
+        let rest = text.strip_prefix('+').unwrap_or(text);
+        let digits = rest.chars().filter(char::is_ascii_digit).count();
+        let shaped = rest.chars().all(|c| c.is_ascii_digit() || " ().-".contains(c));
+        if shaped && (7..=15).contains(&digits) && text.len() <= LONGEST_PHONE {
+            Ok(text.to_owned())
+        } else {
+            Err("Invalid phone format".into())
+        }
+    })
 }
 
-/// The address of a web page: `http` or `https` with a host, kept as it was typed (requirement CO-8).
-///
-/// # Errors
-/// Anything else, `example.com` without its scheme included.
-pub fn url(value: Value) -> Checked<String> {
-    let text = string(value)?;
-    let text = text.trim();
+/// The address of a web page: `http` or `https` with a host, kept as it was typed (requirement CO-8); not
+/// `example.com` without its scheme.
+pub fn url() -> impl Rule<String> {
+    let schema = || {
+        json!({"type": "string", "format": "uri", "maxLength": LONGEST_URL,
+            "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x1F\x7F-\x9F\\/][^\s\x00-\x1F\x7F-\x9F\\]*$"})
+    };
+    string_of(schema, |text| web_address(text.trim()))
+}
+
+fn web_address(text: &str) -> Checked<String> {
     let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(parsed) = parsed.filter(Url::has_host) else {
         let hint = format!("https://{text}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::upload::Upload;
-use super::{LIST, arrival, errors_csv, stage};
+use super::{LIST, arrival, errors_csv, forms, stage};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
@@ -27,7 +27,7 @@ const AFTERWARDS: Duration = Duration::from_mins(1);
 pub fn routes() -> Routes {
     use Scope::{ContactsRead, ContactsWrite};
     let import = Doc::at_once_or_accepted::<Import>("importContacts", "Import contacts")
-        .streams(&["application/json", "application/x-ndjson", "text/csv", "multipart/form-data"])
+        .streams(forms::FORMS)
         .choice(
             "mode",
             "What is done with rows of contacts that are there",
@@ -54,7 +54,12 @@ pub fn routes() -> Routes {
             "/imports/{id}/errors.csv",
             ContactsRead,
             errors,
-            Doc::file("getImportErrors", "Get the rows of an import that failed", "text/csv"),
+            Doc::file(
+                "getImportErrors",
+                "Get the rows of an import that failed",
+                ("text/csv", forms::ERRORS),
+            )
+            .answers_with("Content-Disposition", "The name of the file"),
         )
         .post("/imports/{id}/undo", ContactsWrite, undo_import, undo)
 }

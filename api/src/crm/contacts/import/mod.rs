@@ -2,6 +2,7 @@
 
 mod arrival;
 mod errors_csv;
+mod forms;
 mod http;
 mod options;
 mod places;

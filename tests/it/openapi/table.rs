@@ -3,23 +3,10 @@
 use std::collections::BTreeSet;
 
 use api::http::routes::Access;
-use serde_json::Value;
+use http::Method;
+use tests::kit::{Answer, TestApp};
 
-fn document() -> Value {
-    let document = api::http::openapi::document(&api::routes());
-    serde_json::from_str(&document.to_json().unwrap()).unwrap()
-}
-
-/// Every operation of the document: method and path, and what it says about itself.
-fn operations(document: &Value) -> Vec<(String, &Value)> {
-    let mut all = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            all.push((format!("{} {path}", method.to_uppercase()), operation));
-        }
-    }
-    all
-}
+use super::{document, operations};
 
 #[test]
 fn the_document_has_exactly_the_routes_of_the_table() {
@@ -61,4 +48,45 @@ fn every_schema_that_the_document_refers_to_is_in_it() {
         text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
     let missing: BTreeSet<_> = referred.filter(|name| !schemas.contains_key(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// A path with an id that is nobody's in each place.
+fn called(path: &str) -> String {
+    let id = "019b7ca9-8f2e-7eb0-9eef-b4330b6b2329";
+    path.split('/')
+        .map(|part| if part.starts_with('{') { id } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_is_answered_by_a_route() {
+    let app = TestApp::configured(|config| config.demo_login = true).await;
+    for (name, operation) in operations(&document()) {
+        let (method, path) = name.split_once(' ').unwrap();
+        let answer = Answer::to(app.request(method.parse().unwrap(), &called(path))).await;
+        let status = answer.status.as_u16().to_string();
+        assert_ne!(status, "405", "{name}");
+        assert_ne!(answer.body["error"], "No such route", "{name}");
+        assert!(operation["responses"].get(&status).is_some(), "{name} answers {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_the_document_knows_the_documented_methods_and_no_other() {
+    let app = TestApp::start().await;
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let documented = item.get(method.as_str().to_lowercase()).is_some();
+            let answer = Answer::to(app.request(method.clone(), &called(path))).await;
+            assert_eq!(answer.status.as_u16() != 405, documented, "{method} {path}");
+            if !documented {
+                let allowed = answer.header("allow").split(',').filter(|one| *one != "HEAD");
+                let known = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
+                let known: BTreeSet<_> = known.map(|method| method.to_uppercase()).collect();
+                assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), known, "{path}");
+            }
+        }
+    }
 }

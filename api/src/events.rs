@@ -1,0 +1,71 @@
+//! What each event tells: the record that its `data` is, and what stands beside the record's members.
+
+use serde_json::{Value, json};
+use shared::event::EventType;
+
+use crate::crm::activities::Activity;
+use crate::crm::companies::Company;
+use crate::crm::contacts::Contact;
+use crate::crm::leads::{Lead, Place};
+use crate::crm::pipelines::StageChange;
+use crate::http::doc::SchemaOf;
+use crate::settings::Settings;
+
+/// What an event's `data` holds.
+pub(crate) struct Payload {
+    /// The record, or what happened.
+    pub record: SchemaOf,
+    /// Members besides those of the record.
+    pub more: Vec<(&'static str, Member)>,
+}
+
+/// A member besides those of the record.
+pub(crate) enum Member {
+    /// `true` when a record came back; else absent.
+    Restored,
+    /// The former values of what changed.
+    Previous,
+    /// Anything else, with an example.
+    Plain(Value, Value),
+    /// A record of its own.
+    Record(SchemaOf),
+    /// The same, or `null`.
+    RecordOrNull(SchemaOf),
+}
+
+/// What the event's `data` holds; kept true by a test that compares it with what is sent.
+pub(crate) fn payload(event: EventType) -> Payload {
+    use EventType as E;
+    let (contact, company) = (SchemaOf::of::<Contact>(), SchemaOf::of::<Company>());
+    let (lead, place) = (SchemaOf::of::<Lead>(), SchemaOf::of::<Place>());
+    let (record, more) = match event {
+        E::ContactCreated => (contact, vec![("restored", Member::Restored)]),
+        E::ContactUpdated => (contact, vec![("previous", Member::Previous)]),
+        E::ContactDeleted => (contact, vec![]),
+        E::CompanyCreated => (company, vec![("restored", Member::Restored)]),
+        E::CompanyUpdated => (company, vec![("previous", Member::Previous)]),
+        E::CompanyDeleted => (company, vec![]),
+        E::LeadCreated => (lead, vec![("restored", Member::Restored)]),
+        E::LeadUpdated => (lead, vec![("previous", Member::Previous)]),
+        E::LeadDeleted => (lead, vec![]),
+        E::LeadMovedToStage => {
+            (lead, vec![("from", Member::RecordOrNull(place)), ("to", Member::Record(place))])
+        }
+        E::PipelineStageUpdated => (SchemaOf::of::<StageChange>(), pipeline()),
+        E::TenantSettingsUpdated => {
+            (SchemaOf::of::<Settings>(), vec![("previous", Member::Previous)])
+        }
+        E::ActivityCreated => (SchemaOf::of::<Activity>(), vec![]),
+    };
+    Payload { record, more }
+}
+
+/// Which pipeline a stage belongs to, and the pipeline's version.
+fn pipeline() -> Vec<(&'static str, Member)> {
+    let id = json!({"type": "string", "format": "uuid"});
+    let version = json!({"type": "integer", "description": "The pipeline's."});
+    vec![
+        ("pipelineId", Member::Plain(id, json!("01a2036c-0d4c-7400-87c8-25f570a5ef30"))),
+        ("version", Member::Plain(version, json!(2))),
+    ]
+}

@@ -1,0 +1,64 @@
+//! What is sent to webhooks is what the document says of each event.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use shared::event::EventType;
+use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, LEADS, PIPELINES, Tenant, TestApp};
+
+use super::{document, faults};
+
+/// Creates, changes, deletes and restores a record.
+async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
+    let record = acme.post(path, new).await.created();
+    let own = format!("{path}/{}", record["id"].as_str().unwrap());
+    acme.put(&own, change).await.ok();
+    acme.delete(&own).await.no_content();
+    acme.post(&format!("{own}/restore"), json!({})).await.ok()
+}
+
+#[tokio::test]
+async fn every_event_is_sent_as_the_document_says() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
+    live(&acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
+    live(&acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
+    let new = json!({"title": "40 seats", "status": "new"});
+    let lead = live(&acme, LEADS, new, json!({"value": 12.5})).await;
+    let stages = json!([{"name": "New", "displayOrder": 0}, {"name": "Won", "displayOrder": 1}]);
+    let pipeline = json!({"name": "Sales", "stages": stages});
+    let pipeline = acme.post(PIPELINES, pipeline).await.created();
+    let moving = format!("{LEADS}/{}/move", lead["id"].as_str().unwrap());
+    for stage in [0, 1] {
+        let stage = &pipeline["stages"][stage]["id"];
+        acme.post(&moving, json!({"stageId": stage})).await.ok();
+    }
+    let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
+    acme.post(ACTIVITIES, note).await.created();
+    acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
+    app.worker().drain().await.unwrap();
+
+    let document = document();
+    let mut sent = BTreeSet::new();
+    for call in subscriber.receiver.calls() {
+        let body = call.json();
+        let event = body["event"].as_str().unwrap().to_owned();
+        let operation = &document["webhooks"][&event]["post"];
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let faults = faults(&document, schema, &body);
+        assert!(faults.is_empty(), "{event}: {faults:#?}\n{body:#}");
+        for header in operation["parameters"].as_array().unwrap() {
+            let name = header["name"].as_str().unwrap();
+            let value = call.header(name);
+            assert!(!value.is_empty() || header["required"] == false, "{event} has no {name}");
+            if !value.is_empty() {
+                let faults = super::faults(&document, &header["schema"], &value.into());
+                assert!(faults.is_empty(), "{event} {name}: {faults:?}");
+            }
+        }
+        sent.insert(event);
+    }
+    let all: BTreeSet<_> = EventType::ALL.iter().map(|event| event.as_str().to_owned()).collect();
+    assert_eq!(sent, all);
+}
