@@ -1,7 +1,10 @@
-"""Made-up webhooks point to this machine: no stranger shall hear from a fuzzer."""
+"""What the fuzzer cannot know by itself."""
 
 import schemathesis
 
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
+# Made-up webhooks point to this machine: no stranger shall hear from a fuzzer.
 NOBODY = "https://127.0.0.1:1024/hook"
 
 

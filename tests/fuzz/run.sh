@@ -5,8 +5,11 @@ set -eu
 
 fuzzer=$1
 ending='logout|logoutAll|deleteSession|updateApiKey|patchApiKey|revokeApiKey|rotateApiKey'
-cd "$(dirname "$0")"
-"$fuzzer" --config-file schemathesis.toml run "$PRODUCT_URL/openapi.json" \
+here=$(cd "$(dirname "$0")" && pwd)
+export SCHEMATHESIS_HOOKS="$here/hooks.py"
+# What it writes beside itself belongs to the target folder.
+cd "${fuzzer%/bin/*}"
+"$fuzzer" --config-file "$here/schemathesis.toml" run "$PRODUCT_URL/openapi.json" \
     --exclude-operation-id-regex "^($ending)\$" --max-examples 25 --max-time 240
-"$fuzzer" --config-file schemathesis.toml run "$PRODUCT_URL/openapi.json" \
+"$fuzzer" --config-file "$here/schemathesis.toml" run "$PRODUCT_URL/openapi.json" \
     --include-operation-id-regex "^($ending)\$" --max-examples 25 --max-time 60

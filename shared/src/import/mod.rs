@@ -206,8 +206,8 @@ pub struct RowError {
     pub code: String,
     /// By field.
     pub details: BTreeMap<String, String>,
-    /// As it was sent.
-    #[schema(value_type = Object)]
+    /// As it was sent: an object, or the text of what is none.
+    #[schema(value_type = serde_json::Value)]
     pub input: Option<Box<RawValue>>,
 }
 
