@@ -11,6 +11,7 @@ use shared::webhook::target::TargetPolicy;
 use url::Url;
 
 use crate::auth::api_key::Pepper;
+use crate::auth::oidc::OidcConfig;
 use crate::auth::token::TokenKeys;
 use crate::http::address::TrustedProxies;
 use crate::limit::LimitConfig;
@@ -38,6 +39,8 @@ pub struct Config {
     pub pepper: Pepper,
     /// Signs and verifies access tokens.
     pub tokens: TokenKeys,
+    /// The outside issuer whose access tokens are accepted, too.
+    pub oidc: Option<OidcConfig>,
     /// Seals webhook secrets.
     pub keyring: Keyring,
     /// Where webhooks may point.
@@ -86,12 +89,7 @@ impl Config {
             "Where people reach the product: QR codes lead to <PUBLIC_URL>/qr",
         );
         let demo_login = demo_login(settings, listen);
-        let url = settings.required(
-            "DATABASE_URL",
-            "The database, as crm_app: postgres://crm_app:…@host/database",
-        );
-        let connections: Option<Count> =
-            settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
+        let db = database(settings);
         let request_timeout =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
         let limits = LimitConfig::read(settings);
@@ -103,6 +101,7 @@ impl Config {
             "JWT_KEYS",
             "Signs access tokens: kid:base64,…, the first signs; see `api admin keys`",
         );
+        let oidc = OidcConfig::read(settings);
         let keyring = settings.required(
             "SECRET_KEYS",
             "Seals webhook secrets: id:base64,…, the first seals; see `api admin keys`",
@@ -115,21 +114,30 @@ impl Config {
             proxies: TrustedProxies::new(proxies?.unwrap_or_default()),
             public_url: public_url?,
             demo_login: demo_login?,
-            db: DbConfig {
-                url: url?,
-                connections: connections?.0,
-                application: "liaison-api",
-                settings: &[],
-            },
+            db: db?,
             request_timeout: request_timeout?,
             limits: limits?,
             pepper: pepper?,
             tokens: tokens?,
+            oidc: oidc?,
             keyring: keyring?,
             targets: targets?,
             telemetry: telemetry?,
         })
     }
+}
+
+fn database(settings: &mut Settings<'_>) -> Option<DbConfig> {
+    let url = settings
+        .required("DATABASE_URL", "The database, as crm_app: postgres://crm_app:…@host/database");
+    let connections: Option<Count> =
+        settings.default("DATABASE_CONNECTIONS", "16", "Most database connections");
+    Some(DbConfig {
+        url: url?,
+        connections: connections?.0,
+        application: "liaison-api",
+        settings: &[],
+    })
 }
 
 /// Demo login lets anyone in, so that an address which others reach needs a second word.

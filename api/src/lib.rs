@@ -27,9 +27,11 @@ pub(crate) use shared::changes;
 use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+use auth::oidc::Issuer;
 use auth::{Caller, LastUsed};
 use config::Config;
 use crm::contacts::import::Places;
+use error::BoxError;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -50,16 +52,22 @@ pub struct App {
     pub limits: Limits,
     /// When keys were last used.
     pub used: LastUsed,
+    /// The outside issuer whose access tokens are accepted, too.
+    pub issuer: Option<Issuer>,
 }
 
 impl App {
     /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
-    #[must_use]
-    pub fn new(db: Db, config: Config, stop: CancellationToken) -> Self {
+    ///
+    /// # Errors
+    /// When TLS for asking the outside issuer cannot be set up, for instance because the system has no root certificates.
+    pub fn new(db: Db, config: Config, stop: CancellationToken) -> Result<Self, BoxError> {
+        let issuer = config.oidc.as_ref().map(|oidc| Issuer::new(oidc, db.clock().clone()));
+        let issuer = issuer.transpose()?;
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let streams = Streams::until(stop);
         let (uploads, used) = (Places::default(), LastUsed::default());
-        Self { db, config: Arc::new(config), streams, uploads, limits, used }
+        Ok(Self { db, config: Arc::new(config), streams, uploads, limits, used, issuer })
     }
 
     /// Begins a transaction that sees the caller's tenant only.

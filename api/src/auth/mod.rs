@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod demo;
 mod last_used;
+pub mod oidc;
 pub mod opaque;
 pub mod qr;
 mod rights;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::Terms;
 use crate::limit::Overrides;
 pub use last_used::LastUsed;
+use oidc::Person;
 pub use rights::Bounds;
 use rights::Rights;
 
@@ -58,8 +60,8 @@ pub enum Principal {
     User {
         /// The user.
         id: UserId,
-        /// The session the token belongs to.
-        session: SessionId,
+        /// The session that the token belongs to; none of ours when an outside issuer signed it.
+        session: Option<SessionId>,
     },
 }
 
@@ -95,17 +97,29 @@ impl Caller {
         Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
     }
 
-    /// The user and its session.
+    /// The user, and the session that the request belongs to, if it is one of ours.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for an API key, which signs nobody in or out.
-    pub fn user(&self) -> Result<(UserId, SessionId)> {
+    pub fn user(&self) -> Result<(UserId, Option<SessionId>)> {
         match self.principal {
             Principal::User { id, session } => Ok((id, session)),
             Principal::ApiKey(_) => {
                 Err(Error::Forbidden("This needs a signed-in user, not an API key"))
             }
         }
+    }
+
+    /// The user and its session.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for an API key, and for a user with a token of an outside issuer.
+    pub fn session(&self) -> Result<(UserId, SessionId)> {
+        let (user, session) = self.user()?;
+        let session = session.ok_or(Error::Forbidden(
+            "This needs a session, and an outside issuer's token has none",
+        ))?;
+        Ok((user, session))
     }
 
     /// All that the caller may do.
@@ -166,6 +180,10 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
 
 async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let now = app.db.clock().now();
+    if let Some(issuer) = app.issuer.as_ref().filter(|issuer| issuer.is_named_in(text)) {
+        let person = issuer.verify(text, now).await?;
+        return by_email(app, &person, origin).await;
+    }
     let claims = app.config.tokens.verify(text, now)?;
     // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
     // user's removal work before the token expires.
@@ -175,7 +193,17 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
         return Err(UNKNOWN_TOKEN);
     }
     let role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
-    let principal = Principal::User { id: claims.sub, session: claims.sid };
+    let principal = Principal::User { id: claims.sub, session: Some(claims.sid) };
     let limits = Overrides::stored(session.rate_limits);
     Ok(Caller::new(claims.tid, principal, origin, limits, Rights::Role(role)))
+}
+
+/// The token says who; what a user may do is our row's to say, so that no token raises it.
+async fn by_email(app: &App, person: &Person, origin: Origin) -> Result<Caller> {
+    let user = store::find_user_by_email(&app.db, person.tenant, &person.email).await?;
+    let user = user.ok_or(UNKNOWN_TOKEN)?;
+    let role = user.role.parse().map_err(|_| UNKNOWN_TOKEN)?;
+    let principal = Principal::User { id: user.id, session: None };
+    let limits = Overrides::stored(user.rate_limits);
+    Ok(Caller::new(person.tenant, principal, origin, limits, Rights::Role(role)))
 }

@@ -1,4 +1,4 @@
-//! Looks callers up before their tenant is known, through the definer functions of migrations 0001 and 0007.
+//! Looks callers up before their tenant is known, through the definer functions of migrations 0001, 0007 and 0014.
 
 use chrono::{DateTime, Utc};
 use shared::Db;
@@ -52,6 +52,29 @@ pub(super) async fn find_session(
         tenant.0,
         user.0,
         session.0,
+    )
+    .fetch_optional(db.direct())
+    .await
+}
+
+pub(super) struct UserRow {
+    pub id: UserId,
+    pub role: String,
+    pub rate_limits: serde_json::Value,
+}
+
+/// The active user of this address, in any case of its letters.
+pub(super) async fn find_user_by_email(
+    db: &Db,
+    tenant: TenantId,
+    email: &str,
+) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"select id as "id!: UserId", role as "role!", rate_limits as "rate_limits!"
+           from find_user_by_email($1, $2)"#,
+        tenant.0,
+        email,
     )
     .fetch_optional(db.direct())
     .await

@@ -99,6 +99,7 @@ fn permit(caller: &Caller, access: Access) -> Result<()> {
     match access {
         Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
         Access::User => caller.user().map(|_| ()),
+        Access::Session => caller.session().map(|_| ()),
         _ => Ok(()),
     }
 }

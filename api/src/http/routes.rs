@@ -22,6 +22,8 @@ pub enum Access {
     Public,
     /// A signed-in user, whatever its role; never an API key.
     User,
+    /// A signed-in user with a session of ours; never an outside issuer's token.
+    Session,
     /// Whoever has a valid credential, whatever it may do.
     Any,
     /// A caller that holds the scope.

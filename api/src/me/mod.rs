@@ -27,6 +27,9 @@ pub struct Me {
     /// `user` or `api_key`: which of the two members below is set.
     #[schema(pattern = "^(user|api_key)$")]
     pub principal: &'static str,
+    /// `api_key`; or how the user signed in: `session`, here, or `outside_issuer`.
+    #[schema(pattern = "^(api_key|session|outside_issuer)$")]
+    pub credential: &'static str,
     /// The one tenant that it belongs to.
     pub tenant: OwnTenant,
     /// The user.
@@ -35,7 +38,7 @@ pub struct Me {
     /// The API key.
     #[schema(required)]
     pub api_key: Option<OwnKey>,
-    /// A user's session.
+    /// A user's session; an outside issuer's token has none.
     #[schema(required)]
     pub session: Option<OwnSession>,
     /// What it may do: a key's own scopes, or those of the user's role.
@@ -88,10 +91,14 @@ pub async fn show(tx: &mut TenantTx, caller: &Caller) -> Result<Me> {
     let tenant = store::tenant(tx).await?;
     let (user, api_key, session) = match caller.principal {
         Principal::User { id, session } => {
-            (Some(users::show(tx, id).await?), None, Some(OwnSession { id: session }))
+            (Some(users::show(tx, id).await?), None, session.map(|id| OwnSession { id }))
         }
         Principal::ApiKey(id) => (None, Some(store::key(tx, id).await?), None),
     };
-    let principal = if user.is_some() { "user" } else { "api_key" };
-    Ok(Me { principal, tenant, user, api_key, session, scopes })
+    let (principal, credential) = match caller.principal {
+        Principal::ApiKey(_) => ("api_key", "api_key"),
+        Principal::User { session: Some(_), .. } => ("user", "session"),
+        Principal::User { session: None, .. } => ("user", "outside_issuer"),
+    };
+    Ok(Me { principal, credential, tenant, user, api_key, session, scopes })
 }

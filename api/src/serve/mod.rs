@@ -29,7 +29,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
     let stop = CancellationToken::new();
-    let app = App::new(db.clone(), config, stop.clone());
+    let app = App::new(db.clone(), config, stop.clone())?;
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }

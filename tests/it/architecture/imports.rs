@@ -57,9 +57,15 @@ fn shared_knows_no_web_framework_no_queue_no_http_client_and_no_process() {
 }
 
 #[test]
-fn api_and_worker_do_not_know_each_other_and_only_the_worker_sends() {
+fn api_and_worker_do_not_know_each_other() {
     assert_no_dependency("worker", &["api"]);
-    assert_no_dependency("api", &["worker", "apalis", "apalis-core", "reqwest"]);
+    assert_no_dependency("api", &["worker", "apalis", "apalis-core"]);
+}
+
+#[test]
+fn the_api_asks_nobody_but_the_outside_issuer_for_its_keys() {
+    let users = users(&["api"], &["reqwest", "hyper::client"], &["api/src/auth/oidc/"]);
+    assert!(users.is_empty(), "{users:?} may not: webhooks are the worker's to send");
 }
 
 /// The folders of the api that are made of `http.rs`, `mod.rs` and `store.rs`.

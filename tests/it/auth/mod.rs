@@ -2,6 +2,7 @@
 
 mod demo;
 mod keys;
+mod oidc;
 mod qr;
 mod refresh;
 mod rights;

@@ -160,3 +160,29 @@ async fn a_public_url_that_is_none_is_refused() {
         ended.refused(&["PUBLIC_URL is not valid: write a URL such as https://crm.example"]);
     }
 }
+
+#[tokio::test]
+async fn an_outside_issuer_is_configured_whole_and_over_https_or_not_at_all() {
+    let database = Database::migrated().await;
+    let issuer = ("OIDC_ISSUER", "https://id.example");
+    let audience = ("OIDC_AUDIENCE", "liaison");
+    for (variables, fault) in [
+        (&[issuer][..], "OIDC_AUDIENCE is not set, and OIDC_ISSUER is: write what"),
+        (
+            &[audience],
+            "OIDC_ISSUER is not set, and OIDC_AUDIENCE is: write the issuer's URL, such as https://id.example",
+        ),
+        (
+            &[("OIDC_ISSUER", "http://id.example"), audience],
+            "OIDC_ISSUER is not valid: write an https URL such as https://id.example",
+        ),
+    ] {
+        let set = |environment: Environment, (name, value): &(&'static str, &str)| {
+            environment.set(name, *value)
+        };
+        let environment = variables.iter().fold(Environment::of(&database), set);
+        environment.run(&["doctor"]).await.refused(&[fault]);
+    }
+    let whole = Environment::of(&database).set(issuer.0, issuer.1).set(audience.0, audience.1);
+    whole.run(&["doctor"]).await.success();
+}

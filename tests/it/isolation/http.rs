@@ -66,7 +66,7 @@ pub(super) fn name(route: &Route) -> String {
 fn scope(route: &Route) -> Option<Scope> {
     match route.access {
         Access::Scope(scope) => Some(scope),
-        Access::Public | Access::User | Access::Any => None,
+        Access::Public | Access::User | Access::Session | Access::Any => None,
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn probed() -> Vec<(Route, &'static Probe)> {
 /// Who calls the route in this world: the tenant's key, or its user where only a user may.
 pub async fn caller(tenant: &Tenant, route: &Route, world: &World) -> Tenant {
     match route.access {
-        Access::User => {
+        Access::User | Access::Session => {
             let user = world["users"]["id"].as_str().unwrap();
             tenant.as_user(user.parse().unwrap()).await
         }
@@ -216,7 +216,8 @@ async fn a_key_with_every_scope_but_the_needed_one_is_refused_and_the_needed_one
 #[tokio::test]
 async fn a_key_with_every_scope_is_refused_where_only_a_user_may() {
     let arena = Arena::new().await;
-    for (route, probe) in probed().into_iter().filter(|(route, _)| route.access == Access::User) {
+    let user_only = |route: &Route| matches!(route.access, Access::User | Access::Session);
+    for (route, probe) in probed().into_iter().filter(|(route, _)| user_only(route)) {
         let ids = ids(probe, &arena.b.1);
         let path = path(&route, &ids);
         let answer = arena.b.0.call(route.method.clone(), &path, None).await;

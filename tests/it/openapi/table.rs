@@ -29,7 +29,7 @@ fn every_operation_has_a_name_of_its_own_and_says_what_it_asks_for() {
         let route = routes.iter().find(|route| format!("{} {}", route.method, route.path) == name);
         let credentials = match route.unwrap().access {
             Access::Public => 0,
-            Access::User => 1,
+            Access::User | Access::Session => 1,
             Access::Any | Access::Scope(_) => 2,
         };
         assert_eq!(operation["security"].as_array().map(Vec::len), Some(credentials), "{name}");

@@ -71,7 +71,7 @@ impl TestApp {
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());
-        let api = api::App::new(db, config, CancellationToken::new());
+        let api = api::App::new(db, config, CancellationToken::new()).unwrap();
         tokio::spawn({
             let (db, used) = (api.db.clone(), api.used.clone());
             async move { used.write(&db, CancellationToken::new()).await }

@@ -42,6 +42,7 @@ pub(super) fn config(database_url: &str) -> Config {
         limits: LimitConfig::off(),
         pepper: Value::parse(PEPPER).unwrap(),
         tokens: Value::parse(&format!("{TOKEN_KID}:{TOKEN_KEY}")).unwrap(),
+        oidc: None,
         keyring: Value::parse(&format!("1:{SECRET_KEY}")).unwrap(),
         targets: TargetPolicy::new(true, loopback.to_vec()),
         telemetry: TelemetryConfig::read(&mut nothing_set).unwrap(),

@@ -4,6 +4,7 @@
 //! - [`TestApp`] is the api on it, with a clock that stands still.
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
+//! - [`Issuer`] is an outside issuer of access tokens.
 //! - [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
 //! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
@@ -19,6 +20,7 @@ mod collector;
 mod config;
 mod database;
 mod deliveries;
+mod issuer;
 mod program;
 pub mod raw;
 mod receiver;
@@ -47,6 +49,7 @@ pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};
 pub use deliveries::Subscriber;
+pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS};
 pub use program::Program;
 pub use receiver::{Call, Receiver, Reply};
 pub use stage::{Caller, Stage};

@@ -45,7 +45,7 @@ impl Call {
     }
 }
 
-/// What the receiver answers.
+/// What a receiver answers, or an issuer.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,
@@ -80,6 +80,16 @@ impl Reply {
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
+    }
+
+    pub(super) async fn give(self) -> Response {
+        tokio::time::sleep(self.delay).await;
+        let response = Response::builder().status(self.status);
+        let response = self
+            .headers
+            .into_iter()
+            .fold(response, |response, (name, value)| response.header(name, value));
+        response.body(Body::from(self.body)).expect("the reply is valid HTTP")
     }
 }
 
@@ -181,14 +191,9 @@ async fn answer(
     lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();
-    tokio::time::sleep(reply.delay).await;
+    let response = reply.give().await;
     memory.under_way.fetch_sub(1, Ordering::SeqCst);
-    let response = Response::builder().status(reply.status);
-    let response = reply
-        .headers
-        .into_iter()
-        .fold(response, |response, (name, value)| response.header(name, value));
-    response.body(Body::from(reply.body)).expect("the script is valid HTTP")
+    response
 }
 
 #[cfg(test)]

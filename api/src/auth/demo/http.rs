@@ -40,7 +40,7 @@ async fn log_in(
     let mut tx = app.db.tenant(tenant, facts.origin()).await?;
     let signed_in = super::log_in(&mut tx, &app.config.tokens, demo.role, client).await;
     let signed_in = tx.finish(signed_in).await?;
-    let user = Principal::User { id: signed_in.user.id, session: signed_in.session.id };
+    let user = Principal::User { id: signed_in.user.id, session: Some(signed_in.session.id) };
     facts.span.record("principal", tracing::field::display(user));
     Ok(Data(signed_in))
 }

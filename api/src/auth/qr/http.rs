@@ -34,12 +34,12 @@ const STATE: &str = "The session is in another state (`QR_SESSION_STATE`)";
 
 /// The steps of a sign-in.
 pub fn routes() -> Routes {
-    use Access::{Public, User};
+    use Access::{Public, Session};
     Routes::under(PATH, "Signing in")
         .public_post("/generate", Class::Qr, generate, generate_doc())
         .post(
             "/scan",
-            User,
+            Session,
             scan,
             Doc::data::<Scanned>("scanQrSession", "Phone: take a scanned QR code")
                 .body::<Scan>()
@@ -49,7 +49,7 @@ pub fn routes() -> Routes {
         .limited(Class::Qr)
         .post(
             "/link",
-            User,
+            Session,
             link,
             Doc::data::<Decided>("linkQrSession", "Phone: approve or deny")
                 .body::<Link>()
@@ -115,7 +115,7 @@ async fn scan(
     client: Client,
     Valid(body): Valid<Scan>,
 ) -> Result<Reply> {
-    let phone = Phone { user: caller.user()?, address: client.address };
+    let phone = Phone { user: caller.session()?, address: client.address };
     let mut tx = app.begin(&caller).await?;
     let scanned = super::scan(&mut tx, &app.config.pepper, &phone, body.qr_token.expose()).await;
     app.commit(&caller, tx, scanned.map(Data)).await
@@ -127,7 +127,7 @@ async fn link(
     client: Client,
     Valid(body): Valid<Link>,
 ) -> Result<Reply> {
-    let phone = Phone { user: caller.user()?, address: client.address };
+    let phone = Phone { user: caller.session()?, address: client.address };
     let mut tx = app.begin(&caller).await?;
     let outcome = super::link(&mut tx, &phone, &body).await;
     // A wrong code costs a try, so it is committed although the caller gets an error.
@@ -179,7 +179,7 @@ async fn redeem(
     let mut tx = app.db.tenant(tenant, facts.origin()).await?;
     let signed_in = super::redeem(&mut tx, &app.config.tokens, id, verifier, &client).await;
     let signed_in = tx.finish(signed_in).await?;
-    let user = Principal::User { id: signed_in.user.id, session: signed_in.session.id };
+    let user = Principal::User { id: signed_in.user.id, session: Some(signed_in.session.id) };
     facts.span.record("principal", tracing::field::display(user));
     Ok(Data(signed_in))
 }

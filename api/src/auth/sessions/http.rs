@@ -17,7 +17,7 @@ use crate::list::ListQuery;
 
 /// What can be done with sessions.
 pub fn routes() -> Routes {
-    use Access::User;
+    use Access::{Session as OurSession, User};
     Routes::under("/api/v1/auth", "Signing in")
         .public_post(
             "/refresh",
@@ -28,7 +28,7 @@ pub fn routes() -> Routes {
                 .body::<Refresh>()
                 .refuses(&[401]),
         )
-        .post("/logout", User, logout, Doc::done("logout", "End this session"))
+        .post("/logout", OurSession, logout, Doc::done("logout", "End this session"))
         .post("/logout-all", User, logout_all, Doc::done("logoutAll", "End all of one's sessions"))
         .get(
             "/sessions",
@@ -68,7 +68,7 @@ async fn refresh(
     // A session that is revoked for its token's second use stays revoked, whatever the caller is told.
     match tx.finish(renewal).await? {
         Renewal::Renewed(signed_in) => {
-            let user = Principal::User { id: signed_in.user.id, session };
+            let user = Principal::User { id: signed_in.user.id, session: Some(session) };
             facts.span.record("principal", tracing::field::display(user));
             Ok(Data(*signed_in))
         }
@@ -77,7 +77,7 @@ async fn refresh(
 }
 
 async fn logout(caller: Caller, State(app): State<App>) -> Result<Reply> {
-    let session = caller.user()?;
+    let session = caller.session()?;
     let mut tx = app.begin(&caller).await?;
     let ended = super::log_out(&mut tx, session).await;
     app.commit(&caller, tx, ended.map(|()| NoContent)).await

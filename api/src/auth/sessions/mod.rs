@@ -221,13 +221,13 @@ pub async fn reissue(
 /// The database's.
 pub async fn list(
     tx: &mut TenantTx,
-    (user, current): (UserId, SessionId),
+    (user, current): (UserId, Option<SessionId>),
     query: ListQuery,
 ) -> Result<Listed<Session>> {
     let living = query.only_after("expires_at", tx.now());
     let mut page: Listed<Session> = living.fetch(tx, &store::source(user)).await?;
     for session in &mut page.items {
-        session.current = session.id == current;
+        session.current = Some(session.id) == current;
     }
     Ok(page)
 }

@@ -51,6 +51,9 @@ fn needs(access: Access) -> String {
     match access {
         Access::Public => "Needs no credential.".to_owned(),
         Access::User => "Needs a signed-in user; API keys are refused.".to_owned(),
+        Access::Session => {
+            "Needs a signed-in user with a session; an outside issuer's token has none.".to_owned()
+        }
         Access::Any => "Needs any valid credential.".to_owned(),
         Access::Scope(scope) => format!("Needs the scope `{scope}`."),
     }
@@ -59,7 +62,7 @@ fn needs(access: Access) -> String {
 fn security(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
-        Access::User => json!([{"bearer": []}]),
+        Access::User | Access::Session => json!([{"bearer": []}]),
         Access::Any | Access::Scope(_) => json!([{"apiKey": []}, {"bearer": []}]),
     }
 }
