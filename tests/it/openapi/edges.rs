@@ -40,7 +40,9 @@ async fn every_member_of_a_new_record_is_taken_to_its_edge_and_refused_beyond() 
         let Some(path) = name.strip_prefix("POST ").filter(|path| !path.contains('{')) else {
             continue;
         };
-        if content.is_null() || path.starts_with("/api/v1/auth") || path.starts_with("/api/auth") {
+        // An upload is told what is wrong with each of its rows.
+        let upload = content["schema"]["$ref"].is_null();
+        if upload || path.starts_with("/api/v1/auth") || path.starts_with("/api/auth") {
             continue;
         }
         let body = resolved(&document, &content["schema"]);
