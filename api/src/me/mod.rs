@@ -19,7 +19,7 @@ pub use http::routes;
 /// The caller as the api sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"principal": "api_key", "scopes": ["contacts:read"],
+#[schema(example = json!({"principal": "api_key", "credential": "api_key", "scopes": ["contacts:read"],
     "tenant": {"id": "01a2036b-3a53-7b66-93a5-a64f6d8bbd70", "name": "acme"},
     "apiKey": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef24", "name": "Nightly export",
         "prefix": "crm_live_abcdefgh", "expiresAt": null}}))]
