@@ -8,3 +8,8 @@ pub mod currency;
 pub mod leads;
 pub mod pipelines;
 mod references;
+
+use chrono::TimeDelta;
+
+/// How long a deleted record can be restored (requirement C-5).
+const RESTORABLE: TimeDelta = TimeDelta::days(30);

@@ -5,7 +5,7 @@ mod http;
 mod industry;
 mod store;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::contacts::company;
 use shared::event::EventType;
@@ -14,7 +14,7 @@ use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::contacts;
+use super::{RESTORABLE, contacts};
 use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
@@ -25,9 +25,6 @@ use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use http::routes;
 pub use industry::INDUSTRIES;
-
-/// How long a deleted company can be restored.
-const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 /// The most employees that a company can have.
 const MAX_EMPLOYEES: i64 = 10_000_000;

@@ -9,7 +9,6 @@ mod input;
 mod store;
 mod unique;
 
-use chrono::TimeDelta;
 use shared::TenantTx;
 use shared::contacts::e164;
 pub use shared::contacts::{Contact, ContactPatch};
@@ -17,7 +16,7 @@ use shared::id::ContactId;
 use shared::scope::Scope;
 use uuid::Uuid;
 
-use super::companies;
+use super::{RESTORABLE, companies};
 use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
@@ -29,9 +28,6 @@ use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use company::{leave_company, rename_company};
 pub use http::routes;
 pub use input::NewContact;
-
-/// How long a deleted contact can be restored.
-const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 impl Representation for Contact {
     fn version(&self) -> Option<i32> {

@@ -8,7 +8,7 @@ mod moves;
 mod place;
 mod store;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::event::EventType;
 use shared::id::{CompanyId, ContactId, LeadId, PipelineId, StageId, TenantId, UserId};
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::references::References;
-use super::{companies, contacts, currency, pipelines};
+use super::{RESTORABLE, companies, contacts, currency, pipelines};
 use crate::changes::{self, Events, Tracked};
 use crate::error::{Details, Error, Result};
 use crate::http::doc::SchemaOf;
@@ -33,9 +33,6 @@ pub use http::routes;
 pub use input::{LeadPatch, Move, NewLead};
 pub use moves::{HISTORY, StageMove, count_in, history, move_all};
 pub use place::{NO_STAGE, Place};
-
-/// How long a deleted lead can be restored.
-const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 /// How a lead can stand (requirement L-7).
 pub const STATUSES: &[&str] = &["new", "contacted", "qualified", CONVERTED, "lost"];
