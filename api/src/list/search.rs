@@ -7,9 +7,7 @@ use sqlx::postgres::Postgres;
 use uuid::Uuid;
 
 use super::query::ListQuery;
-
-/// The most rows that are found by the index.
-const MOST_FOUND: i32 = 10_000;
+use super::total::MAX_COUNT;
 
 /// What `q` leaves of a list.
 pub(super) enum Found {
@@ -17,7 +15,7 @@ pub(super) enum Found {
     All,
     /// These rows.
     Among(Vec<Uuid>),
-    /// More than [`MOST_FOUND`]: those whose column is like the pattern.
+    /// More than [`MAX_COUNT`]: those whose column is like the pattern.
     Like(&'static str, String),
 }
 
@@ -28,7 +26,7 @@ impl ListQuery {
         let pattern = pattern(q);
         let mut query = QueryBuilder::new("select ");
         query.push(search.function).push("(lower(").push_bind(pattern.clone()).push("), ");
-        query.push_bind(MOST_FOUND).push(")");
+        query.push_bind(MAX_COUNT).push(")");
         let ids: Option<Vec<Uuid>> = query.build_query_scalar().fetch_one(tx.conn()).await?;
         Ok(ids.map_or(Found::Like(search.column, pattern), Found::Among))
     }

@@ -7,8 +7,8 @@ use super::query::ListQuery;
 use super::search::Found;
 use super::sql::Source;
 
-/// Lists are counted exactly to here unless asked.
-const MAX_COUNT: i64 = 10_000;
+/// Lists are counted exactly to here unless asked; a search finds so many rows by its index and walks for more.
+pub(super) const MAX_COUNT: i32 = 10_000;
 
 /// The most rows that are looked at to count those with a text that many contain.
 const MAX_EXAMINED: i64 = 50_000;
@@ -41,24 +41,24 @@ impl ListQuery {
         found: &Found,
         read: Read,
     ) -> sqlx::Result<Total> {
-        let reached = read.before + read.shown;
+        let (reached, most) = (read.before + read.shown, i64::from(MAX_COUNT));
         if !read.has_more && (read.shown > 0 || read.before == 0) {
             return Ok(Total { rows: reached, is_least: false });
         }
         let rows = match found {
-            Found::Like(..) if self.filters.is_empty() && source.inside.is_none() => MAX_COUNT + 1,
+            Found::Like(..) if self.filters.is_empty() && source.inside.is_none() => most + 1,
             Found::Like(column, _) => {
                 let (examined, rows) = self.examine(tx, source, found, column).await?;
                 if examined == MAX_EXAMINED {
                     let rows = if read.has_more { rows.max(reached + 1) } else { rows };
-                    return Ok(Total { rows: rows.min(MAX_COUNT), is_least: true });
+                    return Ok(Total { rows: rows.min(most), is_least: true });
                 }
                 rows
             }
             Found::All | Found::Among(_) => self.count(tx, source, found).await?,
         };
-        let is_least = !self.exact && rows > MAX_COUNT;
-        Ok(Total { rows: if is_least { MAX_COUNT } else { rows }, is_least })
+        let is_least = !self.exact && rows > most;
+        Ok(Total { rows: if is_least { most } else { rows }, is_least })
     }
 
     async fn count(&self, tx: &mut TenantTx, source: &Source, found: &Found) -> sqlx::Result<i64> {
