@@ -28,7 +28,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// A client that cannot be built: the system has no root certificates.
-    pub fn new(db: Db, config: &Config) -> Result<Self, reqwest::Error> {
+    pub fn new(db: Db, config: &Config) -> Result<Self, rustls::Error> {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
@@ -97,9 +97,14 @@ pub(crate) fn sender(
     db: &Db,
     config: &Config,
     records: crate::record::Records,
-) -> Result<Sender, reqwest::Error> {
+) -> Result<Sender, rustls::Error> {
     Ok(Sender {
-        client: Client::new(Arc::clone(&config.targets), config.limits)?,
+        client: Client::new(
+            Arc::clone(&config.targets),
+            config.limits,
+            config.proxy.clone(),
+            &config.roots.0,
+        )?,
         keyring: config.keyring.clone(),
         schedule: Arc::clone(&config.schedule),
         timeout: config.limits.total,

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use shared::webhook::target::TargetPolicy;
 
 use super::Fault;
@@ -18,31 +17,20 @@ pub(super) type Lookup =
 /// The operating system's resolver.
 pub(super) fn system() -> Lookup {
     Arc::new(|host| {
-        // The port is reqwest's to set.
         Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
     })
 }
 
-pub(super) struct Resolver {
-    policy: Arc<TargetPolicy>,
-    lookup: Lookup,
-}
-
-impl Resolver {
-    pub(super) fn new(policy: Arc<TargetPolicy>, lookup: Lookup) -> Self {
-        Self { policy, lookup }
-    }
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.policy);
-        let answer = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move {
-            let addrs = answer.await.map_err(|_| Fault::DnsFailed)?;
-            Ok(Box::new(checked(&policy, addrs)?.into_iter()) as Addrs)
-        })
-    }
+/// The addresses of a name, all of them allowed, with this port.
+pub(super) async fn resolve(
+    policy: &TargetPolicy,
+    lookup: &Lookup,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Fault> {
+    let addrs = lookup(host.to_owned()).await.map_err(|_| Fault::DnsFailed)?;
+    let addrs = checked(policy, addrs)?;
+    Ok(addrs.into_iter().map(|addr| SocketAddr::new(addr.ip(), port)).collect())
 }
 
 /// One refused address refuses the whole answer: an honest name has none.

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::{BODY, Receiver, client, patient, post, post_to, read_request, status};
-use crate::client::RetryAfter;
+use crate::client::{Message, RetryAfter};
 
 #[tokio::test]
 async fn the_request_arrives_as_it_was_given() {
@@ -27,7 +27,9 @@ async fn the_request_arrives_as_it_was_given() {
     ]);
 
     let url = format!("{}?a=b#c", receiver.url());
-    let exchange = client(patient()).post(&url, headers, Bytes::from_static(BODY)).await;
+    let body = Bytes::from_static(BODY);
+    let message = Message { url: &url, identity: None, headers, body };
+    let exchange = client(patient()).post(message).await;
 
     let (head, body) = requests.recv().await.unwrap();
     let mut lines: Vec<_> = head.trim_end().lines().collect();
