@@ -10,7 +10,7 @@ use shared::settings::{Count, Faults, Settings};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 
-use crate::client::{Limits, Proxy, Roots};
+use crate::client::{Limits, Lookup, Proxy, Roots, WayOut};
 use crate::queue::Caps;
 
 /// Connections for the relay, the claims, the records, the bell, the sweep and the gauges.
@@ -42,10 +42,8 @@ pub struct Config {
     pub schedule: Arc<[Duration]>,
     /// Bounds of one request.
     pub limits: Limits,
-    /// The way out, where there is only one.
-    pub proxy: Option<Proxy>,
-    /// Trusted beside the system's.
-    pub roots: Roots,
+    /// Names, proxy and trust.
+    pub way: WayOut,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
@@ -137,8 +135,11 @@ impl Config {
                 connect: Limits::default().connect.min(total_timeout),
                 ..Limits::default()
             },
-            proxy: proxy?,
-            roots: roots?.unwrap_or_default(),
+            way: WayOut {
+                lookup: Lookup::system(),
+                proxy: proxy?,
+                roots: roots?.unwrap_or_default(),
+            },
             targets: Arc::new(targets?),
             telemetry: telemetry?,
         })

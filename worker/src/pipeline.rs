@@ -99,12 +99,7 @@ pub(crate) fn sender(
     records: crate::record::Records,
 ) -> Result<Sender, rustls::Error> {
     Ok(Sender {
-        client: Client::new(
-            Arc::clone(&config.targets),
-            config.limits,
-            config.proxy.clone(),
-            &config.roots.0,
-        )?,
+        client: Client::new(Arc::clone(&config.targets), config.limits, &config.way)?,
         keyring: config.keyring.clone(),
         schedule: Arc::clone(&config.schedule),
         timeout: config.limits.total,

@@ -22,7 +22,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
-use rustls::pki_types::CertificateDer;
 use shared::webhook::attempt::{Connection, Phase, Timings};
 use shared::webhook::code::ErrorCode;
 use shared::webhook::identity::ClientIdentity;
@@ -33,6 +32,7 @@ use url::{Host, Position, Url};
 pub use answer::RetryAfter;
 pub use fault::{Fault, TlsProblem};
 pub use proxy::{Proxy, ProxyProblem};
+pub use resolver::Lookup;
 pub use tls::Roots;
 
 use connector::Connector;
@@ -66,6 +66,23 @@ impl Default for Limits {
             body: 64 * 1024,
             excerpt: 1024,
         }
+    }
+}
+
+/// How this machine gets to the receivers.
+#[derive(Debug, Clone)]
+pub struct WayOut {
+    /// Asked for names.
+    pub lookup: Lookup,
+    /// Stands between, if there is one.
+    pub proxy: Option<Proxy>,
+    /// Trusted beside the system's.
+    pub roots: Roots,
+}
+
+impl Default for WayOut {
+    fn default() -> Self {
+        Self { lookup: Lookup::system(), proxy: None, roots: Roots::default() }
     }
 }
 
@@ -126,23 +143,19 @@ struct Place {
 }
 
 impl Client {
-    /// A client with connections of its own, which trusts the system's roots and `roots`.
+    /// A client with connections of its own.
     ///
     /// # Errors
     /// When TLS cannot be set up, for instance because the system has no root certificates.
     pub fn new(
         policy: Arc<TargetPolicy>,
         limits: Limits,
-        proxy: Option<Proxy>,
-        roots: &[CertificateDer<'static>],
+        way: &WayOut,
     ) -> Result<Self, rustls::Error> {
-        let tls = Tls::new(roots.iter().cloned())?;
-        let lookup = resolver::system();
-        Ok(Self::made_of(Connector { policy, lookup, tls, proxy, limits }))
-    }
-
-    fn made_of(connector: Connector) -> Self {
-        Self { connector: Arc::new(connector), pool: Pool::default() }
+        let WayOut { lookup, proxy, roots } = way.clone();
+        let tls = Tls::new(roots.0)?;
+        let connector = Arc::new(Connector { policy, lookup, tls, proxy, limits });
+        Ok(Self { connector, pool: Pool::default() })
     }
 
     /// Sends one POST request and reads the answer within [`Limits::total`].

@@ -144,6 +144,19 @@ async fn twenty_posts_to_one_host_use_one_connection() {
 }
 
 #[tokio::test]
+async fn of_posts_that_come_eight_at_a_time_nineteen_in_twenty_reuse_a_connection() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let (client, url) = (client(patient()), receiver.url());
+    let mut reused = 0;
+    for _ in 0..40 {
+        let posts = futures_util::future::join_all((0..8).map(|_| post(&client, &url))).await;
+        reused += posts.iter().filter(|one| one.connection.as_ref().unwrap().reused).count();
+    }
+    assert!(reused >= 8 * 40 * 95 / 100, "{reused} of 320");
+    assert_eq!(reused + receiver.connections(), 8 * 40);
+}
+
+#[tokio::test]
 async fn cookies_are_not_kept() {
     let (seen, mut requests) = mpsc::channel(2);
     let receiver = Receiver::start(move |mut stream| {

@@ -19,10 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connector::Connector;
-use super::resolver::Lookup;
-use super::tls::Tls;
-use super::{Client, Exchange, Limits, Message};
+use super::{Client, Exchange, Limits, Lookup, Message, WayOut};
 
 const BODY: &[u8] = br#"{"id":"evt_1"}"#;
 
@@ -120,12 +117,11 @@ fn patient() -> Limits {
 }
 
 fn client(limits: Limits) -> Client {
-    Client::new(lenient(), limits, None, &[]).unwrap()
+    Client::new(lenient(), limits, &WayOut::default()).unwrap()
 }
 
 fn client_with(policy: Arc<TargetPolicy>, limits: Limits, lookup: Lookup) -> Client {
-    let tls = Tls::new([]).unwrap();
-    Client::made_of(Connector { policy, lookup, tls, proxy: None, limits })
+    Client::new(policy, limits, &WayOut { lookup, ..WayOut::default() }).unwrap()
 }
 
 async fn post(client: &Client, url: &str) -> Exchange {

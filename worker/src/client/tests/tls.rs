@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Client, Receiver, client, code, patient, post, read_request, status};
-use crate::client::{Fault, Limits, TlsProblem};
+use crate::client::{Fault, Limits, Roots, TlsProblem, WayOut};
 
 /// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
 fn certificate(edit: fn(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
@@ -52,7 +52,8 @@ async fn secure(acceptor: TlsAcceptor) -> Receiver {
 /// A client for production, https only, that trusts one more certificate.
 fn trusting(certificate: &CertificateDer<'static>) -> Client {
     let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
-    Client::new(policy, patient(), None, std::slice::from_ref(certificate)).unwrap()
+    let roots = Roots(vec![certificate.clone()]);
+    Client::new(policy, patient(), &WayOut { roots, ..WayOut::default() }).unwrap()
 }
 
 fn https(receiver: &Receiver) -> String {
