@@ -38,7 +38,7 @@ pub use http::routes;
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9"}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]

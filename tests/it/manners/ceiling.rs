@@ -52,7 +52,7 @@ async fn a_receiver_that_takes_fifty_a_second_gets_nine_tenths_and_refuses_less_
     })
     .await;
     acme.webhook(&server.url(), &["*"]).await;
-    app.announce(&acme, "contact.created", 4000).await;
+    app.announce(&acme, "contact.created", 5000).await;
     let mut worker = app.worker();
     worker.relay().await.unwrap();
     let mut run = async |seconds: i64| {
@@ -63,7 +63,7 @@ async fn a_receiver_that_takes_fifty_a_second_gets_nine_tenths_and_refuses_less_
         }
         std::mem::take(&mut *ledger.lock().unwrap())
     };
-    run(10).await;
+    run(30).await;
     let converged = run(60).await;
     let (taken, refused) = (converged.taken, converged.refused);
     assert!(taken >= 60 * CEILING * 9 / 10, "{taken} taken, {refused} refused");

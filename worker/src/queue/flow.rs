@@ -96,6 +96,11 @@ impl Flow {
             Signal::Neutral => false,
             Signal::Taken => {
                 self.taken.count(told.ended);
+                if let Some(pace) = self.pace.as_mut().filter(|pace| told.started <= pace.since) {
+                    // Begun before the refusal, heard after it: taken at the same rate.
+                    let taken = self.taken.per_second(told.ended).min(pace.most);
+                    pace.ceiling = pace.ceiling.max(taken);
+                }
                 self.window = (self.window + 1.0 / self.window).min(self.most);
                 false
             }
@@ -118,16 +123,14 @@ impl Flow {
     fn slow_down(&mut self, told: Told) -> bool {
         let now = told.ended;
         let taken = self.taken.per_second(now);
-        let ceiling = match &self.pace {
+        let (least, most) = match &self.pace {
             Some(pace) if told.started <= pace.since => return false,
             // A pause may have emptied the meter: at most half is lost at once.
-            Some(pace) => {
-                let rate = pace.rate(now);
-                taken.clamp(rate / 2.0, rate)
-            }
-            None => taken,
+            Some(pace) => (pace.rate(now) / 2.0, pace.rate(now)),
+            None => (SLOWEST, f64::INFINITY),
         };
-        self.pace = Some(Pace { ceiling: ceiling.max(SLOWEST), since: now, paid_until: now });
+        let ceiling = taken.clamp(least, most).max(SLOWEST);
+        self.pace = Some(Pace { ceiling, most, since: now, paid_until: now });
         true
     }
 
@@ -168,6 +171,8 @@ impl Flow {
 struct Pace {
     /// Requests per second that were taken.
     ceiling: f64,
+    /// What it certainly is not above.
+    most: f64,
     since: DateTime<Utc>,
     /// When the requests begun so far are paid for.
     paid_until: DateTime<Utc>,
