@@ -1,12 +1,9 @@
 //! Makes connections: DNS, TCP (directly or through the operator's proxy), TLS, each under its own phase.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use hyper::client::conn::{http1, http2};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,15 +15,14 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
+use super::dial::direct;
+use super::place::Place;
 use super::pool::{Link, Sender};
 use super::progress::Progress;
 use super::proxy::Proxy;
 use super::resolver::{self, Lookup};
 use super::tls::Tls;
-use super::{Fault, Limits, Place};
-
-/// How long one address is waited for before the next one is tried beside it (RFC 8305).
-const STAGGER: Duration = Duration::from_millis(250);
+use super::{Fault, Limits};
 
 /// How often a busy HTTP/2 connection is probed, and how long it may take to reply.
 const PING: Duration = Duration::from_secs(10);
@@ -138,31 +134,6 @@ impl Connector {
             builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
         tokio::spawn(connection);
         Ok(Sender::Http2(sender))
-    }
-}
-
-/// The first connection of all addresses, in their order, each begun when the one before has failed or taken long.
-async fn direct(addrs: Vec<SocketAddr>) -> io::Result<(TcpStream, SocketAddr)> {
-    let mut addrs = addrs.into_iter();
-    let mut under_way = FuturesUnordered::new();
-    let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
-    loop {
-        let next = addrs.next();
-        let more = next.is_some();
-        if let Some(addr) = next {
-            under_way.push(async move { TcpStream::connect(addr).await.map(|made| (made, addr)) });
-        }
-        let ended = if more {
-            timeout(STAGGER, under_way.next()).await.ok()
-        } else {
-            Some(under_way.next().await)
-        };
-        match ended {
-            Some(Some(Ok(made))) => return Ok(made),
-            Some(Some(Err(error))) => last = error,
-            Some(None) if !more => return Err(last),
-            Some(None) | None => {}
-        }
     }
 }
 

@@ -7,37 +7,42 @@
 
 mod answer;
 mod connector;
+mod dial;
 mod fault;
+mod place;
 mod pool;
 mod progress;
 mod proxy;
 mod resolver;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tls_problem;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use shared::webhook::attempt::{Connection, Phase, Timings};
 use shared::webhook::code::ErrorCode;
 use shared::webhook::identity::ClientIdentity;
 use shared::webhook::target::TargetPolicy;
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Position, Url};
 
-pub use answer::RetryAfter;
-pub use fault::{Fault, TlsProblem};
+pub use fault::Fault;
 pub use proxy::{Proxy, ProxyProblem};
 pub use resolver::Lookup;
+pub use retry_after::RetryAfter;
 pub use tls::Roots;
+pub use tls_problem::TlsProblem;
 
 use connector::Connector;
+use place::Place;
 use pool::{Key, Link, Pool, Sender};
-use progress::{Outgoing, Progress};
+use progress::Progress;
 use tls::Tls;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Liaison-Webhooks/1");
@@ -133,15 +138,6 @@ pub struct Client {
     pool: Pool,
 }
 
-/// Where a request goes, from the checked URL.
-struct Place {
-    https: bool,
-    host: Host<String>,
-    port: u16,
-    identity: Option<ClientIdentity>,
-    url: Url,
-}
-
 impl Client {
     /// A client with connections of its own.
     ///
@@ -228,48 +224,6 @@ impl Client {
                 Err(error) => return Err(Fault::of_exchange(error.error())),
             }
         }
-    }
-}
-
-impl Place {
-    fn of(url: Url, identity: Option<ClientIdentity>) -> Result<Self, Fault> {
-        let host = url.host().ok_or(Fault::RequestFailed)?.to_owned();
-        let port = url.port_or_known_default().ok_or(Fault::RequestFailed)?;
-        Ok(Self { https: url.scheme() == "https", host, port, identity, url })
-    }
-
-    fn key(&self) -> Key {
-        Key {
-            https: self.https,
-            host: self.host.to_string(),
-            port: self.port,
-            identity: self.identity.as_ref().map(ClientIdentity::digest),
-        }
-    }
-
-    /// In the form of the version: HTTP/1 names the host in a header, HTTP/2 in the address.
-    fn request(
-        &self,
-        headers: &HeaderMap,
-        body: Outgoing,
-        http2: bool,
-    ) -> Result<Request<Outgoing>, Fault> {
-        let host = &self.url[Position::BeforeHost..Position::AfterPort];
-        let address = if http2 {
-            self.url[..Position::AfterQuery].parse()
-        } else {
-            self.url[Position::BeforePath..Position::AfterQuery].parse()
-        };
-        let address: Uri = address.map_err(|_| Fault::RequestFailed)?;
-        let mut request = Request::post(address).body(body).map_err(|_| Fault::RequestFailed)?;
-        *request.headers_mut() = headers.clone();
-        if http2 {
-            *request.version_mut() = Version::HTTP_2;
-        } else {
-            let host = HeaderValue::from_str(host).map_err(|_| Fault::RequestFailed)?;
-            request.headers_mut().insert(header::HOST, host);
-        }
-        Ok(request)
     }
 }
 

@@ -2,9 +2,11 @@
 //! so that a worker that dies needs nobody to clean up after it (docs/decisions/0006).
 
 mod backend;
+mod charge;
 mod claim;
 mod engine;
 mod flow;
+mod pace;
 mod slots;
 
 use bytes::Bytes;
