@@ -108,14 +108,7 @@ impl Config {
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
         );
-        let proxy: Option<Option<Proxy>> = settings.optional(
-            "WEBHOOK_PROXY",
-            "All requests go through this proxy: http://host:port or http://user:password@host:port",
-        );
-        let roots: Option<Option<Roots>> = settings.optional(
-            "WEBHOOK_CA_FILE",
-            "Certificates (PEM) that are trusted beside the system's, for receivers of a private authority",
-        );
+        let way = way_out(settings);
         let targets = TargetPolicy::read(settings);
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
@@ -135,13 +128,22 @@ impl Config {
                 connect: Limits::default().connect.min(total_timeout),
                 ..Limits::default()
             },
-            way: WayOut {
-                lookup: Lookup::system(),
-                proxy: proxy?,
-                roots: roots?.unwrap_or_default(),
-            },
+            way: way?,
             targets: Arc::new(targets?),
             telemetry: telemetry?,
         })
     }
+}
+
+fn way_out(settings: &mut Settings<'_>) -> Option<WayOut> {
+    let proxy: Option<Option<Proxy>> = settings.optional(
+        "WEBHOOK_PROXY",
+        "All requests go through this proxy: http://host:port or http://user:password@host:port",
+    );
+    let roots: Option<Option<Roots>> = settings.optional(
+        "WEBHOOK_CA_FILE",
+        "Certificates (PEM) that are trusted beside the system's, for receivers of a private authority",
+    );
+    let (proxy, roots) = (proxy?, roots?.unwrap_or_default());
+    Some(WayOut { lookup: Lookup::system(), proxy, roots })
 }

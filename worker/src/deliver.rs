@@ -157,7 +157,7 @@ fn record(
     started: DateTime<Utc>,
     detail: AttemptDetail,
 ) -> AttemptRecord {
-    let code = explain::code(&exchange.outcome);
+    let code = explain::code(exchange.outcome);
     let error = match &exchange.outcome {
         Ok(status) if status.is_success() => None,
         Ok(status) if status.is_redirection() => {

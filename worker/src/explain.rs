@@ -19,7 +19,7 @@ const MOST_HEADERS: usize = 32;
 const MOST_BYTES: usize = 4 * 1024;
 
 /// Why an attempt failed; nothing when it did not.
-pub(crate) fn code(outcome: &Result<StatusCode, Fault>) -> Option<ErrorCode> {
+pub(crate) fn code(outcome: Result<StatusCode, Fault>) -> Option<ErrorCode> {
     match outcome {
         Ok(status) if status.is_success() => None,
         Ok(StatusCode::GONE) => Some(ErrorCode::Gone),

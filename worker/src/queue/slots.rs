@@ -128,6 +128,7 @@ impl Slots {
     }
 
     /// Forgets the flows that limit nothing; says how many do.
+    #[must_use]
     pub fn forget_idle(&self, now: DateTime<Utc>) -> usize {
         let mut busy = self.busy();
         busy.flows.retain(|_, flow| !flow.is_idle(now));
@@ -142,6 +143,7 @@ impl Slots {
 
 impl Slot {
     /// Takes in what an attempt tells of its receiver's capacity; whether it slowed the webhook down.
+    #[must_use]
     pub fn hear(&self, told: Told) -> bool {
         let cap = self.slots.0.caps.per_webhook;
         let mut busy = self.slots.busy();

@@ -62,9 +62,12 @@ fn checked_headers(value: Value) -> Checked<BTreeMap<String, String>> {
 
 fn schema_of_headers() -> serde_json::Value {
     let any_case = |name: &str| -> String {
-        let letter = |c: char| match c.is_ascii_alphabetic() {
-            true => format!("[{}{c}]", c.to_ascii_uppercase()),
-            false => c.to_string(),
+        let letter = |c: char| {
+            if c.is_ascii_alphabetic() {
+                format!("[{}{c}]", c.to_ascii_uppercase())
+            } else {
+                c.into()
+            }
         };
         name.chars().map(letter).collect()
     };
