@@ -3,5 +3,7 @@
 //! request of a delivery. The api writes events and webhooks, the worker's relay turns events into deliveries,
 //! its senders make the attempts.
 
+pub mod ed25519;
+pub mod keys;
 pub mod signature;
 pub mod target;
