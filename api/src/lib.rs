@@ -120,6 +120,7 @@ pub fn routes() -> Vec<Route> {
         settings::routes(),
         api_keys::routes(),
         webhooks::routes(),
+        webhooks::signing::routes(),
         audit::routes(),
         meta::routes(),
     ]

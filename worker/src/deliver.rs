@@ -8,15 +8,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use shared::clock::Clock;
-use shared::seal::Keyring;
 use shared::telemetry;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::keys::Owner;
 use tracing::Instrument as _;
 
 use crate::client::{Client, Exchange};
 use crate::queue::{Claimed, Delivery};
 use crate::record::{AttemptRecord, Records, Report};
 use crate::retry::{self, Next, Verdict};
+use crate::signing::Signers;
 
 /// A delivery whose workers died this often in a row is given up: it may be what kills them.
 const MOST_CLAIMS: i32 = 20;
@@ -26,8 +26,8 @@ const MOST_CLAIMS: i32 = 20;
 pub struct Sender {
     /// Calls receivers.
     pub client: Client,
-    /// Opens secrets.
-    pub keyring: Keyring,
+    /// What requests are signed with.
+    pub signers: Signers,
     /// The waits between attempts.
     pub schedule: Arc<[Duration]>,
     /// The longest request.
@@ -88,10 +88,10 @@ impl Sender {
         now: DateTime<Utc>,
         span: &tracing::Span,
     ) -> Option<HeaderMap> {
-        let place = sealed_place(delivery.tenant, delivery.webhook);
-        let opened = self.keyring.open(&delivery.secret, &place).ok()?;
-        let secret = SigningSecret::parse(std::str::from_utf8(opened.expose()).ok()?).ok()?;
-        let (id, timestamp) = (delivery.id.to_string(), now.timestamp());
+        let owner = Owner(delivery.tenant, delivery.webhook);
+        let keys = self.signers.of(owner, &delivery.secret).ok()?;
+        let id = delivery.id.to_string();
+        let signatures = keys.sign(&id, now, &delivery.body);
         let mut headers = HeaderMap::with_capacity(10);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut set = |name: &'static str, value: &str| -> Option<()> {
@@ -99,9 +99,9 @@ impl Sender {
             Some(())
         };
         set("webhook-id", &id)?;
-        set("webhook-timestamp", &timestamp.to_string())?;
-        set("webhook-signature", &secret.standard(&id, timestamp, &delivery.body))?;
-        set("x-webhook-signature", &secret.document(&delivery.body))?;
+        set("webhook-timestamp", &now.timestamp().to_string())?;
+        set("webhook-signature", &signatures.standard)?;
+        set("x-webhook-signature", &signatures.document)?;
         set("x-webhook-event", &delivery.event)?;
         set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
         set("x-webhook-trigger", &delivery.trigger)?;

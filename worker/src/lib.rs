@@ -13,6 +13,7 @@ pub mod record;
 pub mod relay;
 pub mod retry;
 mod run;
+pub mod signing;
 pub mod sweep;
 
 pub use run::run;

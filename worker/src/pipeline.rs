@@ -12,6 +12,7 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
+use crate::signing::Signers;
 use crate::{imports, sweep};
 
 /// See the module.
@@ -100,7 +101,7 @@ pub(crate) fn sender(
 ) -> Result<Sender, reqwest::Error> {
     Ok(Sender {
         client: Client::new(Arc::clone(&config.targets), config.limits)?,
-        keyring: config.keyring.clone(),
+        signers: Signers::new(config.keyring.clone()),
         schedule: Arc::clone(&config.schedule),
         timeout: config.limits.total,
         clock: db.clock().clone(),

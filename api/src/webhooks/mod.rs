@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 mod http;
+pub mod signing;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,8 @@ use shared::clock;
 use shared::event;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::keys::{Key, Owner, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -26,6 +28,7 @@ use crate::http::rules::Rule;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
+use signing::Sealed;
 
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
@@ -187,6 +190,7 @@ fn known_patterns(value: Value) -> Checked<Vec<String>> {
     if names.is_empty() { Err(list()) } else { Ok(names) }
 }
 
+/// A secret that the tenant brings along.
 fn own_secret() -> impl Rule<SigningSecret> {
     // 24 to 64 bytes are 32 to 88 characters of base64.
     let schema = || {
@@ -237,12 +241,12 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         created_at: now,
         updated_at: now,
     };
-    let sealed = keys
-        .seal(new.secret.expose().as_bytes(), &sealed_place(tx.tenant(), id))
-        .map_err(|error| Error::Internal(error.into()))?;
+    let key = Key::new(new.secret).map_err(|error| Error::Internal(error.into()))?;
+    let signing = SigningKeys::first(key);
+    let sealed = Sealed::new(&signing, keys, Owner(tx.tenant(), id), now)?;
     store::insert(tx, &webhook, &sealed).await?;
     changes::created(tx, &webhook)?;
-    new.secret.expose().clone_into(&mut webhook.secret);
+    signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
 }
 

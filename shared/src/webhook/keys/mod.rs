@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use crate::webhook::ed25519::{BadKey, KeyPair, PublicKey};
-use crate::webhook::signature::{BadSecret, SigningSecret};
 use crate::id::{TenantId, WebhookId};
 use crate::seal::{Keyring, Unopened};
+use crate::webhook::ed25519::{BadKey, KeyPair, PublicKey};
+use crate::webhook::signature::{BadSecret, SigningSecret};
 
 /// The first byte of what is sealed. A bare secret, as webhooks had before migration 0015, is printable.
 const FORMAT: u8 = 1;
@@ -231,8 +231,7 @@ impl Stored {
             let bytes = STANDARD.decode(text).ok()?;
             KeyPair::from_seed(bytes.try_into().ok()?).ok()
         };
-        let pair =
-            self.seed.as_ref().map(|text| seed(text).ok_or(KeysError::Form)).transpose()?;
+        let pair = self.seed.as_ref().map(|text| seed(text).ok_or(KeysError::Form)).transpose()?;
         Ok(Key { secret: SigningSecret::parse(&self.secret)?, pair })
     }
 }
