@@ -121,6 +121,7 @@ pub fn routes() -> Vec<Route> {
         api_keys::routes(),
         webhooks::routes(),
         webhooks::signing::routes(),
+        webhooks::debug::routes(),
         audit::routes(),
         meta::routes(),
     ]

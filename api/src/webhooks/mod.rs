@@ -1,5 +1,6 @@
 //! Webhooks: where a tenant wants to hear of which events, and what became of each.
 
+pub mod debug;
 pub mod deliveries;
 mod http;
 pub mod signing;
