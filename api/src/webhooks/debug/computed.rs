@@ -108,9 +108,8 @@ fn with(mut mistakes: Vec<Mistake>, one: Mistake) -> Vec<Mistake> {
 
 /// What is computed by those who have not heard of HMAC.
 fn hashes(key: &[u8], message: &[u8]) -> [[u8; 32]; 3] {
-    [&[key, message][..], &[message, key], &[message]].map(|parts| {
-        parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
-    })
+    [&[key, message][..], &[message, key], &[message]]
+        .map(|parts| parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into())
 }
 
 fn hmac_sha512(key: &[u8], message: &[u8]) -> [u8; 64] {

@@ -50,7 +50,7 @@ impl Input for SignatureCheck {
         let public_key = fields.optional("publicKey", public_key());
         let received_at = fields.optional("receivedAt", rules::time());
         fields.together(|| {
-            json!({"not": {"required": ["computed"],
+            json!({"not": {"required": ["computed", "scheme"],
             "properties": {"scheme": {"const": "v1a"}, "computed": {"type": "string"}}}})
         });
         if let (Some(Some(_)), Some(Some(Scheme::V1a))) = (&computed, &scheme) {

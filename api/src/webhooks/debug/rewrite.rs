@@ -70,9 +70,9 @@ pub fn rewritten(text: &str, style: Style) -> String {
             ',' => {
                 out.push(',');
                 if style.indent > 0 {
-                    line(&mut out, style, level)
+                    line(&mut out, style, level);
                 } else {
-                    out.push_str(style.gap)
+                    out.push_str(style.gap);
                 }
             }
             ':' => {

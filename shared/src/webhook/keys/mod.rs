@@ -116,18 +116,12 @@ impl SigningKeys {
     /// [`KeysError::Sealed`], [`KeysError::Form`].
     pub fn open(keyring: &Keyring, sealed: &[u8], owner: Owner) -> Result<Self, KeysError> {
         let opened = keyring.open(sealed, &place(owner))?;
-        match opened.expose().split_first() {
-            Some((&FORMAT, json)) => {
-                let stored: Vec<Stored> =
-                    serde_json::from_slice(json).map_err(|_| KeysError::Form)?;
-                Self::from_stored(&stored)
-            }
-            _ => {
-                let text = std::str::from_utf8(opened.expose()).map_err(|_| KeysError::Form)?;
-                let secret = SigningSecret::parse(text)?;
-                Ok(Self::first(Key { secret, pair: None }))
-            }
+        if let Some((&FORMAT, json)) = opened.expose().split_first() {
+            let stored: Vec<Stored> = serde_json::from_slice(json).map_err(|_| KeysError::Form)?;
+            return Self::from_stored(&stored);
         }
+        let text = std::str::from_utf8(opened.expose()).map_err(|_| KeysError::Form)?;
+        Ok(Self::first(Key { secret: SigningSecret::parse(text)?, pair: None }))
     }
 
     /// Seals them for their webhook.

@@ -30,6 +30,21 @@ fn rotated(keys: SigningKeys, hours: i64, overlap: i64) -> SigningKeys {
 }
 
 #[test]
+fn the_signatures_are_those_of_the_published_vectors() {
+    let seed = STANDARD.decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+    let secret =
+        SigningSecret::parse("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIj").unwrap();
+    let pair = Some(KeyPair::from_seed(seed.try_into().unwrap()).unwrap());
+    let body = r#"{"id":"evt_0000000000000000000001","event":"contact.created","timestamp":"2026-01-02T03:04:05.678Z","data":{"id":"con_1"}}"#;
+    let keys = SigningKeys::first(Key { secret, pair });
+    assert_eq!(
+        keys.sign("evt_0000000000000000000001", now(), body.as_bytes()).standard,
+        "v1,76pdbQEp00Z+9PXi/ei0ofDawVkpMo1MPnYNjgLW0O0= \
+         v1a,tjtoHBqorq80n6A1VYTJOVaqz6C/TgeByBUlrjfHfNHtGCIFj398ylM6jFTm/x4K30iI3ADu8+IsKhzwTmLvBw=="
+    );
+}
+
+#[test]
 fn keys_are_sealed_together_for_their_webhook_only() {
     let owner = owner();
     let keys = rotated(SigningKeys::first(key()), 0, 24);
