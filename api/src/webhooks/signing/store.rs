@@ -48,11 +48,15 @@ pub(super) async fn find_public_keys(
     db: &Db,
     id: WebhookId,
 ) -> sqlx::Result<Option<Vec<PublishedKey>>> {
-    let found = sqlx::query_scalar!(
-        r#"select public_keys as "keys!: Json<Vec<PublishedKey>>" from find_webhook_public_keys($1)"#,
-        id.0,
-    )
-    .fetch_optional(db.direct())
-    .await?;
+    let found = db
+        .direct(async |conn| {
+            sqlx::query_scalar!(
+                r#"select public_keys as "keys!: Json<Vec<PublishedKey>>" from find_webhook_public_keys($1)"#,
+                id.0,
+            )
+            .fetch_optional(conn)
+            .await
+        })
+        .await?;
     Ok(found.map(|keys| keys.0))
 }
