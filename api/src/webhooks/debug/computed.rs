@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use super::body::{bodies, difference};
 use super::mistake::Mistake;
 use super::reading::readings;
-use super::search::{Candidate, Space};
+use super::search::{Candidate, MOST, Space};
 use super::{Case, Scheme};
 
 impl Case<'_> {
@@ -26,8 +26,7 @@ impl Case<'_> {
         {
             return Some(vec![Mistake::OtherScheme]);
         }
-        let most = if self.check.body.is_empty() { 1 } else { 2 };
-        let found = schemes.into_iter().filter_map(|scheme| self.explain(computed, scheme, most));
+        let found = schemes.into_iter().filter_map(|scheme| self.explain(computed, scheme, MOST));
         found.min_by_key(Vec::len)
     }
 

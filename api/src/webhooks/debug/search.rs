@@ -3,7 +3,7 @@
 use super::mistake::Mistake;
 
 /// Most mistakes that are looked for together.
-const MOST: usize = 2;
+pub const MOST: usize = 2;
 
 /// The longest body, in bytes, that two mistakes are looked for in: each try reads all of it.
 const LONG: usize = 16 * 1024;

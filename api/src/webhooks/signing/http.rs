@@ -6,9 +6,9 @@ use http::header;
 use shared::id::WebhookId;
 use shared::scope::Scope;
 
+use super::WebhookSecrets;
 use super::input::SecretRotation;
 use super::jwks::{self, KeySet};
-use super::{WebhookSecrets, reveal as reveal_secrets, rotate as rotate_secret};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ pub fn routes() -> Routes {
 /// Commits although it only reads: the entry in the audit log comes before the answer.
 async fn reveal(caller: Caller, State(app): State<App>, Id(id): Id<WebhookId>) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let secrets = reveal_secrets(&mut tx, id, &app.config.keyring).await;
+    let secrets = super::reveal(&mut tx, id, &app.config.keyring).await;
     app.commit(&caller, tx, secrets.map(Data)).await
 }
 
@@ -71,7 +71,7 @@ async fn rotate(
     OptionalBody(rotation): OptionalBody<SecretRotation>,
 ) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let secrets = rotate_secret(&mut tx, id, &seen, rotation, &app.config.keyring).await;
+    let secrets = super::rotate(&mut tx, id, &seen, rotation, &app.config.keyring).await;
     app.commit(&caller, tx, secrets.map(Data)).await
 }
 
