@@ -5,6 +5,7 @@ pub mod admin;
 pub mod client;
 pub mod config;
 pub mod deliver;
+mod explain;
 mod gauges;
 pub mod imports;
 pub mod pipeline;

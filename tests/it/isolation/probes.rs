@@ -136,6 +136,12 @@ pub const PROBES: &[Probe] = &[
         .ids(&["webhooks"])
         .body(|| json!({"headers": {}, "body": ""})),
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
+    Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}").ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}/attempts/{attemptId}").ids(&[
+        "webhooks",
+        "webhook_events",
+        "webhook_attempts",
+    ]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
 ];
