@@ -23,7 +23,7 @@ fn ids(calls: &[Call]) -> HashSet<&str> {
 
 /// How many deliveries are leased.
 async fn leased(app: &TestApp) -> i64 {
-    sqlx::query_scalar("select count(*) from webhook_events where lease_id is not null")
+    sqlx::query_scalar("select count(*) from webhook_queue where lease_id is not null")
         .fetch_one(app.database.admin())
         .await
         .unwrap()

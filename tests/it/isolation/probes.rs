@@ -133,6 +133,9 @@ pub const PROBES: &[Probe] = &[
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/events"),
+    Probe::new("GET /api/v1/events/stream"),
+    Probe::new("GET /api/v1/events/{id}").ids(&["events"]),
 ];
 
 fn contact() -> Value {
