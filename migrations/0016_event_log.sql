@@ -162,8 +162,8 @@ revoke all on function event_tables() from public;
 
 select add_event_partition(parent, 'rest', 'default') from event_tables() parent;
 
--- Makes the partitions of a day; says whether it has them now. A lock that is not there at once is not waited for long,
--- because whoever comes later waits behind: then it is tried another time. A day that has rows already stays without.
+-- Makes the partitions of a day; says whether that is done. A lock that is not there at once is not waited for long,
+-- because whoever comes later waits behind: then it is to be tried again. A day that has rows already stays without.
 create function open_event_day(day date) returns boolean
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp set lock_timeout = '50ms' as $$
 declare
@@ -177,8 +177,9 @@ begin
         end if;
     end loop;
     return true;
-exception when lock_not_available or check_violation or duplicate_table then
-    return false;
+exception
+    when check_violation then return true;
+    when lock_not_available or duplicate_table then return false;
 end
 $$;
 

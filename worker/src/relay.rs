@@ -49,7 +49,8 @@ pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
         .await?;
     let relayed = if mine { take_batch(&mut tx).await? } else { Relayed::default() };
     tx.commit_lazily().await?;
-    let count = |name: &'static str, rows: i64| metrics::counter!(name).increment(rows.unsigned_abs());
+    let count =
+        |name: &'static str, rows: i64| metrics::counter!(name).increment(rows.unsigned_abs());
     count("outbox_relayed_total", relayed.events);
     count("webhook_deliveries_created_total", relayed.deliveries);
     metrics::counter!("webhook_deliveries_total", "outcome" => "skipped")

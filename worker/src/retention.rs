@@ -77,11 +77,10 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
 }
 
 async fn retentions(db: &Db, today: NaiveDate) -> sqlx::Result<Vec<Kept>> {
-    let rows = sqlx::query!(
-        r#"select tenant_id as "tenant!", days as "days!" from event_retentions()"#
-    )
-    .fetch_all(db.direct())
-    .await?;
+    let rows =
+        sqlx::query!(r#"select tenant_id as "tenant!", days as "days!" from event_retentions()"#)
+            .fetch_all(db.direct())
+            .await?;
     let since = |days| today - TimeDelta::days(days);
     Ok(rows.into_iter().map(|row| Kept { tenant: row.tenant, since: since(row.days) }).collect())
 }

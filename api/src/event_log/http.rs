@@ -19,12 +19,7 @@ pub fn routes() -> Routes {
     Routes::under("/api/v1/events", "Events")
         .get("", Scope::WebhooksRead, page, page_doc())
         .get("/stream", Scope::WebhooksRead, stream, stream_doc())
-        .get(
-            "/{id}",
-            Scope::WebhooksRead,
-            show,
-            Doc::data::<Event>("getEvent", "Get one event"),
-        )
+        .get("/{id}", Scope::WebhooksRead, show, Doc::data::<Event>("getEvent", "Get one event"))
 }
 
 fn page_doc() -> Doc {
@@ -46,11 +41,7 @@ async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<
     tx.finish(page).await.map(Data)
 }
 
-async fn show(
-    caller: Caller,
-    State(app): State<App>,
-    Id(id): Id<EventId>,
-) -> Result<Data<Event>> {
+async fn show(caller: Caller, State(app): State<App>, Id(id): Id<EventId>) -> Result<Data<Event>> {
     let mut tx = app.begin(&caller).await?;
     let event = super::show(&mut tx, id).await;
     tx.finish(event).await.map(Data)

@@ -104,7 +104,8 @@ fn patterns() -> impl Iterator<Item = String> {
 pub(super) fn described(doc: Doc) -> Doc {
     let number = || json!({"type": "integer", "format": "int64", "minimum": 0});
     let words: Vec<String> = patterns().collect();
-    let words: Value = json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": words}});
+    let words: Value =
+        json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": words}});
     doc.parameter("after", "The number of the last event that is known; 0 for none", number())
         .parameter("event", "Events and families such as `contact.*`, divided by commas", words)
         .refuses(&[410])
@@ -112,7 +113,8 @@ pub(super) fn described(doc: Doc) -> Doc {
 
 /// Adds the parameter of a page.
 pub(super) fn limited(doc: Doc) -> Doc {
-    let limit = json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT});
+    let limit =
+        json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT});
     doc.parameter("limit", "The most events to answer with", limit)
 }
 

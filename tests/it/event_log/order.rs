@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, TestApp, Tenant};
+use tests::kit::{CONTACTS, Tenant, TestApp};
 
 use super::{follow, numbers, page};
 
@@ -40,7 +40,8 @@ async fn read_all(acme: Tenant, written: Arc<AtomicBool>) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_eight_writers_and_three_relays_a_reader_sees_every_number_once_and_records_in_order() {
+async fn under_eight_writers_and_three_relays_a_reader_sees_every_number_once_and_records_in_order()
+{
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;

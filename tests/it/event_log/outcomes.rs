@@ -1,9 +1,13 @@
 //! Every event has one row at every webhook that wants it, also at those that are off.
 
 use serde_json::json;
-use tests::kit::{CONTACTS, TestApp, WEBHOOKS};
+use tests::kit::{CONTACTS, Subscriber, TestApp};
 
 use super::{EVENTS, page};
+
+fn rows(subscriber: &Subscriber) -> String {
+    format!("{}/events?pageSize=100", subscriber.path())
+}
 
 #[tokio::test]
 async fn every_event_has_exactly_one_row_at_every_webhook_that_wants_it() {
@@ -21,22 +25,19 @@ async fn every_event_has_exactly_one_row_at_every_webhook_that_wants_it() {
     app.announce(&acme, "activity.created", 1).await;
     let mut worker = app.worker_with(|config| config.caps.total = 1);
     worker.drain().await.unwrap();
+    app.advance(chrono::TimeDelta::milliseconds(1));
     app.announce(&acme, "contact.created", 1).await;
     worker.drain().await.unwrap();
 
     assert_eq!(page(&acme, "").await.0.len(), 7);
-    let rows = |subscriber: uuid::Uuid| {
-        let path = format!("{WEBHOOKS}/{subscriber}/events?pageSize=100");
-        async { acme.get(&path.clone()).await.page() }
-    };
     for (subscriber, expected) in [(&all, 6), (&some, 4), (&off, 4)] {
-        let page = rows(subscriber.id).await;
+        let page = acme.get(&rows(subscriber)).await.page();
         let mut events = page.each("occurrenceId");
         events.sort_unstable();
         events.dedup();
         assert_eq!((page.items.len(), events.len()), (expected, expected));
     }
-    let page = rows(off.id).await;
+    let page = acme.get(&rows(&off)).await.page();
     assert!(page.each("status").iter().all(|status| *status == "skipped"));
     assert!(page.each("skipReason").iter().all(|reason| *reason == "webhook_inactive"));
     let late = &all.deliveries().await[0];

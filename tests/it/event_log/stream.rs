@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Program, TestApp, Tenant};
+use tests::kit::{CONTACTS, Program, Tenant, TestApp};
 use tokio::time::timeout;
 
 use super::{EVENTS, numbers, page};

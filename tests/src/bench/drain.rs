@@ -103,7 +103,11 @@ async fn fill(session: &mut PgConnection, count: u32) -> Result<()> {
     .await?;
     execute(
         session,
-        ["reset session_replication_role", "vacuum (analyze) webhook_events, webhook_queue", "checkpoint"],
+        [
+            "reset session_replication_role",
+            "vacuum (analyze) webhook_events, webhook_queue",
+            "checkpoint",
+        ],
     )
     .await
 }
