@@ -20,7 +20,7 @@ test: ## every test against real servers; T=name runs the tests whose name conta
 
 bench: ## the benchmark; writes target/bench.json
 	sh tests/setup.sh test
-	cargo build --release --workspace --bins
+	cargo build --release -p api -p worker
 	cargo run --release -q -p tests --bin bench
 
 fmt: ## formats the code

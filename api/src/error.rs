@@ -79,7 +79,7 @@ pub enum Error {
     Conflict(Cow<'static, str>),
     /// Stages that would go still hold so many leads.
     #[error(
-        "Stages that would be removed hold {0} leads; name the stage that they move to in moveLeadsTo"
+        "Stages that would be removed hold leads ({0}); name the stage that they move to in moveLeadsTo"
     )]
     PipelineNotEmpty(i64),
     /// A sign-in by QR code is in another state than the step needs (decisions §4.3).

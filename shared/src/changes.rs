@@ -108,13 +108,27 @@ pub fn noted<T: Tracked>(tx: &mut TenantTx, record: &T, verb: &str) {
 /// As for [`created`].
 pub fn logged(
     tx: &mut TenantTx,
-    (record_type, record_id): (&'static str, Uuid),
+    record: (&'static str, Uuid),
     verb: &str,
     after: &impl Serialize,
 ) -> Result<()> {
+    replaced(tx, record, verb, None::<&()>, after)
+}
+
+/// The same with what was there before.
+///
+/// # Errors
+/// As for [`created`].
+pub fn replaced(
+    tx: &mut TenantTx,
+    (record_type, record_id): (&'static str, Uuid),
+    verb: &str,
+    before: Option<&impl Serialize>,
+    after: &impl Serialize,
+) -> Result<()> {
     let (id, action) = (id::fresh(tx.now()), format!("{record_type}.{verb}"));
-    let after = Some(json(after)?);
-    tx.audit(Entry { id, action, record_type, record_id, before: None, after });
+    let (before, after) = (before.map(json).transpose()?, Some(json(after)?));
+    tx.audit(Entry { id, action, record_type, record_id, before, after });
     Ok(())
 }
 

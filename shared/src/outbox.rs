@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::Db;
 use crate::audit::Entry;
 use crate::db::Origin;
 use crate::event::EventType;
@@ -95,13 +96,15 @@ impl Bell {
         self.0.notify_one();
     }
 
-    pub(crate) async fn carry(&self, pool: &PgPool, stop: CancellationToken) {
+    pub(crate) async fn carry(&self, db: &Db, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.0.notified() => {}
             }
-            if let Err(error) = sqlx::query("notify outbox").execute(pool).await {
+            if let Err(error) =
+                db.direct(async |conn| sqlx::query("notify outbox").execute(conn).await).await
+            {
                 tracing::debug!(%error, "a wake-up was lost; workers look by themselves");
             }
             tokio::time::sleep(PAUSE).await;

@@ -101,10 +101,16 @@ impl Telemetry {
                 tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed()
             }
         };
+        // Where in the code, on which thread and how long a span was idle: read by nobody, paid at every poll of it.
+        let spans = tracing_opentelemetry::layer()
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_tracer(provider.tracer(service));
         tracing_subscriber::registry()
             .with(filter)
             .with(log)
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer(service)))
+            .with(spans)
             .try_init()
             .map_err(|error| TelemetryError(error.to_string()))?;
         let metrics = PrometheusBuilder::new()

@@ -8,12 +8,12 @@ use crate::queue::Slots;
 /// Asks the database and sets the gauges.
 pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
     let now = db.clock().now();
-    let row = sqlx::query!(
+    let row = db.direct(async |conn| {
+sqlx::query!(
         r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event
         from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
-    )
-    .fetch_one(db.direct())
-    .await?;
+    ).fetch_one(conn).await
+}).await?;
     metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
     metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
     let busy = slots.caps().total - slots.free();

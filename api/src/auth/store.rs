@@ -19,15 +19,15 @@ pub(super) struct KeyRow {
 
 /// The live keys with a secret of this prefix: one, or none.
 pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
-    sqlx::query_as!(
+    db.direct(async |conn| {
+sqlx::query_as!(
         KeyRow,
         r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
                   secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
            from find_api_key($1)"#,
         prefix,
-    )
-    .fetch_all(db.direct())
-    .await
+    ).fetch_all(conn).await
+}).await
 }
 
 pub(super) struct SessionRow {
@@ -44,16 +44,19 @@ pub(super) async fn find_session(
     user: UserId,
     session: SessionId,
 ) -> sqlx::Result<Option<SessionRow>> {
-    sqlx::query_as!(
-        SessionRow,
-        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
+    db.direct(async |conn| {
+        sqlx::query_as!(
+            SessionRow,
+            r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
                   rate_limits as "rate_limits!"
            from find_session($1, $2, $3)"#,
-        tenant.0,
-        user.0,
-        session.0,
-    )
-    .fetch_optional(db.direct())
+            tenant.0,
+            user.0,
+            session.0,
+        )
+        .fetch_optional(conn)
+        .await
+    })
     .await
 }
 
@@ -69,14 +72,17 @@ pub(super) async fn find_user_by_email(
     tenant: TenantId,
     email: &str,
 ) -> sqlx::Result<Option<UserRow>> {
-    sqlx::query_as!(
-        UserRow,
-        r#"select id as "id!: UserId", role as "role!", rate_limits as "rate_limits!"
+    db.direct(async |conn| {
+        sqlx::query_as!(
+            UserRow,
+            r#"select id as "id!: UserId", role as "role!", rate_limits as "rate_limits!"
            from find_user_by_email($1, $2)"#,
-        tenant.0,
-        email,
-    )
-    .fetch_optional(db.direct())
+            tenant.0,
+            email,
+        )
+        .fetch_optional(conn)
+        .await
+    })
     .await
 }
 
@@ -85,19 +91,23 @@ pub(super) async fn find_refresh_token(
     db: &Db,
     hash: &[u8],
 ) -> sqlx::Result<Option<(TenantId, SessionId)>> {
-    let found = sqlx::query!(
+    let found = db.direct(async |conn| {
+sqlx::query!(
         r#"select tenant_id as "tenant_id!", session_id as "session_id!" from find_refresh_token($1)"#,
         hash,
-    )
-    .fetch_optional(db.direct())
-    .await?;
+    ).fetch_optional(conn).await
+}).await?;
     Ok(found.map(|row| (TenantId(row.tenant_id), SessionId(row.session_id))))
 }
 
 /// The demo tenant of this name.
 pub(super) async fn find_demo_tenant(db: &Db, name: &str) -> sqlx::Result<Option<TenantId>> {
-    let found = sqlx::query_scalar!(r#"select id as "id!" from find_demo_tenant($1)"#, name)
-        .fetch_optional(db.direct())
+    let found = db
+        .direct(async |conn| {
+            sqlx::query_scalar!(r#"select id as "id!" from find_demo_tenant($1)"#, name)
+                .fetch_optional(conn)
+                .await
+        })
         .await?;
     Ok(found.map(TenantId))
 }

@@ -1,5 +1,7 @@
 //! `api admin tenant limits`.
 
+use serde_json::{Value, json};
+use shared::changes;
 use shared::db::Origin;
 use shared::db::check::{self, Process};
 use shared::id::{ApiKeyId, TenantId};
@@ -38,34 +40,40 @@ pub(crate) async fn set(
     let db = Db::new(&config.db, Clock::system());
     let mut tx = db.tenant(tenant, Origin::default()).await?;
     let text = limit.map(|limit| limit.to_string());
-    let found = match key {
-        Some(key) => of_key(&mut tx, key, class, text.as_deref()).await?,
-        None => of_tenant(&mut tx, class, text.as_deref()).await?,
+    let (record, changed) = match key {
+        Some(key) => (("api_key", key.0), of_key(&mut tx, key, class, text.as_deref()).await?),
+        None => (("tenant", tenant.0), of_tenant(&mut tx, class, text.as_deref()).await?),
     };
-    if found == 0 {
+    let Some((before, after)) = changed else {
         return Err(
             if key.is_some() { "no such key in this tenant" } else { "no such tenant" }.into()
         );
-    }
+    };
+    let [before, after] = [before, after].map(|limits| json!({"rateLimits": limits}));
+    changes::replaced(&mut tx, record, "limits_updated", Some(&before), &after)?;
     tx.commit().await?;
     say(&format!("{} {}", class.as_str(), text.as_deref().unwrap_or("default")))
 }
 
+/// All limits of the record, before and after.
+type Changed = Option<(Value, Value)>;
+
 /// `null` removes the limit.
-async fn of_tenant(tx: &mut TenantTx, class: Class, limit: Option<&str>) -> sqlx::Result<u64> {
+async fn of_tenant(tx: &mut TenantTx, class: Class, limit: Option<&str>) -> sqlx::Result<Changed> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    let done = sqlx::query!(
-        "update tenants
-         set rate_limits = jsonb_strip_nulls(rate_limits || jsonb_build_object($2::text, $3::text)), updated_at = $4
-         where id = $1",
+    let changed = sqlx::query!(
+        r#"update tenants t
+           set rate_limits = jsonb_strip_nulls(t.rate_limits || jsonb_build_object($2::text, $3::text)), updated_at = $4
+           from (select id, rate_limits from tenants where id = $1 for update) o where t.id = o.id
+           returning o.rate_limits as before, t.rate_limits as after"#,
         tenant.0,
         class.as_str(),
         limit,
         now,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected())
+    Ok(changed.map(|row| (row.before, row.after)))
 }
 
 /// `null` removes the limit.
@@ -74,19 +82,21 @@ async fn of_key(
     key: ApiKeyId,
     class: Class,
     limit: Option<&str>,
-) -> sqlx::Result<u64> {
+) -> sqlx::Result<Changed> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    let done = sqlx::query!(
-        "update api_keys
-         set rate_limits = jsonb_strip_nulls(rate_limits || jsonb_build_object($3::text, $4::text)), updated_at = $5
-         where tenant_id = $1 and id = $2",
+    let changed = sqlx::query!(
+        r#"update api_keys k
+           set rate_limits = jsonb_strip_nulls(k.rate_limits || jsonb_build_object($3::text, $4::text)), updated_at = $5
+           from (select tenant_id, id, rate_limits from api_keys where tenant_id = $1 and id = $2 for update) o
+           where k.tenant_id = o.tenant_id and k.id = o.id
+           returning o.rate_limits as before, k.rate_limits as after"#,
         tenant.0,
         key.0,
         class.as_str(),
         limit,
         now,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected())
+    Ok(changed.map(|row| (row.before, row.after)))
 }

@@ -36,8 +36,9 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 
 async fn render(State(admin): State<Admin>) -> String {
     let (open, idle) = admin.db.connections();
-    metrics::gauge!("db_connections", "state" => "open").set(f64::from(open));
-    metrics::gauge!("db_connections", "state" => "idle")
-        .set(f64::from(u32::try_from(idle).unwrap_or(u32::MAX)));
+    for (state, connections) in [("open", open), ("idle", idle)] {
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        metrics::gauge!("db_connections", "state" => state).set(f64::from(connections));
+    }
     admin.metrics.render()
 }

@@ -3,33 +3,31 @@
 pub mod check;
 pub mod fault;
 pub mod migrate;
+mod pool;
 mod tx;
 
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgExecutor};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::clock::Clock;
 use crate::id::TenantId;
 use crate::outbox::Bell;
 use crate::settings::Value;
+use pool::{PATIENCE, Pool};
 pub use tx::{Held, Origin, SystemTx, TenantTx};
-
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database that takes longer to answer is not ready.
 const READY: Duration = Duration::from_secs(2);
 
-/// A connection idle for longer is pinged before it is used.
-const IDLE: Duration = Duration::from_secs(1);
-
 /// A handle on the pool; cheap to clone. The pool itself is private on purpose.
 #[derive(Clone)]
 pub struct Db {
-    pool: PgPool,
+    pool: Pool,
+    /// For the one connection that listens, which sqlx makes again by itself when it breaks.
+    options: PgConnectOptions,
     bell: Bell,
     clock: Clock,
 }
@@ -91,22 +89,8 @@ impl Db {
             .clone()
             .application_name(config.application)
             .options(config.settings.iter().copied());
-        let pool = PgPoolOptions::new()
-            .max_connections(config.connections)
-            .acquire_timeout(PATIENCE)
-            // A ping before every use would cost a tenth of a request; one after a pause costs nothing, and finds the
-            // connections that died with a restarted server.
-            .test_before_acquire(false)
-            .before_acquire(|conn, about| {
-                Box::pin(async move {
-                    if about.idle_for > IDLE {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
-        Self { pool, bell: Bell::default(), clock }
+        let pool = Pool::new(options.clone(), config.connections);
+        Self { pool, options, bell: Bell::default(), clock }
     }
 
     /// Begins a transaction that sees and writes one tenant's rows only.
@@ -125,38 +109,55 @@ impl Db {
         SystemTx::begin(&self.pool).await
     }
 
-    /// For one statement outside any transaction: definer functions and health checks.
+    /// Runs one statement outside any transaction: definer functions and health checks.
     /// Tenant tables raise here, because no tenant is set.
-    #[must_use]
-    pub fn direct(&self) -> impl PgExecutor<'_> {
-        &self.pool
+    ///
+    /// # Errors
+    /// The statement's, and as for [`Db::tenant`].
+    pub async fn direct<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let mut taken = self.pool.take().await?;
+        let result = statement(taken.conn()).await;
+        // A statement that failed is as much at its end as one that did not, unless the connection did.
+        if !result.as_ref().is_err_and(fault::is_disconnect) {
+            taken.give_back();
+        }
+        result
     }
 
     /// Carries the bell's rings to the workers until `stop`; see [`Bell`].
     pub async fn carry_bell(&self, stop: tokio_util::sync::CancellationToken) {
-        self.bell.carry(&self.pool, stop).await;
+        self.bell.carry(self, stop).await;
     }
 
     /// Hears the bell in a worker process.
     ///
     /// # Errors
     /// The database cannot be reached.
-    pub async fn listen(&self) -> sqlx::Result<sqlx::postgres::PgListener> {
-        let mut listener = sqlx::postgres::PgListener::connect_with(&self.pool).await?;
+    pub async fn listen(&self) -> sqlx::Result<PgListener> {
+        let one = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&one).await?;
         listener.listen(crate::outbox::CHANNEL).await?;
         Ok(listener)
     }
 
     /// Whether the database answers within two seconds: what `/readyz` asks.
     pub async fn answers(&self) -> bool {
-        let probe = sqlx::query("select 1").execute(&self.pool);
+        let probe = self.direct(async |conn| sqlx::query("select 1").execute(conn).await);
         matches!(tokio::time::timeout(READY, probe).await, Ok(Ok(_)))
     }
 
     /// Connections open now, and those of them idle.
     #[must_use]
-    pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+    pub fn connections(&self) -> (usize, usize) {
+        self.pool.connections()
     }
 
     /// The clock that all transactions of this handle take their time from.

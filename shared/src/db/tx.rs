@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::fault;
+use super::pool::{Pool, Pooled};
 use crate::audit::{Actor, Entry};
 use crate::clock::Clock;
 use crate::event::EventType;
@@ -20,21 +20,15 @@ use crate::outbox::{self, Bell, NewEvent};
 const MOST_DEAD: usize = 64;
 
 /// A connection in a transaction, closed when dropped unless it was ended.
-struct Guarded {
-    conn: Option<PoolConnection<Postgres>>,
-}
+struct Guarded(Pooled);
 
 impl Guarded {
     /// Takes a connection and sends `begin` on it. Connections that died in the pool (a restart of PostgreSQL)
     /// are dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
-    async fn begin(pool: &PgPool, begin: &str) -> sqlx::Result<Self> {
+    async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<Self> {
         let mut tried = 0;
         loop {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the guard that the lint asks for"
-            )]
-            let mut armed = Self { conn: Some(pool.acquire().await?) };
+            let mut armed = Self(pool.take().await?);
             match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(armed.conn()).await {
                 Ok(_) => return Ok(armed),
                 Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
@@ -43,26 +37,14 @@ impl Guarded {
         }
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "only `end` takes the connection, and it takes `self` too"
-    )]
     fn conn(&mut self) -> &mut PgConnection {
-        self.conn.as_mut().expect("a transaction under way has a connection")
+        self.0.conn()
     }
 
     async fn end(mut self, how: &'static str) -> sqlx::Result<()> {
         sqlx::raw_sql(how).execute(self.conn()).await?;
-        drop(self.conn.take());
+        self.0.give_back();
         Ok(())
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            drop(conn.detach());
-        }
     }
 }
 
@@ -98,7 +80,7 @@ pub struct Held(usize);
 
 impl TenantTx {
     pub(super) async fn begin(
-        pool: &PgPool,
+        pool: &Pool,
         tenant: TenantId,
         origin: Origin,
         clock: Clock,
@@ -280,7 +262,7 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
-    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
+    pub(super) async fn begin(pool: &Pool) -> sqlx::Result<Self> {
         Ok(Self { tx: Guarded::begin(pool, "begin").await? })
     }
 

@@ -1,7 +1,7 @@
 //! `api doctor`, `api migrate`, `api openapi`, `api admin` and `api --help`.
 
 use api::limit::{Class, Limit, LimitConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::settings::Value as _;
 use tests::kit::{CONTACTS, Database, TestApp};
 use uuid::Uuid;
@@ -99,6 +99,11 @@ async fn a_tenant_and_a_key_get_limits_of_their_own_and_lose_them_again() {
 
     let said = limits(&["--tenant", &tenant, "--limit", "1000/60s"]).await.success();
     assert_eq!((&*said, &*quota().await), ("read 1000/1m\n", "1000"));
+    let entry = &acme.get("/api/v1/audit-log?action=tenant.limits_updated").await.page().items[0];
+    assert_eq!(
+        (&entry["actor"]["type"], &entry["before"], &entry["after"]),
+        (&json!("system"), &json!({"rateLimits": {}}), &json!({"rateLimits": {"read": "1000/1m"}})),
+    );
     let own = ["--tenant", &tenant, "--key", &first.to_string(), "--limit", "7/1m"];
     limits(&own).await.success();
     assert_eq!(quota().await, "7");

@@ -98,7 +98,8 @@ async fn clients_that_hang_up_leave_no_tenant_behind_on_a_connection() {
     tenant.post(PATH, json!({"name": "Ada"})).await.created();
     many_hang_up(&app, &tenant, "GET", PATH).await;
     for _ in 0..10 {
-        let seen = sqlx::query("select 1 from contacts").execute(app.api.db.direct()).await;
+        let seen = sqlx::query("select 1 from contacts");
+        let seen = app.api.db.direct(async |conn| seen.execute(conn).await).await;
         let code = seen.as_ref().err().and_then(|error| error.as_database_error()?.code());
         assert!(matches!(code.as_deref(), Some("42704" | "22P02")), "{seen:?}");
     }

@@ -108,7 +108,7 @@ async fn a_cancelled_tenant_transaction_never_shows_its_rows_to_the_next_borrowe
                     if cancelled(&db, tenant, attempt % 6 + 1).await {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
-                    let seen = forgetful(db.direct()).await;
+                    let seen = db.direct(async |conn| forgetful(conn).await).await;
                     assert!(seen.is_err(), "a borrower without a tenant saw {seen:?}");
                     attempt += 1;
                 }

@@ -255,10 +255,8 @@ async fn without_a_tenant_every_statement_is_an_error() {
                 table.insert(&row),
             ];
             for sql in statements {
-                let done = sqlx::query(AssertSqlSafe(sql.clone()))
-                    .bind(json!(row))
-                    .execute(arena.db.direct())
-                    .await;
+                let done = sqlx::query(AssertSqlSafe(sql.clone())).bind(json!(row));
+                let done = arena.db.direct(async |conn| done.execute(conn).await).await;
                 let code = outcome(done).expect_err(&sql);
                 // No right; a tenant that was never named; the empty one that a finished transaction leaves.
                 assert!(
@@ -299,7 +297,9 @@ async fn the_worker_reaches_across_tenants_what_it_delivers_imports_and_sweeps_a
     let worker = login(&arena.database.worker_url());
     for table in &arena.tables {
         let sql = format!("select 1 from {}", table.name);
-        let read = outcome(sqlx::query(AssertSqlSafe(sql)).execute(worker.direct()).await);
+        let read =
+            worker.direct(async |conn| sqlx::query(AssertSqlSafe(sql)).execute(conn).await).await;
+        let read = outcome(read);
         let expected = match table.name.as_str() {
             "outbox" | "webhooks" | "webhook_events" | "webhook_attempts" | "webhook_queue"
             | "events" | "event_logs" | "idempotency_keys" | "imports" => Ok(2),

@@ -26,7 +26,8 @@ pub(super) struct New<'a> {
 
 /// False when the address has `most` sessions under way.
 pub(super) async fn open(db: &Db, new: &New<'_>, most: i32) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
+    db.direct(async |conn| {
+        sqlx::query_scalar!(
         r#"select open_qr_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as "opened!""#,
         new.id.0,
         new.poll_hash,
@@ -40,8 +41,8 @@ pub(super) async fn open(db: &Db, new: &New<'_>, most: i32) -> sqlx::Result<bool
         new.requested_at,
         new.expires_at,
         most,
-    )
-    .fetch_one(db.direct())
+    ).fetch_one(conn).await
+    })
     .await
 }
 
@@ -90,7 +91,7 @@ pub(super) async fn find(
 
 /// The same outside any tenant.
 pub(super) async fn find_anywhere(db: &Db, id: QrSessionId) -> sqlx::Result<Option<Row>> {
-    find(db.direct(), id).await
+    db.direct(async |conn| find(conn, id).await).await
 }
 
 /// The same in a phone's transaction.
@@ -125,12 +126,15 @@ pub(super) async fn adopt(
 
 /// pending -> cancelled. False when it is not pending any more.
 pub(super) async fn cancel(db: &Db, id: QrSessionId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select cancel_qr_session($1, $2) as "cancelled!""#,
-        id.0,
-        db.clock().now()
-    )
-    .fetch_one(db.direct())
+    db.direct(async |conn| {
+        sqlx::query_scalar!(
+            r#"select cancel_qr_session($1, $2) as "cancelled!""#,
+            id.0,
+            db.clock().now()
+        )
+        .fetch_one(conn)
+        .await
+    })
     .await
 }
 

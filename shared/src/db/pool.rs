@@ -1,0 +1,127 @@
+//! The pool: deadpool over sqlx's connections. sqlx's own pool asks each connection that comes back whether it still
+//! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
+
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleResult};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+
+use super::fault;
+
+/// How long a connection may take, waiting for a free one included.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The wait before the next try while the server is away or starting.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection that was taken longer ago is asked whether it lives before it is used.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A connection older than this is replaced, so that what a session gathers in the server's memory does not grow.
+const MOST_AGE: Duration = Duration::from_mins(30);
+
+/// Connections as one login; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool(deadpool::managed::Pool<Login>);
+
+impl Pool {
+    /// Prepares it; the first connection is made when it is needed.
+    pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
+        let pool = deadpool::managed::Pool::builder(Login(options))
+            .max_size(connections as usize)
+            // The one used last: its memory is warm, and the server's too.
+            .queue_mode(QueueMode::Lifo)
+            .build();
+        #[expect(clippy::expect_used, reason = "building fails only for timeouts, and none is set")]
+        Self(pool.expect("a pool without timeouts needs no runtime"))
+    }
+
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// None is free or can be made within five seconds; the server refuses the login.
+    pub(super) async fn take(&self) -> sqlx::Result<Pooled> {
+        let taken = async {
+            loop {
+                #[expect(clippy::disallowed_methods, reason = "this is what the lint asks for")]
+                match self.0.get().await {
+                    Ok(conn) => return Ok(Pooled(Some(conn))),
+                    // The server is being restarted, or has no place for us just now.
+                    Err(PoolError::Backend(error)) if fault::is_transient(&error) => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(PoolError::Backend(error)) => return Err(error),
+                    Err(_) => return Err(sqlx::Error::PoolClosed),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, taken).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Connections open now, and those of them that nobody uses.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let status = self.0.status();
+        (status.size, status.available)
+    }
+
+    /// Gives out no more, and returns when the last one has come back.
+    pub(super) async fn close(&self) {
+        self.0.close();
+        while self.0.status().size > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A connection that is closed when dropped, unless it was given back.
+pub(super) struct Pooled(Option<Object<Login>>);
+
+impl Pooled {
+    #[expect(
+        clippy::expect_used,
+        reason = "only `give_back` takes the connection, and it takes `self` too"
+    )]
+    pub(super) fn conn(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect("a taken connection is there until it is given back")
+    }
+
+    /// To be called only when nothing is under way on it: no statement, no transaction, no tenant.
+    pub(super) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0.take() {
+            drop(Object::take(conn));
+        }
+    }
+}
+
+struct Login(PgConnectOptions);
+
+impl Manager for Login {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> sqlx::Result<PgConnection> {
+        // Boxed, being rare and 20 KB, which every request would carry along.
+        Box::pin(PgConnection::connect_with(&self.0)).await
+    }
+
+    async fn recycle(
+        &self,
+        conn: &mut PgConnection,
+        about: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if about.age() > MOST_AGE {
+            return Err(sqlx::Error::PoolClosed.into());
+        }
+        if about.last_used() > IDLE {
+            Box::pin(conn.ping()).await?;
+        }
+        Ok(())
+    }
+}
