@@ -62,11 +62,15 @@ pub(super) async fn find(tx: &mut TenantTx, id: EventId) -> sqlx::Result<Option<
 
 /// The newest numbers of these tenants; those without an event are left out.
 pub(super) async fn heads(db: &Db, tenants: &[uuid::Uuid]) -> sqlx::Result<Vec<(TenantId, i64)>> {
-    let rows = sqlx::query!(
-        r#"select tenant_id as "tenant!: TenantId", last as "last!" from event_heads($1)"#,
-        tenants
-    )
-    .fetch_all(db.direct())
-    .await?;
+    let rows = db
+        .direct(async |conn| {
+            sqlx::query!(
+                r#"select tenant_id as "tenant!: TenantId", last as "last!" from event_heads($1)"#,
+                tenants
+            )
+            .fetch_all(conn)
+            .await
+        })
+        .await?;
     Ok(rows.into_iter().map(|row| (row.tenant, row.last)).collect())
 }

@@ -83,7 +83,7 @@ async fn under_eight_writers_and_three_relays_a_reader_sees_every_number_once_an
         .receiver
         .calls()
         .iter()
-        .map(|call| call.json())
+        .map(Call::json)
         .map(|body| (body["sequence"].as_i64().unwrap(), body["occurrenceId"].clone()))
         .collect();
     let logged: BTreeMap<i64, Value> = events

@@ -36,11 +36,10 @@ impl Following {
         loop {
             if let Some((message, rest)) = self.text.split_once("\n\n") {
                 let line = |name: &str| {
-                    let lines = message.lines();
-                    lines.filter_map(|line| line.strip_prefix(name)).next().map(str::to_owned)
+                    message.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
                 };
                 let (id, data) = (line("id: "), line("data: "));
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 if let (Some(id), Some(data)) = (id, data) {
                     return (id.parse().unwrap(), serde_json::from_str(&data).unwrap());
                 }
