@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Tenant, TestApp};
+use tests::kit::{CONTACTS, Call, Tenant, TestApp};
 
 use super::{follow, numbers, page};
 
