@@ -13,7 +13,7 @@ use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::signing::Signers;
-use crate::{imports, sweep};
+use crate::{imports, retention, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -64,6 +64,14 @@ impl Pipeline {
         .await;
         self.recorder.flush(&self.db).await?;
         Ok(())
+    }
+
+    /// Keeps the event log within its time; says whether nothing was in the way.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn keep(&self) -> sqlx::Result<bool> {
+        retention::keep(&self.db).await
     }
 
     /// Carries out the imports that are due, to their ends.

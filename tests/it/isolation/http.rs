@@ -121,6 +121,7 @@ pub(super) async fn call(
     query: Option<String>,
 ) -> Answer {
     let body = probe.make_body(caller).await;
+    let query = query.or_else(|| probe.always.map(str::to_owned));
     send(caller, route, ids, query, body).await
 }
 

@@ -22,6 +22,8 @@ pub struct Probe {
     pub steps: Option<Steps>,
     /// A query that finds the records of whoever is named.
     pub query: Option<fn(canary: &str) -> String>,
+    /// A query that it always has: one without which nothing would be shown.
+    pub always: Option<&'static str>,
 }
 
 /// Steps that end in a body.
@@ -29,7 +31,7 @@ type Steps = fn(Tenant) -> Pin<Box<dyn Future<Output = Value> + Send>>;
 
 impl Probe {
     const fn new(route: &'static str) -> Self {
-        Self { route, ids: &[], body: None, steps: None, query: None }
+        Self { route, ids: &[], body: None, steps: None, query: None, always: None }
     }
 
     const fn steps(self, steps: Steps) -> Self {
@@ -50,6 +52,10 @@ impl Probe {
 
     const fn body(self, body: fn() -> Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    const fn always(self, query: &'static str) -> Self {
+        Self { always: Some(query), ..self }
     }
 
     const fn query(self, query: fn(&str) -> String) -> Self {
@@ -144,6 +150,9 @@ pub const PROBES: &[Probe] = &[
     ]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/events"),
+    Probe::new("GET /api/v1/events/stream").always("after=0"),
+    Probe::new("GET /api/v1/events/{id}").ids(&["events"]),
 ];
 
 fn contact() -> Value {

@@ -50,6 +50,7 @@ fn refusals(route: &Route) -> impl Iterator<Item = u16> + '_ {
         (405, true),
         (408, body || once),
         (409, doc.conflict.is_some() || once),
+        (410, false),
         (412, doc.conditional),
         (413, body || once),
         (415, body),
