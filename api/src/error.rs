@@ -28,6 +28,7 @@ pub const CODES: &[&str] = &[
     "PIPELINE_NOT_EMPTY",
     "QR_SESSION_STATE",
     "IDEMPOTENCY_CONFLICT",
+    "EVENTS_EXPIRED",
     "PRECONDITION_FAILED",
     "PAYLOAD_TOO_LARGE",
     "UNSUPPORTED_MEDIA_TYPE",
@@ -87,6 +88,12 @@ pub enum Error {
     /// Another record has what only one may have; the details name it (requirement C-8).
     #[error("{0}")]
     Taken(&'static str, Details),
+    /// Events behind the number that was named are kept no longer; the oldest that is has this one.
+    #[error("Events behind this number are kept no longer; the oldest is {oldest}")]
+    EventsExpired {
+        /// The number of the oldest event that is kept.
+        oldest: i64,
+    },
     /// The record is no longer as `If-Match` says; it has this version.
     #[error("The record has changed: it has version {0}")]
     PreconditionFailed(i32),
@@ -154,6 +161,7 @@ impl Error {
             Self::PipelineNotEmpty(_) => (StatusCode::CONFLICT, "PIPELINE_NOT_EMPTY"),
             Self::Conflict(_) | Self::Taken(..) => (StatusCode::CONFLICT, "CONFLICT"),
             Self::QrSessionState(_) => (StatusCode::CONFLICT, "QR_SESSION_STATE"),
+            Self::EventsExpired { .. } => (StatusCode::GONE, "EVENTS_EXPIRED"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::KeyInUse => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
@@ -180,6 +188,9 @@ impl Error {
             }
             Self::PipelineNotEmpty(leads) => {
                 Some(Details::from([("leads".into(), leads.to_string())]))
+            }
+            Self::EventsExpired { oldest } => {
+                Some(Details::from([("oldest".into(), oldest.to_string())]))
             }
             Self::RateLimited(decision) => Some(decision.details()),
             Self::PreconditionFailed(version) => {

@@ -9,6 +9,7 @@ mod commands;
 pub mod config;
 pub mod crm;
 pub mod error;
+pub mod event_log;
 mod events;
 pub mod http;
 pub mod limit;
@@ -32,6 +33,7 @@ use auth::{Caller, LastUsed};
 use config::Config;
 use crm::contacts::import::Places;
 use error::BoxError;
+use event_log::Followers;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -46,6 +48,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Answers that stay open.
     pub streams: Streams,
+    /// Who follows the event log.
+    pub followers: Followers,
     /// Imports that are being received.
     pub uploads: Places,
     /// How often callers may do what.
@@ -65,9 +69,11 @@ impl App {
         let issuer = config.oidc.as_ref().map(|oidc| Issuer::new(oidc, db.clock().clone()));
         let issuer = issuer.transpose()?;
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
+        let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
         let (uploads, used) = (Places::default(), LastUsed::default());
-        Ok(Self { db, config: Arc::new(config), streams, uploads, limits, used, issuer })
+        let config = Arc::new(config);
+        Ok(Self { db, config, streams, followers, uploads, limits, used, issuer })
     }
 
     /// Begins a transaction that sees the caller's tenant only.
@@ -120,6 +126,9 @@ pub fn routes() -> Vec<Route> {
         settings::routes(),
         api_keys::routes(),
         webhooks::routes(),
+        webhooks::signing::routes(),
+        webhooks::debug::routes(),
+        event_log::routes(),
         audit::routes(),
         meta::routes(),
     ]

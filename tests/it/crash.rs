@@ -118,7 +118,7 @@ async fn crash(stage: &mut Stage, part: Part) {
 /// due at once.
 async fn settle(stage: &Stage) {
     let deadline = Instant::now() + PATIENCE;
-    let expire = "update webhook_events set next_retry = now() where status = 'pending' and lease_id is not null";
+    let expire = "update webhook_queue set next_retry = now() where lease_id is not null";
     sqlx::query(expire).execute(stage.admin()).await.unwrap();
     let open = "select (select count(*) from outbox) + (select count(*) from webhook_events where status = 'pending')";
     loop {

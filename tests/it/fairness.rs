@@ -133,7 +133,7 @@ async fn with_fewer_places_than_webhooks_they_take_turns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_worker_never_has_more_requests_under_way_than_it_may() {
-    let app = TestApp::start().await;
+    let app = TestApp::present().await;
     let (wide, narrow) = (app.tenant("wide").await, app.tenant("narrow").await);
     let (of_tenant, of_webhook) = (wide.subscribe(&["*"]).await, narrow.subscribe(&["*"]).await);
     wide.webhook(&of_tenant.receiver.url(), &["*"]).await;

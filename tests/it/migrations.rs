@@ -6,6 +6,7 @@ use std::path::Path;
 use shared::db::DatabaseUrl;
 use shared::db::migrate::{MIGRATOR, migrate};
 use shared::settings::Value as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tests::kit::Database;
 use uuid::Uuid;
 
@@ -124,4 +125,69 @@ async fn a_delivery_id_is_a_uuid_of_version_8_that_begins_with_the_time_of_its_e
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122, "{id}");
         assert_eq!(id.as_bytes()[..6], event.as_bytes()[..6], "{id} of {event}");
     }
+}
+
+/// Runs the migrations with these numbers as their owner does.
+async fn run(session: &mut PgConnection, numbers: impl Fn(i64) -> bool) {
+    sqlx::raw_sql("set role crm_owner").execute(&mut *session).await.unwrap();
+    for migration in MIGRATOR.iter().filter(|migration| numbers(migration.version)) {
+        let sql = AssertSqlSafe(migration.sql.as_str().to_owned());
+        sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
+    }
+    sqlx::raw_sql("reset role").execute(&mut *session).await.unwrap();
+}
+
+/// What 0016 has to carry over: deliveries of today, of last week and of last year, in every state.
+const BEFORE_0016: &str = "
+    insert into tenants (id, name, created_at, updated_at) values (gen_random_uuid(), 'acme', now(), now());
+    insert into webhooks (tenant_id, id, url, events, secret_enc, secret_hint, created_at, updated_at)
+    select id, gen_random_uuid(), 'https://example.com/', array['*'], '\\x00', 'x', now(), now() from tenants;
+    insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, status, attempts, next_retry,
+                                lease_id, claims, last_error, created_at)
+    select w.tenant_id, delivery_id(o.id, w.id), w.id, o.id, 'contact.created', '{\"data\": {\"n\":  1}}', s.status, 2,
+           case s.status when 'pending' then now() + interval '4 minutes' end,
+           case s.status when 'pending' then gen_random_uuid() end, 1, 'timeout', now() - d.age
+    from webhooks w, (values (interval '0'), ('7 days'), ('400 days')) d (age),
+         (values ('pending'), ('delivered'), ('failed')) s (status)
+    cross join lateral (
+        select (lpad(to_hex((extract(epoch from now() - d.age) * 1000)::bigint), 12, '0') || '7000'
+                || right(md5(s.status), 16))::uuid as id) o;
+    insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms)
+    select tenant_id, id, gen_random_uuid(), 1, n, 'automatic', created_at, 1
+    from webhook_events, generate_series(1, 2) n;
+    create table expected as
+    select e.*, (select count(*) from webhook_attempts a where a.delivery_id = e.id) as attempts_made from webhook_events e";
+
+#[tokio::test]
+async fn deliveries_from_before_the_event_log_are_carried_over_whole() {
+    let database = Database::empty().await;
+    let mut session = PgConnection::connect(&database.admin_url()).await.unwrap();
+    sqlx::raw_sql(include_str!("../../deploy/roles.sql")).execute(&mut session).await.unwrap();
+    run(&mut session, |number| number < 16).await;
+    sqlx::raw_sql(BEFORE_0016).execute(&mut session).await.unwrap();
+    run(&mut session, |number| number >= 16).await;
+
+    let (rows, same): (i64, i64) = sqlx::query_as(
+        "select (select count(*) from webhook_events), (
+             select count(*) from expected x
+             join webhook_events e using (tenant_id, id, webhook_id, occurrence_id, event, status, attempts, cycle, trigger,
+                                          last_error, created_at)
+             left join webhook_queue q on q.tenant_id = e.tenant_id and q.id = e.id
+             where e.body::text = x.body::text and q.next_retry is not distinct from x.next_retry
+               and q.lease_id is not distinct from x.lease_id and coalesce(q.claims, x.claims) = x.claims
+               and coalesce(q.attempts, x.attempts) = x.attempts and (q.id is not null) = (x.status = 'pending')
+               and x.attempts_made = (select count(*) from webhook_attempts a where a.delivery_id = e.id))",
+    )
+    .fetch_one(&mut session)
+    .await
+    .unwrap();
+    assert_eq!((rows, same), (9, 9));
+    let places: Vec<(String, i64)> = sqlx::query_as(
+        "select case when tableoid::regclass::text = 'webhook_events_rest' then 'rest' else 'day' end, count(*)
+         from webhook_events group by 1 order by 1",
+    )
+    .fetch_all(&mut session)
+    .await
+    .unwrap();
+    assert_eq!(places, [("day".to_owned(), 6), ("rest".to_owned(), 3)]);
 }

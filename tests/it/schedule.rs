@@ -107,8 +107,12 @@ async fn a_410_ends_the_delivery_switches_the_webhook_off_and_holds_the_rest() {
     let gone = worker.claim().await.unwrap();
     app.advance(TimeDelta::milliseconds(1));
     sqlx::query(
-        "insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, next_retry, created_at)
-         select tenant_id, gen_random_uuid(), webhook_id, gen_random_uuid(), event, body, $1, $1 from webhook_events",
+        "with another as (
+             insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, created_at)
+             select tenant_id, gen_random_uuid(), webhook_id, gen_random_uuid(), event, body, $1 from webhook_events
+             returning *)
+         insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
+         select tenant_id, id, webhook_id, created_at from another",
     )
     .bind(app.clock.now())
     .execute(app.database.admin())

@@ -24,7 +24,7 @@ async fn a_new_tenant_has_settings_that_work() {
         json!({
             "tenantId": acme.id, "name": "acme", "currency": "USD", "timezone": "UTC", "locale": "en-US",
             "uniqueContactEmails": false, "qrLoginAllowed": true, "qrSameNetworkRequired": false,
-            "version": 1, "createdAt": START, "updatedAt": START,
+            "eventRetentionDays": 30, "version": 1, "createdAt": START, "updatedAt": START,
         })
     );
 }

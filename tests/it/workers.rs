@@ -23,7 +23,7 @@ fn ids(calls: &[Call]) -> HashSet<&str> {
 
 /// How many deliveries are leased.
 async fn leased(app: &TestApp) -> i64 {
-    sqlx::query_scalar("select count(*) from webhook_events where lease_id is not null")
+    sqlx::query_scalar("select count(*) from webhook_queue where lease_id is not null")
         .fetch_one(app.database.admin())
         .await
         .unwrap()
@@ -53,7 +53,7 @@ async fn three_workers_send_each_of_two_thousand_deliveries_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_worker_processes_send_each_delivery_once() {
-    let app = TestApp::start().await;
+    let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     let url = app.database.worker_url();
@@ -194,7 +194,7 @@ async fn a_delivery_that_twenty_workers_died_on_is_given_up_without_a_request() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the_rest_free() {
-    let app = TestApp::start().await;
+    let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     subscriber.receiver.script(vec![Reply::status(200).after(Duration::from_secs(1)); 300]);
@@ -217,7 +217,7 @@ async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_are_replaced_in_the_middle_of_it_send_everything_once_and_at_once() {
-    let app = TestApp::start().await;
+    let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     let delays = (0..1000).map(|n| Reply::status(200).after(Duration::from_millis(n * 7 % 50)));

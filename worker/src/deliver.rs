@@ -14,7 +14,7 @@ use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::keys::Owner;
 use tracing::Instrument as _;
 
 use crate::client::{Client, Exchange, Message};
@@ -22,6 +22,7 @@ use crate::explain;
 use crate::queue::{Claimed, Delivery, Told};
 use crate::record::{AttemptRecord, Records, Report};
 use crate::retry::{self, Next, Verdict};
+use crate::signing::Signers;
 
 /// A delivery whose workers died this often in a row is given up: it may be what kills them.
 const MOST_CLAIMS: i32 = 20;
@@ -31,7 +32,9 @@ const MOST_CLAIMS: i32 = 20;
 pub struct Sender {
     /// Calls receivers.
     pub client: Client,
-    /// Opens secrets.
+    /// What requests are signed with.
+    pub signers: Signers,
+    /// Opens what else a webhook keeps sealed.
     pub keyring: Keyring,
     /// The waits between attempts.
     pub schedule: Arc<[Duration]>,
@@ -112,10 +115,10 @@ impl Sender {
         now: DateTime<Utc>,
         span: &tracing::Span,
     ) -> Option<HeaderMap> {
-        let place = sealed_place(delivery.tenant, delivery.webhook);
-        let opened = self.keyring.open(&delivery.secret, &place).ok()?;
-        let secret = SigningSecret::parse(std::str::from_utf8(opened.expose()).ok()?).ok()?;
-        let (id, timestamp) = (delivery.id.to_string(), now.timestamp());
+        let owner = Owner(delivery.tenant, delivery.webhook);
+        let keys = self.signers.of(owner, &delivery.secret).ok()?;
+        let id = delivery.id.to_string();
+        let signatures = keys.sign(&id, now, &delivery.body);
         let mut headers = HeaderMap::with_capacity(10);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut set = |name: &'static str, value: &str| -> Option<()> {
@@ -123,9 +126,9 @@ impl Sender {
             Some(())
         };
         set("webhook-id", &id)?;
-        set("webhook-timestamp", &timestamp.to_string())?;
-        set("webhook-signature", &secret.standard(&id, timestamp, &delivery.body))?;
-        set("x-webhook-signature", &secret.document(&delivery.body))?;
+        set("webhook-timestamp", &now.timestamp().to_string())?;
+        set("webhook-signature", &signatures.standard)?;
+        set("x-webhook-signature", &signatures.document)?;
         set("x-webhook-event", &delivery.event)?;
         set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
         set("x-webhook-trigger", &delivery.trigger)?;

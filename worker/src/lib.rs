@@ -12,8 +12,10 @@ pub mod pipeline;
 pub mod queue;
 pub mod record;
 pub mod relay;
+pub mod retention;
 pub mod retry;
 mod run;
+pub mod signing;
 pub mod sweep;
 
 pub use run::run;

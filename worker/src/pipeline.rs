@@ -12,7 +12,8 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
-use crate::{imports, sweep};
+use crate::signing::Signers;
+use crate::{imports, retention, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -65,6 +66,14 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Keeps the event log within its time; says whether nothing was in the way.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn keep(&self) -> sqlx::Result<bool> {
+        retention::keep(&self.db).await
+    }
+
     /// Carries out the imports that are due, to their ends.
     ///
     /// # Errors
@@ -99,6 +108,7 @@ pub(crate) fn sender(
     records: crate::record::Records,
 ) -> Result<Sender, rustls::Error> {
     Ok(Sender {
+        signers: Signers::new(config.keyring.clone()),
         client: Client::new(Arc::clone(&config.targets), config.limits, &config.way)?,
         keyring: config.keyring.clone(),
         schedule: Arc::clone(&config.schedule),

@@ -11,15 +11,18 @@ pub async fn fail_deleted(db: &Db) -> sqlx::Result<u64> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
     let failed = sqlx::query!(
-        "update webhook_events
-         set status = 'failed', next_retry = null, lease_id = null, last_error = 'webhook_deleted'
-         where ctid = any (array(
-             select d.row from webhooks w cross join lateral (
-                 select e.ctid as row from webhook_events e
-                 where e.webhook_id = w.id and e.status = 'pending' and (e.lease_id is null or e.next_retry <= $1)
-                 for update skip locked) d
-             where w.deleted_at is not null
-             limit 1000))",
+        "with deleted as (
+             delete from webhook_queue where ctid = any (array(
+                 select d.row from webhooks w cross join lateral (
+                     select q.ctid as row from webhook_queue q
+                     where q.webhook_id = w.id and (q.lease_id is null or q.next_retry <= $1)
+                     for update skip locked) d
+                 where w.deleted_at is not null
+                 limit 1000))
+             returning tenant_id, id
+         )
+         update webhook_events e set status = 'failed', last_error = 'webhook_deleted'
+         from deleted d where e.tenant_id = d.tenant_id and e.id = d.id",
         now,
     )
     .execute(tx.conn())

@@ -32,6 +32,8 @@ pub struct SettingsPatch {
     pub qr_login_allowed: Option<bool>,
     /// Whether the scanning phone must be in the network of the screen.
     pub qr_same_network_required: Option<bool>,
+    /// How many days events, deliveries and attempts are kept, 1 to 90.
+    pub event_retention_days: Option<i64>,
 }
 
 impl Input for SettingsPatch {
@@ -43,6 +45,7 @@ impl Input for SettingsPatch {
         let unique_contact_emails = fields.replaced("uniqueContactEmails", rules::boolean());
         let qr_login_allowed = fields.replaced("qrLoginAllowed", rules::boolean());
         let qr_same_network_required = fields.replaced("qrSameNetworkRequired", rules::boolean());
+        let event_retention_days = fields.replaced("eventRetentionDays", rules::integer(1..=90));
         Some(Self {
             name: name?,
             currency: currency?,
@@ -51,6 +54,7 @@ impl Input for SettingsPatch {
             unique_contact_emails: unique_contact_emails?,
             qr_login_allowed: qr_login_allowed?,
             qr_same_network_required: qr_same_network_required?,
+            event_retention_days: event_retention_days?,
         })
     }
 }
@@ -65,6 +69,7 @@ impl SettingsPatch {
         replace(&mut settings.unique_contact_emails, self.unique_contact_emails);
         replace(&mut settings.qr_login_allowed, self.qr_login_allowed);
         replace(&mut settings.qr_same_network_required, self.qr_same_network_required);
+        replace(&mut settings.event_retention_days, self.event_retention_days);
     }
 }
 

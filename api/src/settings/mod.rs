@@ -23,7 +23,8 @@ pub use input::SettingsPatch;
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"name": "acme", "currency": "USD", "timezone": "UTC", "locale": "en-US",
-    "uniqueContactEmails": false, "qrLoginAllowed": true, "qrSameNetworkRequired": false}))]
+    "uniqueContactEmails": false, "qrLoginAllowed": true, "qrSameNetworkRequired": false,
+    "eventRetentionDays": 30}))]
 pub struct Settings {
     /// Whose they are.
     #[schema(value_type = Uuid)]
@@ -43,6 +44,9 @@ pub struct Settings {
     pub qr_login_allowed: bool,
     /// Whether the scanning phone must be in the network of the screen.
     pub qr_same_network_required: bool,
+    /// How many days events, deliveries and attempts are kept.
+    #[schema(minimum = 1, maximum = 90)]
+    pub event_retention_days: i64,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When the tenant was created.

@@ -10,7 +10,8 @@ pub(super) async fn find(tx: &mut TenantTx) -> sqlx::Result<Settings> {
     sqlx::query_as!(
         Settings,
         r#"select id as "tenant_id: TenantId", name, currency, timezone, locale, unique_contact_emails,
-                  qr_login_allowed, qr_same_network_required, settings_version as version, created_at, updated_at
+                  qr_login_allowed, qr_same_network_required, event_retention_days, settings_version as version,
+                  created_at, updated_at
            from tenants where id = $1"#,
         tenant.0,
     )
@@ -24,7 +25,8 @@ pub(super) async fn lock(tx: &mut TenantTx) -> sqlx::Result<Settings> {
     sqlx::query_as!(
         Settings,
         r#"select id as "tenant_id: TenantId", name, currency, timezone, locale, unique_contact_emails,
-                  qr_login_allowed, qr_same_network_required, settings_version as version, created_at, updated_at
+                  qr_login_allowed, qr_same_network_required, event_retention_days, settings_version as version,
+                  created_at, updated_at
            from tenants where id = $1 for no key update"#,
         tenant.0,
     )
@@ -36,7 +38,7 @@ pub(super) async fn update(tx: &mut TenantTx, settings: &Settings) -> sqlx::Resu
     sqlx::query!(
         "update tenants
          set name = $2, currency = $3, timezone = $4, locale = $5, unique_contact_emails = $6, qr_login_allowed = $7,
-             qr_same_network_required = $8, settings_version = $9, updated_at = $10
+             qr_same_network_required = $8, event_retention_days = $9, settings_version = $10, updated_at = $11
          where id = $1",
         settings.tenant_id.0,
         settings.name,
@@ -46,6 +48,7 @@ pub(super) async fn update(tx: &mut TenantTx, settings: &Settings) -> sqlx::Resu
         settings.unique_contact_emails,
         settings.qr_login_allowed,
         settings.qr_same_network_required,
+        settings.event_retention_days,
         settings.version,
         settings.updated_at,
     )

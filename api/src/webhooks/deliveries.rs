@@ -40,13 +40,17 @@ pub struct WebhookEvent {
     /// The change, the same for every webhook that hears of it.
     #[schema(value_type = Uuid)]
     pub occurrence_id: EventId,
+    /// The change's number in the tenant's log; `null` for those from before there was one.
+    pub sequence: Option<i64>,
     /// The event's name.
     pub event: String,
     /// The `data` of the body that is sent.
     #[schema(value_type = Object)]
     pub payload: Json<Box<RawValue>>,
-    /// `pending`, `delivered` or `failed`.
+    /// `pending`, `delivered`, `failed`, or `skipped`: not sent, because the webhook was off.
     pub status: String,
+    /// Why it was skipped: `webhook_inactive`, or `webhook_disabled` when it was not the tenant who switched it off.
+    pub skip_reason: Option<String>,
     /// Requests made in this cycle, at most 5.
     pub attempts: i32,
     /// 1, and one more for each resend.
@@ -94,7 +98,7 @@ pub static LIST: List = List {
         Column {
             name: "status",
             sql: "status",
-            kind: Kind::OneOf(&["pending", "delivered", "failed"]),
+            kind: Kind::OneOf(&["pending", "delivered", "failed", "skipped"]),
         },
         Column { name: "event", sql: "event", kind: Kind::Exact },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
@@ -112,12 +116,14 @@ pub static LIST: List = List {
 };
 
 /// Columns of [`WebhookEvent`]. A lease is a due time in the future: no business of the tenant's.
-const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, event, body->'data' as payload, status, attempts, cycle,
-    trigger, case when lease_id is null and held_reason is null then next_retry end as next_retry, held_reason,
+const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event, body->'data' as payload, status, skip_reason,
+    attempts, cycle, trigger, case when lease_id is null and held_reason is null then next_retry end as next_retry, held_reason,
     last_status_code, last_error, created_at, delivered_at";
 
-const TABLE: &str = "(select e.*, case when e.status = 'pending' and not w.active then 'webhook_inactive' end as held_reason
-    from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id) as events";
+const TABLE: &str = "(select e.*, q.next_retry, q.lease_id,
+        case when e.status = 'pending' and not w.active then 'webhook_inactive' end as held_reason
+    from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id
+    left join webhook_queue q on q.tenant_id = e.tenant_id and q.id = e.id) as events";
 
 fn source(webhook: WebhookId) -> Source {
     Source {
@@ -174,10 +180,14 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
     show(tx, webhook).await?;
     let now = tx.now();
     let begun = sqlx::query!(
-        "update webhook_events
-         set status = 'pending', attempts = 0, cycle = cycle + 1, trigger = 'manual', next_retry = $3, lease_id = null,
-             claims = 0, delivered_at = null
-         where id = $1 and webhook_id = $2 and status <> 'pending'",
+        "with begun as (
+             update webhook_events
+             set status = 'pending', skip_reason = null, attempts = 0, cycle = cycle + 1, trigger = 'manual', delivered_at = null
+             where id = $1 and webhook_id = $2 and status <> 'pending'
+             returning tenant_id, id, webhook_id
+         )
+         insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
+         select tenant_id, id, webhook_id, $3 from begun",
         id.0,
         webhook.0,
         now,

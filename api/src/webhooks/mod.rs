@@ -2,8 +2,10 @@
 
 pub mod attempts;
 pub mod calling;
+pub mod debug;
 pub mod deliveries;
 mod http;
+pub mod signing;
 mod store;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,8 @@ use shared::event;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::identity::CertificateSummary;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::keys::{Key, Owner, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -33,6 +36,7 @@ use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
 use calling::{Calling, NewCertificate};
 pub use http::routes;
+use signing::Sealed;
 
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
@@ -234,6 +238,7 @@ fn known_patterns(value: Value) -> Checked<Vec<String>> {
     if names.is_empty() { Err(list()) } else { Ok(names) }
 }
 
+/// A secret that the tenant brings along.
 fn own_secret() -> impl Rule<SigningSecret> {
     // 24 to 64 bytes are 32 to 88 characters of base64.
     let schema = || {
@@ -287,9 +292,9 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         created_at: now,
         updated_at: now,
     };
-    let sealed = keys
-        .seal(new.secret.expose().as_bytes(), &sealed_place(tx.tenant(), id))
-        .map_err(|error| Error::Internal(error.into()))?;
+    let key = Key::new(new.secret).map_err(|error| Error::Internal(error.into()))?;
+    let signing = SigningKeys::first(key);
+    let sealed = Sealed::new(&signing, keys, Owner(tx.tenant(), id), now)?;
     let calling = Calling {
         headers: new.headers,
         client_certificate: new.client_certificate,
@@ -299,7 +304,7 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
     store::insert(tx, &webhook, &sealed).await?;
     sealable.write(tx, &webhook, keys).await?;
     changes::created(tx, &webhook)?;
-    new.secret.expose().clone_into(&mut webhook.secret);
+    signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
 }
 

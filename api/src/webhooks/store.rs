@@ -1,4 +1,5 @@
-//! The SQL of webhooks. The api cannot read `secret_enc`: its role has no right to the column.
+//! The SQL of webhooks. `secret_enc` is written here and read by one function of the database only
+//! ([`super::signing`]): the api's role has no right to the column.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Webhook;
+use super::signing::Sealed;
 use crate::list::Source;
 
 /// What lists of webhooks select from.
@@ -24,20 +26,21 @@ pub(super) static SOURCE: Source = Source {
 pub(super) async fn insert(
     tx: &mut TenantTx,
     webhook: &Webhook,
-    sealed: &[u8],
+    keys: &Sealed,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint,
+        "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint, public_keys,
                                created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         webhook.tenant_id.0,
         webhook.id.0,
         webhook.url,
         &webhook.events,
         webhook.active,
         webhook.description,
-        sealed,
+        keys.sealed,
         webhook.secret,
+        keys.published,
         webhook.created_at,
     )
     .execute(tx.conn())

@@ -5,7 +5,9 @@
 
 pub mod attempt;
 pub mod code;
+pub mod ed25519;
 pub mod headers;
 pub mod identity;
+pub mod keys;
 pub mod signature;
 pub mod target;

@@ -4,16 +4,20 @@ with
 logins(role) as (values ('crm_app'), ('crm_worker')),
 -- Tables without a tenant that the logins may see.
 allowed_tables(name) as (values ('_sqlx_migrations')),
--- Functions that run with their owner's rights, each reviewed: docs/decisions/0002, 0004, 0012 and 0015.
+-- Functions that run with their owner's rights, each reviewed: docs/decisions/0002, 0004, 0012, 0015, 0016 and 0017.
 allowed_definers(name) as (values ('find_api_key'), ('find_session'), ('find_refresh_token'), ('find_demo_tenant'),
     ('find_user_by_email'), ('open_qr_session'), ('find_qr_session'), ('adopt_qr_session'), ('cancel_qr_session'),
-    ('search_contacts'), ('search_companies'), ('search_leads')),
+    ('find_webhook_secrets'), ('find_webhook_public_keys'),
+    ('search_contacts'), ('search_companies'), ('search_leads'), ('event_heads')),
+-- The same for the worker: docs/decisions/0016.
+allowed_worker_definers(name) as (values ('open_event_day'), ('drop_event_day'), ('event_retentions')),
 -- Rows that belong to nobody until a user takes them into a tenant: no login may insert them, and until then no login
 -- sees them. Their id alone is the key, because it must be the same before and after (docs/decisions/0012).
 ownerless_tables(name) as (values ('qr_sessions')),
 -- All that the worker may touch and whose every row it therefore sees; of `worker_tenant_tables` it sees one tenant's.
 worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('audit_log')),
-worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('idempotency_keys'), ('_sqlx_migrations')),
+worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('webhook_queue'),
+    ('events'), ('event_logs'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
     select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, k.attnum as key, k.attnotnull,
            format('(%s = ( SELECT (current_setting(''app.tenant_id''::text))::uuid AS current_setting))', k.attname) as canonical
@@ -107,7 +111,8 @@ violations(object, rule) as (
     select proname, 'R12 a definer function, open to ' || role || ' and not reviewed'
     from definers, logins
     where has_function_privilege(role, oid, 'EXECUTE')
-      and (role = 'crm_worker' or proname not in (select name from allowed_definers))
+      and proname not in (select name from allowed_definers where role = 'crm_app'
+                          union all select name from allowed_worker_definers where role = 'crm_worker')
     union all
     select proname, 'R13 a definer function without a search_path of its own'
     from definers where not exists (select from unnest(proconfig) setting where setting like 'search_path=%')

@@ -121,6 +121,7 @@ pub(super) async fn call(
     query: Option<String>,
 ) -> Answer {
     let body = probe.make_body(caller).await;
+    let query = query.or_else(|| probe.always.map(str::to_owned));
     send(caller, route, ids, query, body).await
 }
 
@@ -152,6 +153,8 @@ const PUBLIC: &[&str] = &[
     // Off unless the operator says so, and for demo tenants only (tests/it/auth/demo.rs).
     "POST /api/v1/auth/demo-login",
     "POST /api/auth/demo-login",
+    // Public keys are public (tests/it/webhooks/published.rs).
+    "GET /.well-known/webhook-keys/{id}",
 ];
 
 #[test]

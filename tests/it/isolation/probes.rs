@@ -22,6 +22,8 @@ pub struct Probe {
     pub steps: Option<Steps>,
     /// A query that finds the records of whoever is named.
     pub query: Option<fn(canary: &str) -> String>,
+    /// A query that it always has: one without which nothing would be shown.
+    pub always: Option<&'static str>,
 }
 
 /// Steps that end in a body.
@@ -29,7 +31,7 @@ type Steps = fn(Tenant) -> Pin<Box<dyn Future<Output = Value> + Send>>;
 
 impl Probe {
     const fn new(route: &'static str) -> Self {
-        Self { route, ids: &[], body: None, steps: None, query: None }
+        Self { route, ids: &[], body: None, steps: None, query: None, always: None }
     }
 
     const fn steps(self, steps: Steps) -> Self {
@@ -50,6 +52,10 @@ impl Probe {
 
     const fn body(self, body: fn() -> Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    const fn always(self, query: &'static str) -> Self {
+        Self { always: Some(query), ..self }
     }
 
     const fn query(self, query: fn(&str) -> String) -> Self {
@@ -130,6 +136,11 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PUT /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
     Probe::new("PATCH /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
     Probe::new("DELETE /api/v1/webhooks/{id}").ids(&["webhooks"]),
+    Probe::new("GET /api/v1/webhooks/{id}/secret").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/secret/rotate").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/signature/verify")
+        .ids(&["webhooks"])
+        .body(|| json!({"headers": {}, "body": ""})),
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}").ids(&["webhooks", "webhook_events"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}/attempts/{attemptId}").ids(&[
@@ -139,6 +150,9 @@ pub const PROBES: &[Probe] = &[
     ]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/events"),
+    Probe::new("GET /api/v1/events/stream").always("after=0"),
+    Probe::new("GET /api/v1/events/{id}").ids(&["events"]),
 ];
 
 fn contact() -> Value {

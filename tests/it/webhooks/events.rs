@@ -38,7 +38,7 @@ async fn events_can_be_asked_for_by_status_name_and_time_and_by_nothing_else() {
     acme.get(&format!("{events}?status=lost&sort=status&createdAt[gte]=today&q=ada&attempts=1"))
         .await
         .invalid(&json!({
-            "status": "Must be one of pending, delivered, failed",
+            "status": "Must be one of pending, delivered, failed, skipped",
             "sort": "Must be one of createdAt, with or without a leading -",
             "createdAt[gte]": "Must be a time such as 2026-01-02T03:04:05Z",
             "q": "Unknown parameter",

@@ -74,32 +74,40 @@ async fn drain(
 /// Leaves exactly so many pending deliveries, with ids that ascend as the relay's do.
 async fn fill(session: &mut PgConnection, count: u32) -> Result<()> {
     let empty = [
-        "truncate webhook_events, webhook_attempts, outbox",
+        "truncate webhook_events, webhook_attempts, webhook_queue, events, event_logs, outbox",
         "set session_replication_role = replica",
     ];
     execute(session, empty).await?;
     sqlx::query(
-        r#"insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, next_retry, created_at)
+        r#"with filled as (
+           insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, created_at)
            select w.tenant_id, d.id, w.id, o.id, 'contact.created',
                   ('{"id":"' || d.id || '","event":"contact.created","timestamp":"' || t.text || '","data":{"id":"' || o.id
                    || '","tenantId":"' || w.tenant_id || '","name":"Contact ' || 100000000000 + n || '","email":"c'
                    || 100000000000 + n || '@example.com","phone":"+49' || 100000000000 + n || '","phoneE164":"+49'
                    || 100000000000 + n || '","company":"ACME Corp","version":1,"createdAt":"' || t.text
-                   || '","updatedAt":"' || t.text || '"},"occurrenceId":"' || o.id || '"}')::json, now(), now()
+                   || '","updatedAt":"' || t.text || '"},"occurrenceId":"' || o.id || '"}')::json, now()
            from generate_series(0, $1 - 1) n
            join (select *, row_number() over (order by id) - 1 as place, count(*) over () as webhooks
                  from webhooks) w on w.place = n % w.webhooks
            cross join lateral (select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint + n / 4), 12, '0')
                                        || '70008000' || lpad(to_hex(n), 12, '0'))::uuid as id) o
            cross join lateral (select delivery_id(o.id, w.id) as id) d
-           cross join (select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as text) t"#,
+           cross join (select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as text) t
+           returning tenant_id, id, webhook_id, created_at)
+           insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
+           select tenant_id, id, webhook_id, created_at from filled"#,
     )
     .bind(i32::try_from(count)?)
     .execute(&mut *session)
     .await?;
     execute(
         session,
-        ["reset session_replication_role", "vacuum (analyze) webhook_events", "checkpoint"],
+        [
+            "reset session_replication_role",
+            "vacuum (analyze) webhook_events, webhook_queue",
+            "checkpoint",
+        ],
     )
     .await
 }

@@ -71,8 +71,8 @@ pub async fn run(
             beside.push((bench.answers(*rate, &api).await?, bench.bare(*rate).await?));
         }
         let empty = [
-            "truncate webhook_events, webhook_attempts, outbox",
-            "vacuum (analyze) webhook_events",
+            "truncate webhook_events, webhook_attempts, webhook_queue, events, event_logs, outbox",
+            "vacuum (analyze) webhook_events, webhook_queue, events",
             "checkpoint",
         ];
         execute(&mut session, empty).await?;

@@ -1,7 +1,13 @@
 //! What came back, and what a test expects of it.
 
+use std::time::Duration;
+
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::timeout;
+
+/// After this long without news an answer that stays open has said all that it had to say.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// An answer of the api.
 #[derive(Debug)]
@@ -42,11 +48,18 @@ impl Page {
     reason = "what was expected may be all that a test wants to know"
 )]
 impl Answer {
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole answer; of one that stays open, what comes without a pause.
     pub async fn to(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("the api answers");
+        let mut response = request.send().await.expect("the api answers");
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the answer is whole");
+        let mut bytes = Vec::new();
+        let stays_open =
+            headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let pause = if stays_open { PAUSE } else { Duration::MAX };
+        while let Ok(chunk) = timeout(pause, response.chunk()).await {
+            let Some(chunk) = chunk.expect("the answer is whole") else { break };
+            bytes.extend_from_slice(&chunk);
+        }
         let body = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             Err(_) if bytes.is_empty() => Value::Null,

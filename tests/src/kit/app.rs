@@ -54,6 +54,12 @@ impl TestApp {
         Self::configured(|_| {}).await
     }
 
+    /// Starts the api at the machine's time, for tests with processes of workers: those go by that, and what was announced
+    /// in the tests' own time would be past its retention for them.
+    pub async fn present() -> Self {
+        Self::at(Clock::system().now(), |_| {}, api::http::app).await
+    }
+
     /// Starts the api as the public Internet would meet it: webhooks only by https and to public addresses.
     pub async fn strict() -> Self {
         Self::configured(|config| config.targets = TargetPolicy::new(false, Vec::new())).await
@@ -66,8 +72,16 @@ impl TestApp {
 
     /// Starts the api with other settings and other routes.
     pub async fn serving(change: impl FnOnce(&mut Config), router: fn(api::App) -> Router) -> Self {
+        Self::at(START.parse().unwrap(), change, router).await
+    }
+
+    async fn at(
+        start: DateTime<Utc>,
+        change: impl FnOnce(&mut Config),
+        router: fn(api::App) -> Router,
+    ) -> Self {
         let database = Database::migrated().await;
-        let clock = Clock::manual(START.parse().unwrap());
+        let clock = Clock::manual(start);
         let mut config = config(&database.app_url());
         change(&mut config);
         let db = Db::new(&config.db, clock.clone());

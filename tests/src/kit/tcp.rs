@@ -62,16 +62,25 @@ impl TcpServer {
     }
 }
 
-/// Reads one webhook whole: its body is JSON that ends in `"}`.
+/// Reads one webhook whole: a head, and as much of a body as it says.
 ///
 /// # Errors
 /// The connection's.
 pub async fn read_webhook(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut request = Vec::new();
-    while !request.ends_with(b"\"}") {
+    while !is_whole(&request) {
         if stream.read_buf(&mut request).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(())
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let length = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut lengths = length.filter_map(|(_, length)| length.trim().parse::<usize>().ok());
+    lengths.next().is_some_and(|length| body.len() >= length)
 }

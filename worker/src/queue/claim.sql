@@ -24,17 +24,19 @@ with busy as (
 ), locked as (
     select d.row, o.tenant_room, row_number() over (partition by o.tenant_id) as place
     from open o cross join lateral (
-        select e.ctid as row from webhook_events e
-        where e.webhook_id = o.webhook_id and e.status = 'pending' and e.next_retry <= $7
-        order by e.next_retry limit least(o.room, o.share) for update skip locked) d
+        select q.ctid as row from webhook_queue q
+        where q.webhook_id = o.webhook_id and q.next_retry <= $7
+        order by q.next_retry limit least(o.room, o.share) for update skip locked) d
 ), claimed as (
-    update webhook_events set lease_id = $10, next_retry = $11, claims = claims + 1
+    update webhook_queue set lease_id = $10, next_retry = $11, claims = claims + 1
     where ctid = any (array(select row from locked where place <= tenant_room limit $8))
     returning *
 )
+-- By `offset 0` each delivery is looked up in the one partition that its id names.
 select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!",
-       c.occurrence_id as "occurrence_id!", c.event as "event!",
-       c.body::text as "body!", c.attempts as "attempts!", c.cycle as "cycle!", c.trigger as "trigger!",
-       c.claims as "claims!", c.created_at as "created_at!", c.request_id, c.traceparent,
+       e.occurrence_id as "occurrence_id!", e.event as "event!",
+       e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
+       c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
        w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit
 from claimed c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
+cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id offset 0) e

@@ -1,4 +1,4 @@
-//! The queue: `webhook_events` claimed under a lease, given out through apalis. A lease is a due time in the future,
+//! The queue: `webhook_queue` claimed under a lease, given out through apalis. A lease is a due time in the future,
 //! so that a worker that dies needs nobody to clean up after it (docs/decisions/0006).
 
 mod backend;

@@ -79,13 +79,26 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
 /// deployment never costs one of the five.
 async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<String>> {
     let written = sqlx::query_scalar!(
-        r#"update webhook_events e
-           set status = o.status, attempts = e.attempts + 1, next_retry = o.next_retry, lease_id = null, claims = 0,
-               last_status_code = o.code, last_error = o.error,
+        r#"with outcome as (
+               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[],
+                                    $7::text[], $8::timestamptz[])
+                             as o (tenant_id, id, lease_id, status, next_retry, code, error, ended)
+           ), finished as (
+               delete from webhook_queue q using outcome o
+               where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is null
+               returning o.*, q.attempts + 1 as attempts
+           ), waiting as (
+               update webhook_queue q
+               set next_retry = o.next_retry, attempts = q.attempts + 1, lease_id = null, claims = 0
+               from outcome o
+               where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is not null
+               returning o.*, q.attempts
+           )
+           update webhook_events e
+           set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
                delivered_at = case when o.status = 'delivered' then o.ended end
-           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[], $7::text[],
-                       $8::timestamptz[]) as o (tenant_id, id, lease_id, status, next_retry, code, error, ended)
-           where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id
+           from (select * from finished union all select * from waiting) o
+           where e.tenant_id = o.tenant_id and e.id = o.id
            returning o.status as "status!""#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
@@ -144,9 +157,9 @@ async fn disable_gone(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()
 
 async fn hand_back(tx: &mut SystemTx, db: &Db, unbegun: &[&Delivery]) -> sqlx::Result<()> {
     sqlx::query!(
-        "update webhook_events e set next_retry = $4, lease_id = null, claims = e.claims - 1
+        "update webhook_queue q set next_retry = $4, lease_id = null, claims = q.claims - 1
          from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as o (tenant_id, id, lease_id)
-         where e.tenant_id = o.tenant_id and e.id = o.id and e.lease_id = o.lease_id",
+         where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id",
         &unbegun.iter().map(|delivery| delivery.tenant.0).collect::<Vec<_>>(),
         &unbegun.iter().map(|delivery| delivery.id.0).collect::<Vec<_>>(),
         &unbegun.iter().map(|delivery| delivery.lease.0).collect::<Vec<_>>(),

@@ -80,6 +80,15 @@ const PROBLEMS: &[Problem] = &[
         "The state of the record, or of another request, does not allow it",
     ),
     Problem {
+        details: Some(("oldest", "5001")),
+        ..problem(
+            "EventsExpired",
+            (410, "EVENTS_EXPIRED"),
+            "Events behind this number are kept no longer; the oldest is 5001",
+            "Events behind the number are kept no longer; `details.oldest` is the oldest that is",
+        )
+    },
+    Problem {
         details: Some(("version", "4")),
         ..problem(
             "PreconditionFailed",

@@ -1,0 +1,63 @@
+//! The change feed over HTTP.
+
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse};
+use http::{HeaderMap, HeaderName};
+use shared::id::EventId;
+use shared::scope::Scope;
+
+use super::{Event, Feed, FeedQuery, follow, input};
+use crate::App;
+use crate::auth::Caller;
+use crate::error::Result;
+use crate::http::doc::Doc;
+use crate::http::routes::Routes;
+use crate::http::{Data, Id, Params};
+
+/// What can be done with the event log: read it. Who may see what webhooks are sent may see it here.
+pub fn routes() -> Routes {
+    Routes::under("/api/v1/events", "Events")
+        .get("", Scope::WebhooksRead, page, page_doc())
+        .get("/stream", Scope::WebhooksRead, stream, stream_doc())
+        .get("/{id}", Scope::WebhooksRead, show, Doc::data::<Event>("getEvent", "Get one event"))
+}
+
+fn page_doc() -> Doc {
+    let doc = Doc::data::<Feed>("listEvents", "Read the events behind a number, oldest first");
+    input::limited(input::described(doc))
+}
+
+fn stream_doc() -> Doc {
+    let doc = Doc::events("followEvents", "Follow the events as they come");
+    input::described(doc)
+        .header("Last-Event-ID", "The number of the last event that came; goes before `after`")
+        .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
+}
+
+async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<Data<Feed>> {
+    let query = FeedQuery::page(&params)?;
+    let mut tx = app.begin(&caller).await?;
+    let page = super::page(&mut tx, &query).await;
+    tx.finish(page).await.map(Data)
+}
+
+async fn show(caller: Caller, State(app): State<App>, Id(id): Id<EventId>) -> Result<Data<Event>> {
+    let mut tx = app.begin(&caller).await?;
+    let event = super::show(&mut tx, id).await;
+    tx.finish(event).await.map(Data)
+}
+
+async fn stream(
+    caller: Caller,
+    State(app): State<App>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<impl IntoResponse> {
+    let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or("?"));
+    let query = FeedQuery::stream(&params, last)?;
+    let who = (caller.tenant, caller.origin.clone());
+    let followed = follow::follow(app, who, query).await?;
+    // nginx would hold events back until its buffer is full.
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
+    Ok((AppendHeaders([unbuffered]), followed))
+}

@@ -1,0 +1,36 @@
+//! The event log: every event once, in order, for as long as it is to be kept.
+
+mod feed;
+mod order;
+mod outcomes;
+mod retention;
+mod stream;
+
+use serde_json::Value;
+use tests::kit::Tenant;
+
+const EVENTS: &str = "/api/v1/events";
+
+/// The numbers of some events.
+fn numbers(events: &[Value]) -> Vec<i64> {
+    events.iter().map(|event| event["sequence"].as_i64().unwrap()).collect()
+}
+
+/// One page of a tenant's feed: its events, and the number to go on with.
+async fn page(tenant: &Tenant, query: &str) -> (Vec<Value>, i64) {
+    let feed = tenant.get(&format!("{EVENTS}?{query}")).await.ok();
+    (feed["events"].as_array().unwrap().clone(), feed["next"].as_i64().unwrap())
+}
+
+/// Everything behind a number, page by page.
+async fn follow(tenant: &Tenant, mut after: i64, limit: usize) -> Vec<Value> {
+    let mut all = Vec::new();
+    loop {
+        let feed = tenant.get(&format!("{EVENTS}?after={after}&limit={limit}")).await.ok();
+        all.extend(feed["events"].as_array().unwrap().iter().cloned());
+        after = feed["next"].as_i64().unwrap();
+        if feed["hasMore"] == false {
+            return all;
+        }
+    }
+}

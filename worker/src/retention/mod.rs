@@ -1,0 +1,128 @@
+//! Keeps the event log within its time: partitions ahead of their days, those behind everyone's retention dropped whole,
+//! and of tenants that keep less, rows in small batches (docs/decisions/0016-event-log.md). What is still pending ends
+//! as `failed` first, and the log says from which number on it is whole.
+
+mod store;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use shared::Db;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::queue::wait;
+
+/// How often all of it is done.
+const PERIOD: Duration = Duration::from_hours(1);
+/// How soon again when something was in the way.
+const AGAIN: Duration = Duration::from_mins(1);
+/// Days that have partitions before they come.
+const AHEAD: u64 = 3;
+/// Rows removed in one transaction.
+const BATCH: i64 = 1000;
+/// The longest that a tenant may ask for: what is kept while there are none.
+const LONGEST: TimeDelta = TimeDelta::days(90);
+
+/// A tenant and the day that its log begins with.
+struct Kept {
+    tenant: Uuid,
+    since: NaiveDate,
+}
+
+/// Keeps it until `stop`.
+pub(crate) async fn run(db: Db, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let next = match keep(&db).await {
+            Ok(true) => PERIOD,
+            Ok(false) => AGAIN,
+            Err(error) => {
+                tracing::warn!(%error, "the event log could not be kept; trying again");
+                AGAIN
+            }
+        };
+        wait(next, std::future::pending(), &stop).await;
+    }
+}
+
+/// Does all of it once; says whether nothing was in the way. Partitions are made and dropped without making anybody
+/// wait for longer than 50 ms, so a transaction that stays open is in the way.
+///
+/// # Errors
+/// The database's.
+pub async fn keep(db: &Db) -> sqlx::Result<bool> {
+    let today = db.clock().now().date_naive();
+    let mut done = true;
+    for day in (0..=AHEAD).filter_map(|ahead| today.checked_add_days(Days::new(ahead))) {
+        done &= db.direct(async |conn| store::open_day(conn, day).await).await?;
+    }
+    let kept = db.direct(async |conn| store::retentions(conn).await).await?;
+    let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
+    let kept: Vec<Kept> = kept.into_iter().map(since).collect();
+    for tenant in &kept {
+        expire(db, tenant).await?;
+        db.direct(async |conn| store::forget(conn, tenant.tenant, start(tenant.since)).await)
+            .await?;
+    }
+    let everyone = kept.iter().map(|tenant| tenant.since).min().unwrap_or(today - LONGEST);
+    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    for day in days.iter().filter(|day| **day < everyone) {
+        done &= drop_day(db, *day).await?;
+    }
+    for tenant in kept.iter().filter(|tenant| tenant.since > everyone) {
+        remove(db, Some(tenant.tenant), tenant.since).await?;
+    }
+    // What has no day's partition.
+    let first = days.iter().min().copied().unwrap_or(everyone);
+    remove(db, None, first.min(everyone)).await?;
+    Ok(done)
+}
+
+/// Fails the deliveries that are not under way and whose rows are about to go; those of webhooks that are off a day
+/// before, so that it can be seen.
+async fn expire(db: &Db, kept: &Kept) -> sqlx::Result<()> {
+    let now = db.clock().now();
+    let moments = (start(kept.since), start(kept.since) + TimeDelta::days(1), now);
+    let mut all = 0;
+    loop {
+        let expired =
+            db.direct(async |conn| store::expire(conn, kept.tenant, moments).await).await?;
+        all += expired;
+        if expired < BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    if all > 0 {
+        tracing::warn!(tenant_id = %kept.tenant, expired = all, "deliveries were held until their time was over");
+        metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(all);
+    }
+    Ok(())
+}
+
+/// Drops a day's partitions, unless something in it is still under way.
+async fn drop_day(db: &Db, day: NaiveDate) -> sqlx::Result<bool> {
+    let end = start(day) + TimeDelta::days(1);
+    let dropped = db.direct(async |conn| store::drop_day(conn, day, end).await).await?;
+    if dropped {
+        tracing::info!(%day, "the events of a day were dropped");
+    }
+    Ok(dropped)
+}
+
+/// Removes rows from before a day, of one tenant or of all.
+async fn remove(db: &Db, tenant: Option<Uuid>, since: NaiveDate) -> sqlx::Result<()> {
+    let since = start(since);
+    let full = BATCH.unsigned_abs();
+    while db.direct(async |conn| store::remove_attempts(conn, tenant, since).await).await? == full {
+    }
+    while db.direct(async |conn| store::remove_deliveries(conn, tenant, since).await).await? == full
+    {
+    }
+    while db.direct(async |conn| store::remove_events(conn, tenant, since).await).await? == full {}
+    Ok(())
+}
+
+/// Its first moment, in UTC.
+fn start(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}

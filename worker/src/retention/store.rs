@@ -1,0 +1,147 @@
+//! The SQL of keeping the event log within its time. Each statement is a transaction of its own; all go by ranges of ids,
+//! which are ranges of time (`first_id`).
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, Result};
+use uuid::Uuid;
+
+use super::BATCH;
+
+/// Makes a day's partitions; says whether that is done.
+pub(super) async fn open_day(conn: &mut PgConnection, day: NaiveDate) -> Result<bool> {
+    sqlx::query_scalar!(r#"select open_event_day($1) as "open!""#, day).fetch_one(conn).await
+}
+
+/// The days that have partitions.
+pub(super) async fn open_days(conn: &mut PgConnection) -> Result<Vec<NaiveDate>> {
+    sqlx::query_scalar!(
+        r#"select to_date(right(c.relname, 8), 'YYYYMMDD') as "day!" from pg_inherits i join pg_class c on c.oid = i.inhrelid
+           where i.inhparent = 'events'::regclass and c.relname ~ '_[0-9]{8}$'"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Drops a day's partitions, unless something that is older than its end is pending; says whether they are gone.
+pub(super) async fn drop_day(
+    conn: &mut PgConnection,
+    day: NaiveDate,
+    end: DateTime<Utc>,
+) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select case when exists (select from webhook_queue where id < first_id($2)) then false
+                  else drop_event_day($1) end as "dropped!""#,
+        day,
+        end,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Every tenant and for how many days it keeps its events.
+pub(super) async fn retentions(conn: &mut PgConnection) -> Result<Vec<(Uuid, i64)>> {
+    let rows =
+        sqlx::query!(r#"select tenant_id as "tenant!", days as "days!" from event_retentions()"#)
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant, row.days)).collect())
+}
+
+/// Fails up to [`BATCH`] pending deliveries of a tenant from before the first moment, and of webhooks that are off from
+/// before the second. What is leased at the third is left alone.
+pub(super) async fn expire(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    (all, held, now): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
+) -> Result<u64> {
+    let expired = sqlx::query!(
+        "with expired as (
+             delete from webhook_queue where ctid = any (array(
+                 select q.ctid from webhook_queue q join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id
+                 where q.tenant_id = $1 and q.id < first_id($3) and (q.id < first_id($2) or not w.active)
+                   and (q.lease_id is null or q.next_retry <= $4)
+                 limit $5 for update of q skip locked))
+             returning tenant_id, id
+         )
+         update webhook_events e set status = 'failed', last_error = 'expired'
+         from expired x where e.tenant_id = x.tenant_id and e.id = x.id",
+        tenant,
+        all,
+        held,
+        now,
+        BATCH,
+    );
+    Ok(expired.execute(conn).await?.rows_affected())
+}
+
+/// Says that the tenant's log is whole behind this number only: rows go in no order.
+pub(super) async fn forget(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    since: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update event_logs l set forgotten = e.sequence
+         from (select max(sequence) as sequence from events where tenant_id = $1 and id < first_id($2)) e
+         where l.tenant_id = $1 and l.forgotten < e.sequence",
+        tenant,
+        since,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes up to [`BATCH`] attempts from before that moment, of one tenant or of all; says how many.
+pub(super) async fn remove_attempts(
+    conn: &mut PgConnection,
+    tenant: Option<Uuid>,
+    since: DateTime<Utc>,
+) -> Result<u64> {
+    let removed = sqlx::query!(
+        "delete from webhook_attempts a using (
+             select tenant_id, delivery_id, id from webhook_attempts
+             where delivery_id < first_id($2) and ($1::uuid is null or tenant_id = $1) limit $3) old
+         where a.tenant_id = old.tenant_id and a.delivery_id = old.delivery_id and a.id = old.id",
+        tenant,
+        since,
+        BATCH,
+    );
+    Ok(removed.execute(conn).await?.rows_affected())
+}
+
+/// The same with deliveries that have ended.
+pub(super) async fn remove_deliveries(
+    conn: &mut PgConnection,
+    tenant: Option<Uuid>,
+    since: DateTime<Utc>,
+) -> Result<u64> {
+    let removed = sqlx::query!(
+        "delete from webhook_events e using (
+             select tenant_id, id from webhook_events
+             where id < first_id($2) and ($1::uuid is null or tenant_id = $1) and status <> 'pending' limit $3) old
+         where e.tenant_id = old.tenant_id and e.id = old.id",
+        tenant,
+        since,
+        BATCH,
+    );
+    Ok(removed.execute(conn).await?.rows_affected())
+}
+
+/// The same with events.
+pub(super) async fn remove_events(
+    conn: &mut PgConnection,
+    tenant: Option<Uuid>,
+    since: DateTime<Utc>,
+) -> Result<u64> {
+    let removed = sqlx::query!(
+        "delete from events e using (
+             select tenant_id, id from events
+             where id < first_id($2) and ($1::uuid is null or tenant_id = $1) limit $3) old
+         where e.tenant_id = old.tenant_id and e.id = old.id",
+        tenant,
+        since,
+        BATCH,
+    );
+    Ok(removed.execute(conn).await?.rows_affected())
+}
