@@ -126,6 +126,8 @@ pub fn routes() -> Vec<Route> {
         settings::routes(),
         api_keys::routes(),
         webhooks::routes(),
+        webhooks::signing::routes(),
+        webhooks::debug::routes(),
         event_log::routes(),
         audit::routes(),
         meta::routes(),

@@ -25,6 +25,15 @@ impl<T> Change<T> {
         }
     }
 
+    /// The same change of something made from the value.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(make(value)),
+        }
+    }
+
     /// Whether the field stays as it is.
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)

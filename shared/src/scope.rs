@@ -41,6 +41,7 @@ scopes! {
     ActivitiesWrite = "activities:write",
     WebhooksRead = "webhooks:read",
     WebhooksWrite = "webhooks:write",
+    WebhooksSecrets = "webhooks:secrets",
     ApiKeysRead = "api_keys:read",
     ApiKeysWrite = "api_keys:write",
     UsersRead = "users:read",
@@ -119,6 +120,7 @@ impl Role {
             Role::Member => !matches!(
                 scope,
                 S::WebhooksWrite
+                    | S::WebhooksSecrets
                     | S::ApiKeysRead
                     | S::ApiKeysWrite
                     | S::SettingsWrite

@@ -4,6 +4,7 @@
 mod activities;
 mod api_keys;
 mod architecture;
+mod attempts;
 mod audit;
 mod auth;
 mod boot;
@@ -23,6 +24,7 @@ mod isolation;
 mod leads;
 mod limits;
 mod lists;
+mod manners;
 mod meta;
 mod migrations;
 mod openapi;

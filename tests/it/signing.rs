@@ -1,14 +1,16 @@
 //! Both signature families, checked by other code than the product's own.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
+use http::Method;
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::Clock;
 use shared::settings::Value as _;
 use standardwebhooks::Webhook;
-use tests::kit::{CONTACTS, Call, Receiver, TestApp, WEBHOOKS, hex};
+use tests::kit::{Answer, CONTACTS, Call, Receiver, TestApp, WEBHOOKS, hex};
 
 /// HMAC-SHA256 as RFC 2104 spells it.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
@@ -27,6 +29,12 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 fn signed_content(call: &Call) -> Vec<u8> {
     let head = format!("{}.{}.", call.header("webhook-id"), call.header("webhook-timestamp"));
     [head.as_bytes(), &call.body].concat()
+}
+
+/// The signatures of a scheme, in their order.
+fn items<'a>(call: &'a Call, scheme: &str) -> Vec<&'a str> {
+    let items = call.header("webhook-signature").split(' ');
+    items.filter_map(|item| item.strip_prefix(scheme)).collect()
 }
 
 #[tokio::test]
@@ -58,9 +66,67 @@ async fn both_signatures_are_what_an_independent_hmac_makes_of_the_bytes() {
     let key = STANDARD.decode(subscriber.secret.strip_prefix("whsec_").unwrap()).unwrap();
     assert_eq!(key.len(), 36);
     let standard = STANDARD.encode(hmac(&key, &signed_content(&call)));
-    assert_eq!(call.header("webhook-signature"), format!("v1,{standard}"));
+    assert_eq!(items(&call, "v1,"), [standard]);
     let document = hex(&hmac(subscriber.secret.as_bytes(), &call.body));
     assert_eq!(call.header("x-webhook-signature"), format!("sha256={document}"));
+}
+
+/// Whether another implementation of ed25519 than the product's own accepts a signature by this key.
+fn verified(call: &Call, x: &str, signature: &str) -> bool {
+    let key = UnparsedPublicKey::new(&ED25519, URL_SAFE_NO_PAD.decode(x).unwrap());
+    key.verify(&signed_content(call), &STANDARD.decode(signature).unwrap()).is_ok()
+}
+
+#[tokio::test]
+async fn another_implementation_of_ed25519_verifies_v1a_with_the_published_key() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (subscriber, other) =
+        (acme.subscribe(&["*"]).await, acme.subscribe(&["lead.created"]).await);
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let mut call = subscriber.receiver.only_call();
+    let signatures: Vec<String> = items(&call, "v1a,").into_iter().map(str::to_owned).collect();
+    let [signature] = &signatures[..] else { panic!("{signatures:?}") };
+    let x = public_key(&app, &subscriber.id.to_string()).await;
+    assert!(verified(&call, &x, signature));
+    let strange = public_key(&app, &other.id.to_string()).await;
+    assert!(!verified(&call, &strange, signature));
+    let mut altered = call.body.to_vec();
+    *altered.last_mut().unwrap() = b' ';
+    call.body = altered.into();
+    assert!(!verified(&call, &x, signature));
+}
+
+/// `x` of the newest key that the api publishes for a webhook.
+async fn public_key(app: &TestApp, webhook: &str) -> String {
+    let path = format!("/.well-known/webhook-keys/{webhook}");
+    let answer = Answer::to(app.request(Method::GET, &path)).await;
+    answer.body["keys"][0]["x"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_reference_library_verifies_v1_wherever_it_stands_among_the_signatures() {
+    let app = TestApp::start().await;
+    app.advance(Clock::system().now() - app.clock.now());
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let mut call = subscriber.receiver.only_call();
+    let library = Webhook::new(&subscriber.secret).unwrap();
+    let v1 = format!("v1,{}", items(&call, "v1,")[0]);
+    let v1a = format!("v1a,{}", items(&call, "v1a,")[0]);
+    let strange = format!("v1,{}", STANDARD.encode([7; 32]));
+    for order in [[&v1, &v1a, &strange], [&v1a, &v1, &strange], [&strange, &v1a, &v1]] {
+        let text = order.map(String::as_str).join(" ");
+        call.headers.insert("webhook-signature", text.parse().unwrap());
+        library.verify(&call.body, &call.headers).unwrap();
+    }
+    call.headers.insert("webhook-signature", format!("{v1a} {strange}").parse().unwrap());
+    assert!(library.verify(&call.body, &call.headers).is_err());
 }
 
 #[tokio::test]
@@ -77,7 +143,7 @@ async fn a_secret_of_the_tenants_own_keys_both_signatures_with_its_text() {
 
     let call = receiver.only_call();
     let standard = STANDARD.encode(hmac(secret.as_bytes(), &signed_content(&call)));
-    assert_eq!(call.header("webhook-signature"), format!("v1,{standard}"));
+    assert_eq!(items(&call, "v1,"), [standard]);
     let document = hex(&hmac(secret.as_bytes(), &call.body));
     assert_eq!(call.header("x-webhook-signature"), format!("sha256={document}"));
 }

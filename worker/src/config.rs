@@ -10,7 +10,7 @@ use shared::settings::{Count, Faults, Settings};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 
-use crate::client::Limits;
+use crate::client::{Limits, Lookup, Proxy, Roots, WayOut};
 use crate::queue::Caps;
 
 /// Connections for the relay, the claims, the records, the bell, the sweep and the gauges.
@@ -42,6 +42,8 @@ pub struct Config {
     pub schedule: Arc<[Duration]>,
     /// Bounds of one request.
     pub limits: Limits,
+    /// Names, proxy and trust.
+    pub way: WayOut,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
@@ -106,6 +108,14 @@ impl Config {
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
         );
+        let proxy: Option<Option<Proxy>> = settings.optional(
+            "WEBHOOK_PROXY",
+            "All requests go through this proxy: http://host:port or http://user:password@host:port",
+        );
+        let roots: Option<Option<Roots>> = settings.optional(
+            "WEBHOOK_CA_FILE",
+            "Certificates (PEM) that are trusted beside the system's, for receivers of a private authority",
+        );
         let targets = TargetPolicy::read(settings);
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
@@ -124,6 +134,11 @@ impl Config {
                 total: total_timeout,
                 connect: Limits::default().connect.min(total_timeout),
                 ..Limits::default()
+            },
+            way: WayOut {
+                lookup: Lookup::system(),
+                proxy: proxy?,
+                roots: roots?.unwrap_or_default(),
             },
             targets: Arc::new(targets?),
             telemetry: telemetry?,

@@ -10,13 +10,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use shared::clock::Clock;
 use shared::seal::Keyring;
 use shared::telemetry;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::attempt::AttemptDetail;
+use shared::webhook::code::ErrorCode;
+use shared::webhook::headers::CustomHeaders;
+use shared::webhook::identity::ClientIdentity;
+use shared::webhook::keys::Owner;
 use tracing::Instrument as _;
 
-use crate::client::{Client, Exchange};
-use crate::queue::{Claimed, Delivery};
+use crate::client::{Client, Exchange, Message};
+use crate::explain;
+use crate::queue::{Claimed, Delivery, Told};
 use crate::record::{AttemptRecord, Records, Report};
 use crate::retry::{self, Next, Verdict};
+use crate::signing::Signers;
 
 /// A delivery whose workers died this often in a row is given up: it may be what kills them.
 const MOST_CLAIMS: i32 = 20;
@@ -26,7 +32,9 @@ const MOST_CLAIMS: i32 = 20;
 pub struct Sender {
     /// Calls receivers.
     pub client: Client,
-    /// Opens secrets.
+    /// What requests are signed with.
+    pub signers: Signers,
+    /// Opens what else a webhook keeps sealed.
     pub keyring: Keyring,
     /// The waits between attempts.
     pub schedule: Arc<[Duration]>,
@@ -49,36 +57,55 @@ impl Sender {
             return;
         }
         let span = span(&delivery);
-        let report = self.attempt(&delivery, &span).instrument(span.clone()).await;
+        let (report, told) = self.attempt(&delivery, &span).instrument(span.clone()).await;
+        if told.is_some_and(|told| slot.hear(told)) {
+            metrics::counter!("webhook_slowdowns_total").increment(1);
+        }
         span.in_scope(|| tell(&report));
         self.records.report(report, delivery, slot);
     }
 
-    async fn attempt(&self, delivery: &Delivery, span: &tracing::Span) -> Report {
+    async fn attempt(&self, delivery: &Delivery, span: &tracing::Span) -> (Report, Option<Told>) {
         let started = self.clock.now();
         if delivery.claims > MOST_CLAIMS {
-            return abandoned(
-                delivery,
-                started,
-                "delivery_abandoned",
-                "Workers kept failing on this delivery",
-            );
+            let error = "Workers kept failing on this delivery";
+            return (abandoned(delivery, started, ErrorCode::DeliveryAbandoned, error), None);
         }
-        let Some(headers) = self.headers(delivery, started, span) else {
-            return abandoned(
-                delivery,
-                started,
-                "secret_unreadable",
-                "The webhook's secret cannot be opened",
-            );
+        let Some((headers, custom, identity)) = self.prepare(delivery, started, span) else {
+            let error = "A secret of the webhook cannot be opened";
+            return (abandoned(delivery, started, ErrorCode::SecretUnreadable, error), None);
         };
-        let exchange = self.client.post(&delivery.url, headers, delivery.body.clone()).await;
+        let (url, body) = (&*delivery.url, delivery.body.clone());
+        let exchange = self.client.post(Message { url, identity, headers, body }).await;
         let ended = self.clock.now();
         measure(delivery, &exchange, started);
-        let next =
-            retry::next(verdict(&exchange, ended), attempt_number(delivery), &self.schedule, ended);
-        let attempt = record(delivery, &exchange, started);
-        Report { next, ended, attempt }
+        let number = attempt_number(delivery);
+        let next = retry::next(verdict(&exchange, ended), number, &self.schedule, ended);
+        let told = explain::told(&exchange, started, ended);
+        let follows = retry::told(next, number, &self.schedule, ended);
+        let detail = explain::detail(&exchange, &custom, follows);
+        (Report { next, ended, attempt: record(delivery, exchange, started, detail) }, Some(told))
+    }
+
+    /// Everything that is sealed, opened; the headers to send, those of them that are the tenant's, the certificate.
+    fn prepare(
+        &self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+        span: &tracing::Span,
+    ) -> Option<(HeaderMap, CustomHeaders, Option<ClientIdentity>)> {
+        let (keys, tenant, webhook) = (&self.keyring, delivery.tenant, delivery.webhook);
+        let custom = delivery.headers.as_deref();
+        let custom = custom.map(|sealed| CustomHeaders::open(sealed, keys, tenant, webhook));
+        let custom = custom.transpose().ok()?.unwrap_or_default();
+        let identity = delivery.identity.as_deref();
+        let identity = identity.map(|sealed| ClientIdentity::open(sealed, keys, tenant, webhook));
+        let mut headers = self.headers(delivery, now, span)?;
+        for (name, value) in custom.iter() {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            headers.insert(name, HeaderValue::from_str(value).ok()?);
+        }
+        Some((headers, custom, identity.transpose().ok()?))
     }
 
     /// Every header of a request; the time in it is the attempt's own, so it is signed anew each time.
@@ -88,10 +115,10 @@ impl Sender {
         now: DateTime<Utc>,
         span: &tracing::Span,
     ) -> Option<HeaderMap> {
-        let place = sealed_place(delivery.tenant, delivery.webhook);
-        let opened = self.keyring.open(&delivery.secret, &place).ok()?;
-        let secret = SigningSecret::parse(std::str::from_utf8(opened.expose()).ok()?).ok()?;
-        let (id, timestamp) = (delivery.id.to_string(), now.timestamp());
+        let owner = Owner(delivery.tenant, delivery.webhook);
+        let keys = self.signers.of(owner, &delivery.secret).ok()?;
+        let id = delivery.id.to_string();
+        let signatures = keys.sign(&id, now, &delivery.body);
         let mut headers = HeaderMap::with_capacity(10);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut set = |name: &'static str, value: &str| -> Option<()> {
@@ -99,9 +126,9 @@ impl Sender {
             Some(())
         };
         set("webhook-id", &id)?;
-        set("webhook-timestamp", &timestamp.to_string())?;
-        set("webhook-signature", &secret.standard(&id, timestamp, &delivery.body))?;
-        set("x-webhook-signature", &secret.document(&delivery.body))?;
+        set("webhook-timestamp", &now.timestamp().to_string())?;
+        set("webhook-signature", &signatures.standard)?;
+        set("x-webhook-signature", &signatures.document)?;
         set("x-webhook-event", &delivery.event)?;
         set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
         set("x-webhook-trigger", &delivery.trigger)?;
@@ -127,15 +154,20 @@ fn verdict(exchange: &Exchange, now: DateTime<Utc>) -> Verdict {
     }
 }
 
-fn record(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) -> AttemptRecord {
-    let (error_code, error) = match &exchange.outcome {
-        Ok(status) if status.is_success() => (None, None),
-        Ok(status) if status.is_redirection() => (
-            Some("redirect"),
-            Some(format!("The receiver answered {status}; redirects are not followed")),
-        ),
-        Ok(status) => (Some("http_status"), Some(format!("The receiver answered {status}"))),
-        Err(fault) => (Some(fault.code()), Some(fault.to_string())),
+fn record(
+    delivery: &Delivery,
+    exchange: Exchange,
+    started: DateTime<Utc>,
+    detail: AttemptDetail,
+) -> AttemptRecord {
+    let code = explain::code(&exchange.outcome);
+    let error = match &exchange.outcome {
+        Ok(status) if status.is_success() => None,
+        Ok(status) if status.is_redirection() => {
+            Some(format!("The receiver answered {status}; redirects are not followed"))
+        }
+        Ok(status) => Some(format!("The receiver answered {status}")),
+        Err(fault) => Some(fault.to_string()),
     };
     AttemptRecord {
         attempt: attempt_number(delivery),
@@ -143,24 +175,26 @@ fn record(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) -> A
         latency: exchange.total,
         first_byte: exchange.first_byte,
         status_code: exchange.outcome.as_ref().ok().map(StatusCode::as_u16),
-        error_code,
+        error_code: code.map(ErrorCode::as_str),
         error,
-        excerpt: exchange.excerpt.clone(),
+        excerpt: exchange.excerpt,
+        detail,
     }
 }
 
 /// The end of a delivery that no request can be made for.
-fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: &'static str, error: &str) -> Report {
-    tracing::error!(code, "a delivery was given up without a request");
+fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &str) -> Report {
+    tracing::error!(code = code.as_str(), "a delivery was given up without a request");
     let attempt = AttemptRecord {
         attempt: attempt_number(delivery),
         started: now,
         latency: Duration::ZERO,
         first_byte: None,
         status_code: None,
-        error_code: Some(code),
+        error_code: Some(code.as_str()),
         error: Some(error.to_owned()),
         excerpt: None,
+        detail: explain::abandoned(),
     };
     Report { next: Next::GiveUp, ended: now, attempt }
 }
@@ -188,6 +222,10 @@ fn span(delivery: &Delivery) -> tracing::Span {
 
 fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
     metrics::histogram!("webhook_request_duration_seconds").record(exchange.total);
+    if let Some(connection) = &exchange.connection {
+        let reused = if connection.reused { "true" } else { "false" };
+        metrics::counter!("webhook_connections_total", "reused" => reused).increment(1);
+    }
     if let (1, 0, Some(first_byte)) = (delivery.cycle, delivery.attempts, exchange.first_byte) {
         let waited = (started - delivery.created_at).to_std().unwrap_or_default();
         metrics::histogram!("webhook_delivery_latency_seconds").record(waited + first_byte);

@@ -18,6 +18,8 @@ sqlx::query!(
     metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
     let busy = slots.caps().total - slots.free();
     metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
+    let slowed = u32::try_from(slots.forget_idle(now)).unwrap_or(u32::MAX);
+    metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod client;
 pub mod config;
 pub mod deliver;
+mod explain;
 mod gauges;
 pub mod imports;
 pub mod pipeline;
@@ -14,6 +15,7 @@ pub mod relay;
 pub mod retention;
 pub mod retry;
 mod run;
+pub mod signing;
 pub mod sweep;
 
 pub use run::run;

@@ -12,6 +12,7 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
+use crate::signing::Signers;
 use crate::{imports, retention, sweep};
 
 /// See the module.
@@ -28,7 +29,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// A client that cannot be built: the system has no root certificates.
-    pub fn new(db: Db, config: &Config) -> Result<Self, reqwest::Error> {
+    pub fn new(db: Db, config: &Config) -> Result<Self, rustls::Error> {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
@@ -105,9 +106,10 @@ pub(crate) fn sender(
     db: &Db,
     config: &Config,
     records: crate::record::Records,
-) -> Result<Sender, reqwest::Error> {
+) -> Result<Sender, rustls::Error> {
     Ok(Sender {
-        client: Client::new(Arc::clone(&config.targets), config.limits)?,
+        signers: Signers::new(config.keyring.clone()),
+        client: Client::new(Arc::clone(&config.targets), config.limits, &config.way)?,
         keyring: config.keyring.clone(),
         schedule: Arc::clone(&config.schedule),
         timeout: config.limits.total,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use shared::webhook::attempt::{NextAttempt, Why};
 
 /// The longest that a receiver's `Retry-After` can put off an attempt.
 const LONGEST_WISH: Duration = Duration::from_hours(1);
@@ -55,6 +56,22 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
     }
 }
 
+/// The decision as it is told, with its reason.
+#[must_use]
+pub fn told(next: Next, attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> NextAttempt {
+    let at = |at, why| NextAttempt { at, why };
+    match next {
+        Next::Done => at(None, Why::Delivered),
+        Next::Disable => at(None, Why::Gone),
+        Next::GiveUp => at(None, Why::ScheduleEnded),
+        Next::At(time) => {
+            let refused = Verdict::Refused { wish: None };
+            let scheduled = self::next(refused, attempt, schedule, ended) == next;
+            at(Some(time), if scheduled { Why::Schedule } else { Why::RetryAfter })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +114,21 @@ mod tests {
         for attempt in 1..=5 {
             assert_eq!(next(Verdict::Accepted, attempt, &MINUTES, ended()), Next::Done);
             assert_eq!(next(Verdict::Gone, attempt, &MINUTES, ended()), Next::Disable);
+        }
+    }
+
+    #[test]
+    fn the_reason_is_told_with_the_time() {
+        for (verdict, attempt, why) in [
+            (Verdict::Accepted, 1, Why::Delivered),
+            (Verdict::Gone, 1, Why::Gone),
+            (refused(None), 1, Why::Schedule),
+            (refused(Some(120)), 1, Why::Schedule),
+            (refused(Some(121)), 1, Why::RetryAfter),
+            (refused(Some(121)), 5, Why::ScheduleEnded),
+        ] {
+            let next = next(verdict, attempt, &MINUTES, ended());
+            assert_eq!(told(next, attempt, &MINUTES, ended()).why, why, "{verdict:?} {attempt}");
         }
     }
 }

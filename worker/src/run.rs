@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, imports, pipeline, queue, record, retention, sweep};
+use crate::{admin, gauges, imports, pipeline, queue, record, retention, signing, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -46,6 +46,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         gone.clone(),
     ));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
+    tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
     let (events, due, imports) = (Knock::default(), Knock::default(), Knock::default());
     tokio::spawn(listen(db.clone(), [events.clone(), imports.clone()], stop.clone()));

@@ -63,6 +63,8 @@ pub enum Outcome {
     Page(SchemaOf),
     /// 200 and a file of this type, with an example.
     File(&'static str, &'static str),
+    /// 200 and a document of another standard, of this media type, outside the envelope.
+    Bare(&'static str, SchemaOf),
     /// 204.
     NoContent,
     /// 200 and server-sent events.
@@ -135,6 +137,12 @@ impl Doc {
         (media_type, example): (&'static str, &'static str),
     ) -> Self {
         Self::new(id, summary, Outcome::File(media_type, example))
+    }
+
+    /// A route that answers with a document of another standard, without the envelope.
+    #[must_use]
+    pub fn bare<T: ToSchema>(id: &'static str, summary: &'static str, kind: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Bare(kind, SchemaOf::of::<T>()))
     }
 
     /// A route that lists records.

@@ -36,7 +36,7 @@ pub use detach::Deadline;
 pub use etag::IfMatch;
 pub use observe::RequestFacts;
 pub use params::Params;
-pub use path::{Id, Ids, Resource};
+pub use path::{Id, Ids, Ids3, Resource};
 
 pub use terms::Terms;
 

@@ -25,6 +25,9 @@ pub struct Id<T>(pub T);
 /// The two ids of a path, outer first.
 pub struct Ids<A, B>(pub A, pub B);
 
+/// The three ids of a path, outermost first.
+pub struct Ids3<A, B, C>(pub A, pub B, pub C);
+
 impl<T: Resource, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Error;
 
@@ -40,6 +43,15 @@ impl<A: Resource, B: Resource, S: Send + Sync> FromRequestParts<S> for Ids<A, B>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let texts = texts(parts, state).await;
         Ok(Self(nth(&texts, 0)?, nth(&texts, 1)?))
+    }
+}
+
+impl<A: Resource, B: Resource, C: Resource, S: Send + Sync> FromRequestParts<S> for Ids3<A, B, C> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let texts = texts(parts, state).await;
+        Ok(Self(nth(&texts, 0)?, nth(&texts, 1)?, nth(&texts, 2)?))
     }
 }
 

@@ -5,11 +5,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::id::{DeliveryId, EventId, TenantId, WebhookId};
 use shared::scope::Scope;
+use shared::webhook::code::ErrorCode;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::attempts::{self, Attempt};
 use super::show;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ use crate::list::{Column, Kind, List, ListQuery, Source};
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"event": "contact.created", "payload": {"name": "John Doe"}, "status": "delivered",
     "attempts": 1, "cycle": 1, "trigger": "automatic", "lastStatusCode": 200, "attemptLog": [
-        {"cycle": 1, "attempt": 1, "trigger": "automatic", "startedAt": "2026-01-02T03:04:05.678Z", "latencyMs": 42,
+        {"id": "01a2036d-de90-7f80-adb3-9b61f9f3842d", "cycle": 1, "attempt": 1, "trigger": "automatic", "startedAt": "2026-01-02T03:04:05.678Z", "latencyMs": 42,
             "firstByteMs": 40, "statusCode": 200, "errorCode": null, "error": null, "excerpt": "ok"}]}))]
 pub struct WebhookEvent {
     /// The same on every attempt and resend; receivers see it as `webhook-id`.
@@ -63,6 +65,7 @@ pub struct WebhookEvent {
     /// The status of the last answer.
     pub last_status_code: Option<i32>,
     /// What went wrong last: a stable code.
+    #[schema(value_type = Option<ErrorCode>)]
     pub last_error: Option<String>,
     /// When the change was made.
     #[serde(serialize_with = "clock::serialize")]
@@ -73,35 +76,6 @@ pub struct WebhookEvent {
     /// Every attempt of every cycle, oldest first.
     #[sqlx(skip)]
     pub attempt_log: Vec<Attempt>,
-}
-
-/// One request of a delivery.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Attempt {
-    #[serde(skip)]
-    delivery_id: Uuid,
-    /// The cycle it belongs to.
-    pub cycle: i32,
-    /// 1 to 5 within its cycle, as `X-Webhook-Attempt` said.
-    pub attempt: i32,
-    /// Why the cycle was begun.
-    pub trigger: String,
-    /// When the request began.
-    #[serde(serialize_with = "clock::serialize")]
-    pub started_at: DateTime<Utc>,
-    /// How long it took, in milliseconds.
-    pub latency_ms: i32,
-    /// How long the answer took to begin, in milliseconds.
-    pub first_byte_ms: Option<i32>,
-    /// The status of the answer.
-    pub status_code: Option<i32>,
-    /// What went wrong: a stable code, see the webhook guide.
-    pub error_code: Option<String>,
-    /// What went wrong, for people.
-    pub error: Option<String>,
-    /// The first bytes of the answer, at most 1,024.
-    pub excerpt: Option<String>,
 }
 
 impl Representation for WebhookEvent {}
@@ -171,12 +145,31 @@ pub async fn list(
 ) -> Result<Listed<WebhookEvent>> {
     show(tx, webhook).await?;
     let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
-    let mut log = attempts(tx, &page.items).await?;
+    let mut log = attempts::log(tx, &ids(&page.items)).await?;
     for event in &mut page.items {
         event.attempt_log =
             log.extract_if(.., |attempt| attempt.delivery_id == event.id.0).collect();
     }
     Ok(page)
+}
+
+fn ids(events: &[WebhookEvent]) -> Vec<Uuid> {
+    events.iter().map(|event| event.id.0).collect()
+}
+
+/// One event of a webhook.
+///
+/// # Errors
+/// [`Error::NotFound`] without such a webhook or event.
+pub async fn find_one(
+    tx: &mut TenantTx,
+    webhook: WebhookId,
+    id: DeliveryId,
+) -> Result<WebhookEvent> {
+    show(tx, webhook).await?;
+    let mut event = find(tx, webhook, id).await?.ok_or_else(DeliveryId::not_found)?;
+    event.attempt_log = attempts::log(tx, &[event.id.0]).await?;
+    Ok(event)
 }
 
 /// Begins a new cycle of five attempts for a delivery that has ended, with the same id and bytes.
@@ -208,7 +201,7 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
             "The event is still pending; it is sent again when it has ended".into(),
         ));
     }
-    event.attempt_log = attempts(tx, std::slice::from_ref(&event)).await?;
+    event.attempt_log = attempts::log(tx, &[event.id.0]).await?;
     changes::noted(tx, &event, "resent");
     tx.wake();
     Ok(event)
@@ -223,17 +216,4 @@ async fn find(
     query.push(COLUMNS).push(" from ").push(TABLE).push(" where id = ").push_bind(id.0);
     query.push(" and webhook_id = ").push_bind(webhook.0);
     query.build_query_as().fetch_optional(tx.conn()).await
-}
-
-async fn attempts(tx: &mut TenantTx, events: &[WebhookEvent]) -> sqlx::Result<Vec<Attempt>> {
-    let ids: Vec<Uuid> = events.iter().map(|event| event.id.0).collect();
-    sqlx::query_as!(
-        Attempt,
-        "select delivery_id, cycle, attempt, trigger, started_at, latency_ms, first_byte_ms, status_code, error_code,
-                error, excerpt
-         from webhook_attempts where delivery_id = any ($1) order by started_at, id",
-        &ids,
-    )
-    .fetch_all(tx.conn())
-    .await
 }

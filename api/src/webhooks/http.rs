@@ -1,9 +1,10 @@
 //! Webhooks over HTTP.
 
 use axum::extract::State;
-use shared::id::{DeliveryId, WebhookId};
+use shared::id::{AttemptId, DeliveryId, WebhookId};
 use shared::scope::Scope;
 
+use super::attempts::{self, FullAttempt};
 use super::deliveries::{self, WebhookEvent};
 use super::{LIST, NewWebhook, Webhook, WebhookPatch};
 use crate::App;
@@ -12,7 +13,7 @@ use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::expand::Expanded;
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, Ids, IfMatch, Listed, NoContent, Params, Reply, Valid};
+use crate::http::{Created, Data, Id, Ids, Ids3, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/webhooks";
@@ -52,6 +53,18 @@ pub fn routes() -> Routes {
                 "List a webhook's events",
                 &deliveries::LIST,
             ),
+        )
+        .get(
+            "/{id}/events/{eventId}",
+            WebhooksRead,
+            event,
+            Doc::data::<WebhookEvent>("getWebhookEvent", "Get a webhook's event"),
+        )
+        .get(
+            "/{id}/events/{eventId}/attempts/{attemptId}",
+            WebhooksRead,
+            attempt,
+            Doc::data::<FullAttempt>("getWebhookAttempt", "Explain an attempt"),
         )
         .post(
             "/{id}/events/{eventId}/resend",
@@ -98,7 +111,7 @@ async fn update(
     Valid(patch): Valid<WebhookPatch>,
 ) -> Result<Reply> {
     let mut tx = app.begin(&caller).await?;
-    let webhook = super::update(&mut tx, id, &seen, patch).await;
+    let webhook = super::update(&mut tx, id, &seen, patch, &app.config.keyring).await;
     app.commit(&caller, tx, webhook.map(Data)).await
 }
 
@@ -124,6 +137,26 @@ async fn events(
     let page = deliveries::list(&mut tx, id, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
+}
+
+async fn event(
+    caller: Caller,
+    State(app): State<App>,
+    Ids(webhook, event): Ids<WebhookId, DeliveryId>,
+) -> Result<Data<WebhookEvent>> {
+    let mut tx = app.begin(&caller).await?;
+    let event = deliveries::find_one(&mut tx, webhook, event).await;
+    tx.finish(event).await.map(Data)
+}
+
+async fn attempt(
+    caller: Caller,
+    State(app): State<App>,
+    Ids3(webhook, event, attempt): Ids3<WebhookId, DeliveryId, AttemptId>,
+) -> Result<Data<FullAttempt>> {
+    let mut tx = app.begin(&caller).await?;
+    let attempt = attempts::find_one(&mut tx, webhook, event, attempt).await;
+    tx.finish(attempt).await.map(Data)
 }
 
 async fn resend(

@@ -1,8 +1,14 @@
 //! Webhooks: where a tenant wants to hear of which events, and what became of each.
 
+pub mod attempts;
+pub mod calling;
+pub mod debug;
 pub mod deliveries;
 mod http;
+pub mod signing;
 mod store;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,8 +18,11 @@ use shared::clock;
 use shared::event;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::identity::CertificateSummary;
+use shared::webhook::keys::{Key, Owner, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -25,13 +34,15 @@ use crate::http::json::Value;
 use crate::http::rules::Rule;
 use crate::http::{IfMatch, Listed, Representation, Resource, rules};
 use crate::list::{Column, Kind, List, ListQuery};
+use calling::{Calling, NewCertificate};
 pub use http::routes;
+use signing::Sealed;
 
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9"}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -50,6 +61,16 @@ pub struct Webhook {
     /// The signing secret: in full when created, otherwise only its last four characters.
     #[sqlx(rename = "secret_hint")]
     pub secret: String,
+    /// Headers of the tenant's own that every attempt sends, by name; of the values at most the last four characters.
+    #[sqlx(rename = "headers_shown")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub headers: Json<BTreeMap<String, String>>,
+    /// The certificate that receivers are shown when they ask for one.
+    #[sqlx(rename = "identity_shown")]
+    #[schema(value_type = Option<CertificateSummary>)]
+    pub client_certificate: Option<Json<CertificateSummary>>,
+    /// Attempts begun in a second, at most; `null` for as many as the receiver takes.
+    pub rate_limit: Option<i32>,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
     /// Counts the changes, from 1.
@@ -64,6 +85,7 @@ pub struct Webhook {
 
 /// What a webhook is created from.
 #[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created", "contact.updated"]}))]
 pub struct NewWebhook {
     /// `https`, to a public host.
@@ -78,10 +100,20 @@ pub struct NewWebhook {
     /// A secret of one's own instead of a fresh one: `whsec_` and base64 of 24 to 64 bytes, or 24 to 64 characters.
     #[schema(value_type = Option<String>)]
     pub secret: SigningSecret,
+    /// Headers that every attempt sends, at most ten, by name. Not those of the sender and the connection.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Change<BTreeMap<String, String>>,
+    /// The certificate that receivers are shown when they ask for one.
+    #[schema(value_type = Option<NewCertificate>)]
+    pub client_certificate: Change<NewCertificate>,
+    /// Attempts begun in a second, at most.
+    #[schema(value_type = Option<i64>)]
+    pub rate_limit: Change<i64>,
 }
 
 /// What changes in a webhook: absent fields stay, `null` clears.
 #[derive(Debug, Default, ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[schema(example = json!({"active": true, "events": ["contact.created"]}))]
 pub struct WebhookPatch {
     /// Replaces the address.
@@ -95,6 +127,15 @@ pub struct WebhookPatch {
     pub description: Change<String>,
     /// The secret as answers show it, so that an answer can be sent back.
     secret: Option<String>,
+    /// Headers that every attempt sends, at most ten, by name. Not those of the sender and the connection.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Change<BTreeMap<String, String>>,
+    /// The certificate that receivers are shown when they ask for one.
+    #[schema(value_type = Option<NewCertificate>)]
+    pub client_certificate: Change<NewCertificate>,
+    /// Attempts begun in a second, at most.
+    #[schema(value_type = Option<i64>)]
+    pub rate_limit: Change<i64>,
 }
 
 impl Representation for Webhook {
@@ -123,13 +164,18 @@ impl Input for NewWebhook {
         let active = fields.optional("active", rules::boolean());
         let description = fields.optional("description", rules::line(200));
         let secret = fields.optional("secret", own_secret());
+        let calling = Calling::read(fields);
         fields.ignore(&["disabledReason"]);
+        let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,
             events: events?,
             active: active?.unwrap_or(true),
             description: description?,
             secret: secret?.unwrap_or_else(SigningSecret::generate),
+            headers,
+            client_certificate,
+            rate_limit,
         })
     }
 }
@@ -142,13 +188,18 @@ impl Input for WebhookPatch {
         let active = fields.replaced("active", rules::boolean());
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string());
+        let calling = Calling::read(fields);
         fields.ignore(&["disabledReason"]);
+        let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,
             events: events?,
             active: active?,
             description: description?,
             secret: secret?,
+            headers,
+            client_certificate,
+            rate_limit,
         })
     }
 }
@@ -187,6 +238,7 @@ fn known_patterns(value: Value) -> Checked<Vec<String>> {
     if names.is_empty() { Err(list()) } else { Ok(names) }
 }
 
+/// A secret that the tenant brings along.
 fn own_secret() -> impl Rule<SigningSecret> {
     // 24 to 64 bytes are 32 to 88 characters of base64.
     let schema = || {
@@ -232,17 +284,27 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         active: new.active,
         description: new.description,
         secret: new.secret.hint(),
+        headers: Json::default(),
+        client_certificate: None,
+        rate_limit: None,
         disabled_reason: None,
         version: 1,
         created_at: now,
         updated_at: now,
     };
-    let sealed = keys
-        .seal(new.secret.expose().as_bytes(), &sealed_place(tx.tenant(), id))
-        .map_err(|error| Error::Internal(error.into()))?;
+    let key = Key::new(new.secret).map_err(|error| Error::Internal(error.into()))?;
+    let signing = SigningKeys::first(key);
+    let sealed = Sealed::new(&signing, keys, Owner(tx.tenant(), id), now)?;
+    let calling = Calling {
+        headers: new.headers,
+        client_certificate: new.client_certificate,
+        rate_limit: new.rate_limit,
+    };
+    let sealable = calling.apply(&mut webhook)?;
     store::insert(tx, &webhook, &sealed).await?;
+    sealable.write(tx, &webhook, keys).await?;
     changes::created(tx, &webhook)?;
-    new.secret.expose().clone_into(&mut webhook.secret);
+    signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
 }
 
@@ -268,6 +330,7 @@ pub async fn update(
     id: WebhookId,
     seen: &IfMatch,
     patch: WebhookPatch,
+    keys: &Keyring,
 ) -> Result<Webhook> {
     let before = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
     seen.check(before.version)?;
@@ -286,12 +349,19 @@ pub async fn update(
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
     }
     patch.description.apply(&mut webhook.description);
-    if webhook == before {
+    let calling = Calling {
+        headers: patch.headers,
+        client_certificate: patch.client_certificate,
+        rate_limit: patch.rate_limit,
+    };
+    let sealable = calling.apply(&mut webhook)?;
+    if webhook == before && !sealable.is_new() {
         return Ok(before);
     }
     webhook.version += 1;
     webhook.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &webhook).await?;
+    sealable.write(tx, &webhook, keys).await?;
     changes::updated(tx, &before, &webhook)?;
     tx.wake();
     Ok(webhook)

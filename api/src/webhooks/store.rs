@@ -1,15 +1,23 @@
-//! The SQL of webhooks. The api cannot read `secret_enc`: its role has no right to the column.
+//! The SQL of webhooks. `secret_enc` is written here and read by one function of the database only
+//! ([`super::signing`]): the api's role has no right to the column.
+
+use std::collections::BTreeMap;
 
 use shared::TenantTx;
+use shared::change::Change;
 use shared::id::{TenantId, WebhookId};
+use shared::webhook::identity::CertificateSummary;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Webhook;
+use super::signing::Sealed;
 use crate::list::Source;
 
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, url, events, active, description, secret_hint, disabled_reason, version, created_at, updated_at",
+    columns: "id, tenant_id, url, events, active, description, secret_hint, headers_shown, \
+        identity_shown, rate_limit, disabled_reason, version, created_at, updated_at",
     table: "webhooks",
     condition: "deleted_at is null",
     inside: None,
@@ -18,20 +26,21 @@ pub(super) static SOURCE: Source = Source {
 pub(super) async fn insert(
     tx: &mut TenantTx,
     webhook: &Webhook,
-    sealed: &[u8],
+    keys: &Sealed,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint,
+        "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint, public_keys,
                                created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         webhook.tenant_id.0,
         webhook.id.0,
         webhook.url,
         &webhook.events,
         webhook.active,
         webhook.description,
-        sealed,
+        keys.sealed,
         webhook.secret,
+        keys.published,
         webhook.created_at,
     )
     .execute(tx.conn())
@@ -43,7 +52,9 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, disabled_reason, version, created_at, updated_at
+                  secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null"#,
         id.0,
     )
@@ -55,7 +66,9 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
     sqlx::query_as!(
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, disabled_reason, version, created_at, updated_at
+                  secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  version, created_at, updated_at
            from webhooks where id = any ($1) and deleted_at is null"#,
         ids,
     )
@@ -68,7 +81,9 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
     sqlx::query_as!(
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, disabled_reason, version, created_at, updated_at
+                  secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null for no key update"#,
         id.0,
     )
@@ -92,6 +107,38 @@ pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Writes how the receiver wants to be called; of the sealed parts, those that change.
+pub(super) async fn call(
+    tx: &mut TenantTx,
+    webhook: &Webhook,
+    headers: Change<Vec<u8>>,
+    identity: Change<Vec<u8>>,
+) -> sqlx::Result<()> {
+    let id = webhook.id.0;
+    sqlx::query!(
+        "update webhooks set rate_limit = $2, headers_shown = $3, identity_shown = $4 where id = $1",
+        id,
+        webhook.rate_limit,
+        &webhook.headers as &Json<BTreeMap<String, String>>,
+        webhook.client_certificate.as_ref() as Option<&Json<CertificateSummary>>,
+    )
+    .execute(tx.conn())
+    .await?;
+    if !headers.is_keep() {
+        let sealed = headers.into_value();
+        sqlx::query!("update webhooks set headers_enc = $2 where id = $1", id, sealed)
+            .execute(tx.conn())
+            .await?;
+    }
+    if !identity.is_keep() {
+        let sealed = identity.into_value();
+        sqlx::query!("update webhooks set identity_enc = $2 where id = $1", id, sealed)
+            .execute(tx.conn())
+            .await?;
+    }
     Ok(())
 }
 

@@ -3,5 +3,11 @@
 //! request of a delivery. The api writes events and webhooks, the worker's relay turns events into deliveries,
 //! its senders make the attempts.
 
+pub mod attempt;
+pub mod code;
+pub mod ed25519;
+pub mod headers;
+pub mod identity;
+pub mod keys;
 pub mod signature;
 pub mod target;

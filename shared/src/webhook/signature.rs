@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize;
 
 use crate::secret::Secret;
@@ -19,6 +20,12 @@ const FRESH_BYTES: usize = 36; // longer than the hash, and 48 characters withou
 /// A webhook's signing secret as its owner sees it.
 #[derive(Clone, Debug)]
 pub struct SigningSecret(Secret<String>);
+
+impl PartialEq for SigningSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
 
 /// A secret that cannot sign.
 #[derive(Debug, thiserror::Error)]
@@ -77,19 +84,28 @@ impl SigningSecret {
     /// The value of `webhook-signature` for this key. `timestamp` is in seconds since the Unix epoch.
     #[must_use]
     pub fn standard(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let mut key = match self.expose().strip_prefix(PREFIX) {
+        self.standard_of(&[format!("{id}.{timestamp}.").as_bytes(), body].concat())
+    }
+
+    /// The same of a message that is put together: id, time and body, divided by full stops.
+    #[must_use]
+    pub fn standard_of(&self, message: &[u8]) -> String {
+        format!("v1,{}", STANDARD.encode(hmac(self.key().expose(), message)))
+    }
+
+    /// What keys `v1`: the bytes behind `whsec_`; of a secret of the tenant's own, its text.
+    #[must_use]
+    pub fn key(&self) -> Secret<Vec<u8>> {
+        Secret::new(match self.expose().strip_prefix(PREFIX) {
             Some(encoded) => STANDARD.decode(encoded).unwrap_or_default(),
             None => self.expose().as_bytes().to_vec(),
-        };
-        let mac = hmac(&key, &[id.as_bytes(), b".", timestamp.to_string().as_bytes(), b".", body]);
-        key.zeroize();
-        format!("v1,{}", STANDARD.encode(mac))
+        })
     }
 
     /// The value of `X-Webhook-Signature` for this key.
     #[must_use]
     pub fn document(&self, body: &[u8]) -> String {
-        let mac = hmac(self.expose().as_bytes(), &[body]);
+        let mac = hmac(self.expose().as_bytes(), body);
         mac.iter().fold(String::from("sha256="), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -97,18 +113,12 @@ impl SigningSecret {
     }
 }
 
-/// The place a webhook's secret is sealed for.
+/// HMAC-SHA256 (RFC 2104).
 #[must_use]
-pub fn sealed_place(tenant: crate::id::TenantId, webhook: crate::id::WebhookId) -> Vec<u8> {
-    format!("{tenant}|{webhook}|webhooks.secret").into_bytes()
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes keys of any length; new_from_slice has no failing case for it.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
-    for part in parts {
-        mac.update(part);
-    }
+    mac.update(message);
     mac.finalize().into_bytes().into()
 }
 
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn a_secret_of_ones_own_keys_both_with_its_text() {
         let secret = SigningSecret::parse("correct-horse-battery-staple").unwrap();
-        let expected = hmac(b"correct-horse-battery-staple", &[b"id.1.{}"]);
+        let expected = hmac(b"correct-horse-battery-staple", b"id.1.{}");
         assert_eq!(secret.standard("id", 1, b"{}"), format!("v1,{}", STANDARD.encode(expected)));
         assert_eq!(secret.hint(), "…aple");
     }

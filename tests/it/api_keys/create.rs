@@ -68,8 +68,8 @@ async fn every_failing_field_is_named() {
     }));
     let required = json!({"name": "Is required", "scopes": "Is required"});
     acme.post(API_KEYS, json!({})).await.invalid(&required);
-    let wrong =
-        json!({"scopes": "Must be a list of 1 to 18", "allowedIps": "Must be a list of 1 to 50"});
+    let scopes = format!("Must be a list of 1 to {}", Scope::ALL.len());
+    let wrong = json!({"scopes": scopes, "allowedIps": "Must be a list of 1 to 50"});
     for (scopes, ips) in
         [(json!([]), json!([])), (json!("contacts:read"), json!(vec!["192.0.2.1"; 51]))]
     {

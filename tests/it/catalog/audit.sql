@@ -4,9 +4,10 @@ with
 logins(role) as (values ('crm_app'), ('crm_worker')),
 -- Tables without a tenant that the logins may see.
 allowed_tables(name) as (values ('_sqlx_migrations')),
--- Functions that run with their owner's rights, each reviewed: docs/decisions/0002, 0004, 0012, 0015 and 0016.
+-- Functions that run with their owner's rights, each reviewed: docs/decisions/0002, 0004, 0012, 0015, 0016 and 0017.
 allowed_definers(name) as (values ('find_api_key'), ('find_session'), ('find_refresh_token'), ('find_demo_tenant'),
     ('find_user_by_email'), ('open_qr_session'), ('find_qr_session'), ('adopt_qr_session'), ('cancel_qr_session'),
+    ('find_webhook_secrets'), ('find_webhook_public_keys'),
     ('search_contacts'), ('search_companies'), ('search_leads'), ('event_heads')),
 -- The same for the worker: docs/decisions/0016.
 allowed_worker_definers(name) as (values ('open_event_day'), ('drop_event_day'), ('event_retentions')),

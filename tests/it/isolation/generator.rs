@@ -4,8 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use shared::id::TenantId;
+use shared::id::{TenantId, WebhookId};
+use shared::seal::Keyring;
+use shared::settings::Value as _;
+use shared::webhook::keys::{Key, Owner, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use sqlx::{AssertSqlSafe, PgPool};
+use tests::kit::SECRET_KEY;
 
 /// A table whose rows belong to tenants.
 #[derive(Debug)]
@@ -175,9 +180,31 @@ pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World 
             let sql = "update leads set pipeline_id = null, stage_id = null where tenant_id = $1";
             sqlx::query(sql).bind(tenant.0).execute(admin).await.unwrap();
         }
+        if table.name == "webhooks" {
+            seal(admin, tenant, &row).await;
+        }
         world.insert(table.name.clone(), row);
     }
     world
+}
+
+/// Gives a planted webhook a secret that can be opened and holds the canary.
+async fn seal(admin: &PgPool, tenant: TenantId, webhook: &Row) {
+    let id: WebhookId = webhook["id"].as_str().unwrap().parse().unwrap();
+    let secret = SigningSecret::parse(&canary(tenant)).unwrap();
+    let keys = SigningKeys::first(Key::new(secret).unwrap());
+    let sealed = keys.seal(&keyring(), Owner(tenant, id)).unwrap();
+    sqlx::query("update webhooks set secret_enc = $3 where tenant_id = $1 and id = $2")
+        .bind(tenant.0)
+        .bind(id.0)
+        .bind(sealed)
+        .execute(admin)
+        .await
+        .unwrap();
+}
+
+fn keyring() -> Keyring {
+    Keyring::parse(&format!("1:{SECRET_KEY}")).unwrap()
 }
 
 /// A value for the column; `None` leaves it to its default.

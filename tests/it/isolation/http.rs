@@ -153,6 +153,8 @@ const PUBLIC: &[&str] = &[
     // Off unless the operator says so, and for demo tenants only (tests/it/auth/demo.rs).
     "POST /api/v1/auth/demo-login",
     "POST /api/auth/demo-login",
+    // Public keys are public (tests/it/webhooks/published.rs).
+    "GET /.well-known/webhook-keys/{id}",
 ];
 
 #[test]

@@ -136,7 +136,18 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PUT /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
     Probe::new("PATCH /api/v1/webhooks/{id}").ids(&["webhooks"]).body(webhook),
     Probe::new("DELETE /api/v1/webhooks/{id}").ids(&["webhooks"]),
+    Probe::new("GET /api/v1/webhooks/{id}/secret").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/secret/rotate").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/signature/verify")
+        .ids(&["webhooks"])
+        .body(|| json!({"headers": {}, "body": ""})),
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
+    Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}").ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}/attempts/{attemptId}").ids(&[
+        "webhooks",
+        "webhook_events",
+        "webhook_attempts",
+    ]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
     Probe::new("GET /api/v1/events"),

@@ -1,6 +1,6 @@
 //! Every route that writes leaves its trace in the audit log: who did what, in the transaction that did it.
 
-use api::http::routes::Access;
+use api::http::routes::{Access, Route};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -44,6 +44,9 @@ async fn wrote_something(admin: &PgPool, tables: &[Table], transaction: &str) ->
     false
 }
 
+/// A `POST` that only asks: what it asks about does not fit a query.
+const QUESTIONS: &[&str] = &["POST /api/v1/webhooks/{id}/signature/verify"];
+
 #[tokio::test]
 async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_rehearsal_none() {
     let app = TestApp::start().await;
@@ -58,7 +61,9 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
         .unwrap();
     let callers = [(&acme, format!("api_key {key}")), (&owner, format!("user {}", acme.owner))];
     let mut written = 0;
-    for (route, probe) in probed().iter().filter(|(route, _)| route.method != Method::GET) {
+    let writes =
+        |route: &Route| route.method != Method::GET && !QUESTIONS.contains(&name(route).as_str());
+    for (route, probe) in probed().iter().filter(|(route, _)| writes(route)) {
         for (caller, actor) in &callers {
             let world = plant(admin, &tables, acme.id).await;
             let mut ids = ids(probe, &world);

@@ -24,7 +24,10 @@ async fn fault(acme: &Tenant, path: &str, body: Value, member: &str) -> Option<S
     let answer = acme.post(&format!("{path}?dryRun=true"), body).await;
     assert!([200, 201, 400, 409].contains(&answer.status.as_u16()), "{path}: {:#}", answer.body);
     let details = answer.body["details"].as_object()?;
-    let own = |key: &str| key == member || key.starts_with(&format!("{member}["));
+    let own = |key: &str| {
+        let inside = key.strip_prefix(member);
+        inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+    };
     let fault = details.iter().find(|(key, _)| own(key)).map(|(_, fault)| fault.to_string());
     fault.filter(|fault| !fault.contains("No such"))
 }

@@ -1,7 +1,11 @@
 //! Webhooks as a tenant manages them: Task 2.4 of the requirements, with decisions W-1 to W-12.
 
 mod crud;
+mod debug;
 mod events;
+mod published;
+mod reveal;
+mod rotate;
 mod rules;
 mod secret;
 mod targets;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::id::{TenantId, WebhookId};
-use shared::webhook::signature::{SigningSecret, sealed_place};
+use shared::webhook::keys::{Owner, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use sqlx::Connection as _;
 use sqlx::error::DatabaseError;
 use tests::kit::{TestApp, WEBHOOKS};
@@ -102,23 +103,31 @@ async fn the_database_holds_the_secret_only_sealed_for_its_own_row() {
     assert!(!sealed.windows(8).any(|bytes| secret.as_bytes()[6..].starts_with(bytes)));
     let id: WebhookId = webhook["id"].as_str().unwrap().parse().unwrap();
     let keyring = &app.api.config.keyring;
-    let opened = keyring.open(&sealed, &sealed_place(acme.id, id)).unwrap();
-    assert_eq!(opened.expose(), secret.as_bytes());
+    let opened = SigningKeys::open(keyring, &sealed, Owner(acme.id, id)).unwrap();
+    assert_eq!(opened.current.secret.expose(), secret);
     let elsewhere = TenantId::fresh(app.clock.now());
-    assert!(keyring.open(&sealed, &sealed_place(elsewhere, id)).is_err());
+    assert!(SigningKeys::open(keyring, &sealed, Owner(elsewhere, id)).is_err());
 }
 
 #[tokio::test]
-async fn the_api_itself_cannot_read_a_stored_secret() {
+async fn the_api_reads_a_sealed_secret_through_one_function_only_and_only_of_the_transactions_tenant()
+ {
     let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    sample(&acme).await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let own: uuid::Uuid = sample(&acme).await["id"].as_str().unwrap().parse().unwrap();
+    let theirs: uuid::Uuid = sample(&other).await["id"].as_str().unwrap().parse().unwrap();
     let mut session = sqlx::PgConnection::connect(&app.database.app_url()).await.unwrap();
+    let through = || {
+        sqlx::query_scalar::<_, uuid::Uuid>("select id from find_webhook_secrets($1)")
+            .bind(vec![own, theirs])
+    };
+    assert!(through().fetch_all(&mut session).await.is_err(), "without a tenant");
     sqlx::query("select set_config('app.tenant_id', $1, false)")
         .bind(acme.id.to_string())
         .execute(&mut session)
         .await
         .unwrap();
+    assert_eq!(through().fetch_all(&mut session).await.unwrap(), [own]);
 
     let hint: String = sqlx::query_scalar("select secret_hint from webhooks")
         .fetch_one(&mut session)

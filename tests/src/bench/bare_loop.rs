@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
 use tokio::task::JoinSet;
-use worker::client::{Client, Limits};
+use worker::client::{self, Client, Limits, WayOut};
 
 use super::cpu::{self, Cpu};
 use super::report::Measured;
@@ -84,7 +84,7 @@ pub async fn run(task: &str) -> Result<String> {
 /// When the system has no root certificates.
 pub fn client() -> Result<Client> {
     let targets = TargetPolicy::new(true, vec!["127.0.0.0/8".parse()?]);
-    Ok(Client::new(Arc::new(targets), Limits::default())?)
+    Ok(Client::new(Arc::new(targets), Limits::default(), &WayOut::default())?)
 }
 
 async fn post_all(client: &Client, task: &Task, messages: &Arc<Vec<Message>>) -> Result<()> {
@@ -124,7 +124,8 @@ pub async fn post(
     headers: http::HeaderMap,
     body: bytes::Bytes,
 ) -> Result<()> {
-    match client.post(url, headers, body).await.outcome {
+    let message = client::Message { url, identity: None, headers, body };
+    match client.post(message).await.outcome {
         Ok(status) if status.is_success() => Ok(()),
         outcome => Err(format!("a post to {url} came to {outcome:?}").into()),
     }

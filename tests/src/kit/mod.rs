@@ -5,7 +5,7 @@
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
 //! - [`Issuer`] is an outside issuer of access tokens.
-//! - [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
+//! - [`Authority`] signs certificates. [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
 //! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
     clippy::expect_used,
@@ -16,6 +16,7 @@
 
 mod answer;
 mod app;
+mod authority;
 mod collector;
 mod config;
 mod database;
@@ -45,6 +46,7 @@ pub const WEBHOOKS: &str = "/api/v1/webhooks";
 
 pub use answer::{Answer, Page};
 pub use app::{Event, TestApp};
+pub use authority::Authority;
 pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A TCP server that does the same with every connection.
@@ -49,6 +49,12 @@ impl TcpServer {
         format!("http://{}/hook", self.address)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// How many connections were made.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -60,7 +66,7 @@ impl TcpServer {
 ///
 /// # Errors
 /// The connection's.
-pub async fn read_webhook(stream: &mut TcpStream) -> io::Result<()> {
+pub async fn read_webhook(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut request = Vec::new();
     while !is_whole(&request) {
         if stream.read_buf(&mut request).await? == 0 {

@@ -1,10 +1,16 @@
-//! What is kept of an answer beside its status. Pure.
+//! What is kept of an answer beside its status.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use shared::webhook::code::ErrorCode;
+use tokio::time::{Instant, timeout_at};
+
+use super::Limits;
 
 /// When a receiver asks to be called again (RFC 9110 §10.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,31 @@ impl RetryAfter {
         match self {
             Self::In(wait) => wait,
             Self::At(time) => (time - now).to_std().unwrap_or(Duration::ZERO),
+        }
+    }
+}
+
+/// Reads to the end, so that the connection can be used again, unless that takes too many bytes or too long; what was
+/// kept, and what was wrong. A body that breaks off is as good as one that ends: the status has decided.
+pub(super) async fn read(
+    mut body: Incoming,
+    limits: Limits,
+    deadline: Instant,
+) -> (Vec<u8>, Option<ErrorCode>) {
+    let (mut kept, mut read) = (Vec::new(), 0);
+    loop {
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => return (kept, Some(ErrorCode::BodyTimeout)),
+            Ok(None) => return (kept, None),
+            Ok(Some(Err(_))) => return (kept, Some(ErrorCode::BodyIncomplete)),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        let room = limits.excerpt - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(room)]);
+        read += data.len();
+        if read > limits.body {
+            return (kept, Some(ErrorCode::BodyTooLarge));
         }
     }
 }

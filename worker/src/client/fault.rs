@@ -3,23 +3,14 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use rustls::AlertDescription;
+use shared::webhook::code::ErrorCode;
 use shared::webhook::target::TargetError;
 
+use super::proxy::ProxyProblem;
+
 /// Why a request brought no status back. The text is shown to the tenant, so it never names an
-/// address; the code is stable.
-///
-/// | code | meaning | what the receiver's owner can do |
-/// |---|---|---|
-/// | `url_blocked` | the URL is not allowed (any more) as a target | change the webhook's URL |
-/// | `address_blocked` | the host name resolves to a private or reserved address | fix the DNS records |
-/// | `dns_failed` | the host name does not resolve | fix the DNS records |
-/// | `connect_failed` | the connection was refused or the host is unreachable | start the server, open the firewall |
-/// | `connect_timeout` | no connection (DNS, TCP and TLS) within 5 s | the same |
-/// | `tls_failed` | the TLS handshake failed; the message says whether the certificate is to blame | renew or complete the certificate |
-/// | `timeout` | connected, but no status line and headers within 30 s | answer first, work later |
-/// | `connection_reset` | the connection was closed before status line and headers were complete | look for crashes, proxies and limits |
-/// | `invalid_response` | the answer is not HTTP, or its head is too large | check that the port speaks HTTP |
-/// | `request_failed` | the request could not be made: our fault | nothing, it is retried |
+/// address; the code is of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The policy refuses the URL at the time of sending.
@@ -37,6 +28,9 @@ pub enum Fault {
     /// Not connected within `Limits::connect`.
     #[error("No connection could be made in time")]
     ConnectTimeout,
+    /// The operator's proxy.
+    #[error("The proxy on our side failed: {0}")]
+    ProxyFailed(ProxyProblem),
     /// No TLS session.
     #[error("The TLS handshake failed: {0}")]
     TlsFailed(TlsProblem),
@@ -46,9 +40,12 @@ pub enum Fault {
     /// Closed or reset before the head of an answer was complete.
     #[error("The connection was closed before an answer arrived")]
     ConnectionReset,
-    /// Not HTTP, or too much of it.
-    #[error("The answer is not valid HTTP or its headers are too large")]
+    /// Not HTTP.
+    #[error("The answer is not valid HTTP")]
     InvalidResponse,
+    /// More than 100 headers or 64 KiB.
+    #[error("The headers of the answer are too large")]
+    HeadersTooLarge,
     /// Anything else, on this side.
     #[error("The request could not be sent")]
     RequestFailed,
@@ -75,6 +72,9 @@ pub enum TlsProblem {
     /// Any other fault of a certificate.
     #[error("the certificate is not acceptable")]
     Certificate,
+    /// The server wants a client certificate, or another one.
+    #[error("the server refuses our client certificate, or asks for one")]
+    ClientCertificate,
     /// No TLS at all on this port, an old version, or a connection closed half-way.
     #[error("the server does not speak TLS 1.2 or 1.3 on this port")]
     Handshake,
@@ -83,46 +83,45 @@ pub enum TlsProblem {
 impl Fault {
     /// A stable name for programs.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::UrlBlocked(_) => "url_blocked",
-            Self::AddressBlocked => "address_blocked",
-            Self::DnsFailed => "dns_failed",
-            Self::ConnectFailed => "connect_failed",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::TlsFailed(_) => "tls_failed",
-            Self::Timeout => "timeout",
-            Self::ConnectionReset => "connection_reset",
-            Self::InvalidResponse => "invalid_response",
-            Self::RequestFailed => "request_failed",
+            Self::UrlBlocked(_) => ErrorCode::UrlBlocked,
+            Self::AddressBlocked => ErrorCode::AddressBlocked,
+            Self::DnsFailed => ErrorCode::DnsFailed,
+            Self::ConnectFailed => ErrorCode::ConnectFailed,
+            Self::ConnectTimeout => ErrorCode::ConnectTimeout,
+            Self::ProxyFailed(_) => ErrorCode::ProxyFailed,
+            Self::TlsFailed(problem) => problem.code(),
+            Self::Timeout => ErrorCode::Timeout,
+            Self::ConnectionReset => ErrorCode::ConnectionReset,
+            Self::InvalidResponse => ErrorCode::InvalidResponse,
+            Self::HeadersTooLarge => ErrorCode::HeadersTooLarge,
+            Self::RequestFailed => ErrorCode::RequestFailed,
         }
     }
 
-    /// Finds the cause among the sources of reqwest's error.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        if let Some(fault) = find::<Self>(error) {
-            return *fault; // from our resolver
-        }
-        if let Some(tls) = find::<rustls::Error>(error) {
-            return Self::TlsFailed(TlsProblem::of(tls));
-        }
-        if error.is_connect() { Self::while_connecting(error) } else { Self::while_waiting(error) }
-    }
-
-    fn while_connecting(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return Self::ConnectTimeout;
-        }
-        match find::<io::Error>(error).map(innermost_kind) {
-            // TCP is up by then: only the handshake reads from the connection.
-            Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
-                Self::TlsFailed(TlsProblem::Handshake)
-            }
+    /// Of a TCP connection that was not made.
+    pub(super) fn of_connect(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::TimedOut => Self::ConnectTimeout,
             _ => Self::ConnectFailed,
         }
     }
 
-    fn while_waiting(error: &reqwest::Error) -> Self {
+    /// Of a handshake: TCP is up by then.
+    pub(super) fn of_tls(error: &io::Error) -> Self {
+        match find::<rustls::Error>(error) {
+            Some(tls) => Self::TlsFailed(TlsProblem::of(tls)),
+            None => Self::TlsFailed(TlsProblem::Handshake),
+        }
+    }
+
+    /// Of a request on a connection that was made.
+    pub(super) fn of_exchange(error: &hyper::Error) -> Self {
+        // In TLS 1.3 a server looks at the client's certificate after the handshake has ended here.
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Self::TlsFailed(TlsProblem::of(tls));
+        }
         if let Some(h2) = find::<h2::Error>(error) {
             let theirs = h2.is_io() || h2.is_remote();
             return if theirs { Self::ConnectionReset } else { Self::InvalidResponse };
@@ -132,6 +131,7 @@ impl Fault {
             None => Self::RequestFailed,
             Some(hyper) if hyper.is_user() => Self::RequestFailed,
             Some(hyper) if hyper.is_timeout() => Self::Timeout,
+            Some(hyper) if hyper.is_parse_too_large() => Self::HeadersTooLarge,
             Some(hyper) if closed(hyper) => Self::ConnectionReset,
             // Not parsable, or bytes before any request was made.
             Some(_) => Self::InvalidResponse,
@@ -149,7 +149,11 @@ fn closed(error: &hyper::Error) -> bool {
 impl TlsProblem {
     fn of(error: &rustls::Error) -> Self {
         use rustls::CertificateError as E;
-        let rustls::Error::InvalidCertificate(error) = error else { return Self::Handshake };
+        let error = match error {
+            rustls::Error::InvalidCertificate(error) => error,
+            rustls::Error::AlertReceived(alert) => return Self::told(*alert),
+            _ => return Self::Handshake,
+        };
         match error {
             E::Expired | E::ExpiredContext { .. } => Self::Expired,
             E::NotValidYet | E::NotValidYetContext { .. } => Self::NotValidYet,
@@ -157,6 +161,35 @@ impl TlsProblem {
             E::UnknownIssuer => Self::UnknownIssuer,
             E::Revoked => Self::Revoked,
             _ => Self::Certificate,
+        }
+    }
+
+    /// What a server says of what it was shown.
+    fn told(alert: AlertDescription) -> Self {
+        use AlertDescription as A;
+        match alert {
+            A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied => Self::ClientCertificate,
+            _ => Self::Handshake,
+        }
+    }
+
+    fn code(self) -> ErrorCode {
+        match self {
+            Self::Expired => ErrorCode::CertificateExpired,
+            Self::NotValidYet => ErrorCode::CertificateNotYetValid,
+            Self::WrongName => ErrorCode::CertificateWrongName,
+            Self::UnknownIssuer => ErrorCode::CertificateUntrusted,
+            Self::Revoked => ErrorCode::CertificateRevoked,
+            Self::Certificate => ErrorCode::CertificateInvalid,
+            Self::ClientCertificate => ErrorCode::ClientCertificateRefused,
+            Self::Handshake => ErrorCode::TlsFailed,
         }
     }
 }
@@ -174,12 +207,4 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
             None => error.source(),
         }
     })
-}
-
-/// TLS wraps the kind that matters in one that does not.
-fn innermost_kind(error: &io::Error) -> ErrorKind {
-    error
-        .get_ref()
-        .and_then(|wrapped| wrapped.downcast_ref::<io::Error>())
-        .map_or(error.kind(), innermost_kind)
 }

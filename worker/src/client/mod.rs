@@ -6,39 +6,44 @@
 //! its status is the outcome; the body is read only to show it and to keep the connection.
 
 mod answer;
+mod connector;
 mod fault;
+mod pool;
+mod progress;
+mod proxy;
 mod resolver;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use reqwest::{ClientBuilder, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header};
+use hyper::body::Incoming;
+use shared::webhook::attempt::{Connection, Phase, Timings};
+use shared::webhook::code::ErrorCode;
+use shared::webhook::identity::ClientIdentity;
 use shared::webhook::target::TargetPolicy;
 use tokio::time::{Instant, timeout_at};
+use url::{Host, Position, Url};
 
 pub use answer::RetryAfter;
 pub use fault::{Fault, TlsProblem};
+pub use proxy::{Proxy, ProxyProblem};
+pub use resolver::Lookup;
+pub use tls::Roots;
 
-use resolver::{Lookup, Resolver};
+use connector::Connector;
+use pool::{Key, Link, Pool, Sender};
+use progress::{Outgoing, Progress};
+use tls::Tls;
 
-const USER_AGENT: &str = "Liaison-Webhooks/1";
+const USER_AGENT: HeaderValue = HeaderValue::from_static("Liaison-Webhooks/1");
 
 /// How long a body may go on after its head: enough for an honest answer, too short to hold a slot.
 const BODY_GRACE: Duration = Duration::from_secs(1);
-
-/// Shorter than the idle time of common servers (5 s in Node), so that they rarely close a
-/// connection at the moment a request is written to it.
-const IDLE: Duration = Duration::from_secs(4);
-
-/// Idle connections kept for each host.
-const IDLE_PER_HOST: usize = 8;
-
-/// How often a busy HTTP/2 connection is probed, and how long it may take to reply.
-const PING: Duration = Duration::from_secs(10);
 
 /// Bounds of one request.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +69,57 @@ impl Default for Limits {
     }
 }
 
+/// How this machine gets to the receivers.
+#[derive(Debug, Clone)]
+pub struct WayOut {
+    /// Asked for names.
+    pub lookup: Lookup,
+    /// Stands between, if there is one.
+    pub proxy: Option<Proxy>,
+    /// Trusted beside the system's.
+    pub roots: Roots,
+}
+
+impl Default for WayOut {
+    fn default() -> Self {
+        Self { lookup: Lookup::system(), proxy: None, roots: Roots::default() }
+    }
+}
+
+/// One request to be made.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Where to.
+    pub url: &'a str,
+    /// The certificate to show.
+    pub identity: Option<ClientIdentity>,
+    /// Beside those that every request has.
+    pub headers: HeaderMap,
+    /// The exact bytes.
+    pub body: Bytes,
+}
+
 /// What one request did.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// The status that came back, whichever it is, or why none did.
     pub outcome: Result<StatusCode, Fault>,
+    /// Where it failed, or was cut short within the body.
+    pub phase: Option<Phase>,
+    /// What was wrong with the body of an answer.
+    pub warning: Option<ErrorCode>,
     /// When the receiver asks to be called again.
     pub retry_after: Option<RetryAfter>,
+    /// The headers that were sent.
+    pub sent: HeaderMap,
+    /// The headers that came back.
+    pub received: HeaderMap,
     /// Beginning of the body as text without NUL, which PostgreSQL cannot store.
     pub excerpt: Option<String>,
+    /// Over what.
+    pub connection: Option<Connection>,
+    /// Where the time went.
+    pub timings: Timings,
     /// From the call to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From the call to its end.
@@ -80,11 +127,19 @@ pub struct Exchange {
 }
 
 /// Sends webhooks. Cheap to clone; clones share connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    policy: Arc<TargetPolicy>,
-    limits: Limits,
+    connector: Arc<Connector>,
+    pool: Pool,
+}
+
+/// Where a request goes, from the checked URL.
+struct Place {
+    https: bool,
+    host: Host<String>,
+    port: u16,
+    identity: Option<ClientIdentity>,
+    url: Url,
 }
 
 impl Client {
@@ -92,84 +147,136 @@ impl Client {
     ///
     /// # Errors
     /// When TLS cannot be set up, for instance because the system has no root certificates.
-    pub fn new(policy: Arc<TargetPolicy>, limits: Limits) -> Result<Self, reqwest::Error> {
-        let http = builder(&policy, limits, resolver::system()).build()?;
-        Ok(Self { http, policy, limits })
+    pub fn new(
+        policy: Arc<TargetPolicy>,
+        limits: Limits,
+        way: &WayOut,
+    ) -> Result<Self, rustls::Error> {
+        let WayOut { lookup, proxy, roots } = way.clone();
+        let tls = Tls::new(roots.0)?;
+        let connector = Arc::new(Connector { policy, lookup, tls, proxy, limits });
+        Ok(Self { connector, pool: Pool::default() })
     }
 
     /// Sends one POST request and reads the answer within [`Limits::total`].
-    pub async fn post(&self, url: &str, headers: HeaderMap, body: Bytes) -> Exchange {
+    pub async fn post(&self, message: Message<'_>) -> Exchange {
         let started = Instant::now();
-        let deadline = started + self.limits.total;
-        let sent = timeout_at(deadline, self.send(url, headers, body));
-        let mut response = match sent.await.unwrap_or(Err(Fault::Timeout)) {
-            Ok(response) => response,
-            Err(fault) => {
-                return Exchange {
-                    outcome: Err(fault),
-                    retry_after: None,
-                    excerpt: None,
-                    first_byte: None,
-                    total: started.elapsed(),
-                };
-            }
-        };
-        let first_byte = started.elapsed();
-        let body_deadline = deadline.min(Instant::now() + BODY_GRACE);
-        let excerpt = self.read_body(&mut response, body_deadline).await;
-        Exchange {
-            outcome: Ok(response.status()),
-            retry_after: RetryAfter::from_headers(response.headers()),
-            excerpt: answer::text(&excerpt, self.limits.excerpt),
-            first_byte: Some(first_byte),
+        let limits = self.connector.limits;
+        let deadline = started + limits.total;
+        let mut progress = Progress::begin();
+        let sent = headers(message.headers);
+        let head = self.send(message.url, message.identity, &sent, message.body, &mut progress);
+        let head = timeout_at(deadline, head).await.unwrap_or(Err(Fault::Timeout));
+        let failed_in = progress.stop();
+        let mut exchange = Exchange {
+            outcome: head.as_ref().map(|(_, answer, _)| answer.status()).map_err(|fault| *fault),
+            phase: Some(failed_in),
+            warning: None,
+            retry_after: None,
+            sent,
+            received: HeaderMap::new(),
+            excerpt: None,
+            connection: progress.connection.take(),
+            timings: progress.timings(),
+            first_byte: None,
             total: started.elapsed(),
+        };
+        let Ok((key, answer, link)) = head else { return exchange };
+        exchange.first_byte = Some(exchange.total);
+        exchange.retry_after = RetryAfter::from_headers(answer.headers());
+        let (parts, body) = answer.into_parts();
+        exchange.received = parts.headers;
+        progress.enter(Phase::Body);
+        let body_deadline = deadline.min(Instant::now() + BODY_GRACE);
+        let (kept, warning) = answer::read(body, limits, body_deadline).await;
+        progress.stop();
+        if warning.is_none() || matches!(link.sender, Sender::Http2(_)) {
+            self.pool.put(key, link);
         }
+        exchange.excerpt = answer::text(&kept, limits.excerpt);
+        exchange.warning = warning;
+        exchange.phase = warning.map(|_| Phase::Body);
+        exchange.timings = progress.timings();
+        exchange.total = started.elapsed();
+        exchange
     }
 
-    async fn send(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<Response, Fault> {
+    async fn send(
+        &self,
+        url: &str,
+        identity: Option<ClientIdentity>,
+        headers: &HeaderMap,
+        body: Bytes,
+        progress: &mut Progress,
+    ) -> Result<(Key, http::Response<Incoming>, Link), Fault> {
         // Here, and not only when it was saved: literal addresses never reach the resolver.
-        let url = self.policy.parse(url).map_err(Fault::UrlBlocked)?;
-        let request = self.http.post(url).headers(headers).body(body);
-        request.send().await.map_err(|error| Fault::of(&error))
-    }
-
-    /// Reads to the end, so that the connection can be used again, unless that takes too many
-    /// bytes or too long. A body that breaks off is as good as one that ends.
-    async fn read_body(&self, response: &mut Response, deadline: Instant) -> Vec<u8> {
-        let (mut kept, mut read) = (Vec::new(), 0);
-        while let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await {
-            let room = self.limits.excerpt - kept.len();
-            kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            read += chunk.len();
-            if read > self.limits.body {
-                break;
+        let url = self.connector.policy.parse(url).map_err(Fault::UrlBlocked)?;
+        let place = Place::of(url, identity)?;
+        let key = place.key();
+        loop {
+            let mut link = match self.pool.take(&key).await {
+                Some(link) => link,
+                None => self.connector.connect(&place, progress).await?,
+            };
+            progress.connection = Some(link.connection.clone());
+            let body = progress.write(body.clone());
+            let http2 = matches!(link.sender, Sender::Http2(_));
+            match link.send(place.request(headers, body, http2)?).await {
+                Ok(answer) => return Ok((key, answer, link)),
+                // A kept connection that was closed before anything was written to it: not this request's fault.
+                Err(error) if link.connection.reused && error.message().is_some() => {}
+                Err(error) => return Err(Fault::of_exchange(error.error())),
             }
         }
-        kept
     }
 }
 
-/// HTTP/1 heads are bounded by hyper: 100 header fields and 408 KiB. HTTP/2 is given as much
-/// window as will be read, so that a receiver cannot make this process buffer more.
-fn builder(policy: &Arc<TargetPolicy>, limits: Limits, lookup: Lookup) -> ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .https_only(!policy.allows_http())
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(Resolver::new(Arc::clone(policy), lookup))
-        .connect_timeout(limits.connect)
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
-        .tcp_nodelay(true)
-        .http2_initial_stream_window_size(u32::try_from(limits.body).ok())
-        .http2_max_header_list_size(64 * 1024)
-        // Timed-out requests do not close a shared connection: only this finds out that it is dead.
-        .http2_keep_alive_interval(PING)
-        .http2_keep_alive_timeout(PING)
-        // Off today, but a crate that turns on a feature of reqwest turns it on for this client.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
+impl Place {
+    fn of(url: Url, identity: Option<ClientIdentity>) -> Result<Self, Fault> {
+        let host = url.host().ok_or(Fault::RequestFailed)?.to_owned();
+        let port = url.port_or_known_default().ok_or(Fault::RequestFailed)?;
+        Ok(Self { https: url.scheme() == "https", host, port, identity, url })
+    }
+
+    fn key(&self) -> Key {
+        Key {
+            https: self.https,
+            host: self.host.to_string(),
+            port: self.port,
+            identity: self.identity.as_ref().map(ClientIdentity::digest),
+        }
+    }
+
+    /// In the form of the version: HTTP/1 names the host in a header, HTTP/2 in the address.
+    fn request(
+        &self,
+        headers: &HeaderMap,
+        body: Outgoing,
+        http2: bool,
+    ) -> Result<Request<Outgoing>, Fault> {
+        let host = &self.url[Position::BeforeHost..Position::AfterPort];
+        let address = if http2 {
+            self.url[..Position::AfterQuery].parse()
+        } else {
+            self.url[Position::BeforePath..Position::AfterQuery].parse()
+        };
+        let address: Uri = address.map_err(|_| Fault::RequestFailed)?;
+        let mut request = Request::post(address).body(body).map_err(|_| Fault::RequestFailed)?;
+        *request.headers_mut() = headers.clone();
+        if http2 {
+            *request.version_mut() = Version::HTTP_2;
+        } else {
+            let host = HeaderValue::from_str(host).map_err(|_| Fault::RequestFailed)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        Ok(request)
+    }
+}
+
+/// With those that every request has. No `accept-encoding`: nothing is unpacked.
+fn headers(mut headers: HeaderMap) -> HeaderMap {
+    let always: [(HeaderName, HeaderValue); 2] =
+        [(header::ACCEPT, HeaderValue::from_static("*/*")), (header::USER_AGENT, USER_AGENT)];
+    headers.extend(always);
+    headers
 }

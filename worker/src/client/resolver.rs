@@ -6,43 +6,48 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use shared::webhook::target::TargetPolicy;
 
 use super::Fault;
 
-/// Asks for the addresses of a host name.
-pub(super) type Lookup =
-    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+/// Asks for the addresses of a host name. Cheap to clone.
+#[derive(Clone)]
+pub struct Lookup(Arc<dyn Fn(String) -> Answer + Send + Sync>);
 
-/// The operating system's resolver.
-pub(super) fn system() -> Lookup {
-    Arc::new(|host| {
-        // The port is reqwest's to set.
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
-    })
-}
+type Answer = BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
-pub(super) struct Resolver {
-    policy: Arc<TargetPolicy>,
-    lookup: Lookup,
-}
+impl Lookup {
+    /// Asks `ask`; of the addresses only the ip counts.
+    pub fn new<F>(ask: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        Self(Arc::new(move |host| Box::pin(ask(host))))
+    }
 
-impl Resolver {
-    pub(super) fn new(policy: Arc<TargetPolicy>, lookup: Lookup) -> Self {
-        Self { policy, lookup }
+    /// The operating system's resolver.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(|host| async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
     }
 }
 
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.policy);
-        let answer = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move {
-            let addrs = answer.await.map_err(|_| Fault::DnsFailed)?;
-            Ok(Box::new(checked(&policy, addrs)?.into_iter()) as Addrs)
-        })
+impl std::fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lookup")
     }
+}
+
+/// The addresses of a name, all of them allowed, with this port.
+pub(super) async fn resolve(
+    policy: &TargetPolicy,
+    lookup: &Lookup,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Fault> {
+    let addrs = (lookup.0)(host.to_owned()).await.map_err(|_| Fault::DnsFailed)?;
+    let addrs = checked(policy, addrs)?;
+    Ok(addrs.into_iter().map(|addr| SocketAddr::new(addr.ip(), port)).collect())
 }
 
 /// One refused address refuses the whole answer: an honest name has none.

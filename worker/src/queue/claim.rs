@@ -3,6 +3,7 @@
 //! `webhooks_pending()` names each webhook with its first due row, however many more it has. Each gives at most its
 //! room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use shared::Db;
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 use uuid::Uuid;
 
+use super::flow::burst;
 use super::{Claimed, Delivery, Slots};
 
 /// What a lease leaves for everything but the request itself: waiting for a thread, writing the outcome.
@@ -41,13 +43,14 @@ pub async fn claim(
     let (lease, lease_until) = (LeaseId::fresh(now), now + holds);
     let mut tx = db.system().await?;
     let rows = select(&mut tx, slots, Claim { free, now, lease, lease_until, after }).await?;
+    charge(&mut tx, slots, &rows, now).await?;
     tx.commit_lazily().await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
     Ok(rows
         .into_iter()
         .map(|row| {
             let delivery = row.into_delivery(lease, lease_until);
-            Claimed { slot: slots.take(delivery.tenant, delivery.webhook), delivery }
+            Claimed { slot: slots.take(delivery.tenant, delivery.webhook, now), delivery }
         })
         .collect())
 }
@@ -62,7 +65,7 @@ struct Claim {
 
 async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx::Result<Vec<Row>> {
     let caps = slots.caps();
-    let busy = slots.counts();
+    let busy = slots.counts(claim.now);
     sqlx::query_file_as!(
         Row,
         "src/queue/claim.sql",
@@ -82,6 +85,44 @@ async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx:
     .await
 }
 
+/// Books the claimed deliveries of webhooks with a rate limit. Two workers that claim at the same moment may both find
+/// the same room; both are booked, so that the next ones wait for it.
+async fn charge(
+    tx: &mut shared::SystemTx,
+    slots: &Slots,
+    rows: &[Row],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    // In one order everywhere, so that workers cannot wait for each other in a circle.
+    let mut spent: BTreeMap<(Uuid, Uuid), i32> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.rate_limit.is_some()) {
+        *spent.entry((row.tenant_id, row.webhook_id)).or_default() += 1;
+    }
+    if spent.is_empty() {
+        return Ok(());
+    }
+    let paced = sqlx::query!(
+        r#"update webhooks w
+           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => s.requests / w.rate_limit::float8)
+           from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
+           where w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
+           returning w.id, w.rate_limit as "rate_limit!", w.paced_until as "paced_until!""#,
+        &spent.keys().map(|(tenant, _)| *tenant).collect::<Vec<_>>(),
+        &spent.keys().map(|(_, webhook)| *webhook).collect::<Vec<_>>(),
+        &spent.values().copied().collect::<Vec<_>>(),
+        now,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for row in paced {
+        let rate = f64::from(row.rate_limit);
+        let ahead = Duration::from_secs_f64((burst(rate) - 1.0) / rate);
+        let ahead = TimeDelta::from_std(ahead).unwrap_or_default();
+        slots.pace(WebhookId(row.id), row.paced_until - ahead);
+    }
+    Ok(())
+}
+
 struct Row {
     tenant_id: Uuid,
     id: Uuid,
@@ -98,6 +139,9 @@ struct Row {
     traceparent: Option<String>,
     url: String,
     secret: Vec<u8>,
+    headers: Option<Vec<u8>>,
+    identity: Option<Vec<u8>>,
+    rate_limit: Option<i32>,
 }
 
 impl Row {
@@ -120,6 +164,8 @@ impl Row {
             traceparent: self.traceparent,
             url: self.url,
             secret: self.secret,
+            headers: self.headers,
+            identity: self.identity,
         }
     }
 }

@@ -9,7 +9,10 @@ with busy as (
     select * from unnest($3::uuid[], $4::int[]) as b (tenant_id, requests)
 ), eligible as (
     select r.webhook_id, r.tenant_id, $6 - coalesce(t.requests, 0) as tenant_room,
-           least($5 - coalesce(b.requests, 0), $6 - coalesce(t.requests, 0)) as room
+           least($5 - coalesce(b.requests, 0), $6 - coalesce(t.requests, 0),
+                 -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for.
+                 floor(greatest(w.rate_limit / 10.0, 1)
+                       - extract(epoch from greatest(w.paced_until - $7, '0')) * w.rate_limit)::integer) as room
     from webhooks_pending() r
     join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active and w.deleted_at is null
     left join busy b on b.webhook_id = r.webhook_id
@@ -34,6 +37,6 @@ select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!"
        e.occurrence_id as "occurrence_id!", e.event as "event!",
        e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
        c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
-       w.url as "url!", w.secret_enc as "secret!"
+       w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit
 from claimed c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
 cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id offset 0) e

@@ -19,6 +19,9 @@ use crate::relay;
 /// Looks without being asked: retries fall due by time, and rings can be lost.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// The shortest wait.
+const GRAIN: Duration = Duration::from_millis(1);
+
 /// The longest pause while the database is in trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -99,12 +102,22 @@ impl Engine {
                                 () = self.slots.freed() => {}
                             }
                         };
-                        wait(IDLE, either, &self.stop).await;
+                        wait(self.idle(), either, &self.stop).await;
                     }
                 }
                 Err(error) => pause.after(&error, "claiming", &self.stop).await,
             }
         }
+    }
+}
+
+impl Engine {
+    /// Until a paced webhook may go on, at most [`IDLE`].
+    fn idle(&self) -> Duration {
+        let now = self.db.clock().now();
+        let opening = self.slots.next_opening(now).map(|at| (at - now).to_std());
+        // Not a moment too early: the claim looks at whole microseconds.
+        opening.and_then(Result::ok).map_or(IDLE, |wait| (wait + GRAIN).min(IDLE))
     }
 }
 

@@ -4,6 +4,7 @@
 mod backend;
 mod claim;
 mod engine;
+mod flow;
 mod slots;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ pub use backend::DeliveryBackend;
 pub use claim::{claim, lease};
 pub use engine::{Engine, Knock};
 pub(crate) use engine::{Pause, wait};
+pub use flow::{Signal, Told};
 pub use slots::{Caps, Slot, Slots};
 
 /// A delivery that this worker holds until its lease ends.
@@ -62,4 +64,8 @@ pub struct Delivery {
     pub url: String,
     /// The webhook's sealed secret.
     pub secret: Vec<u8>,
+    /// The webhook's own headers, sealed.
+    pub headers: Option<Vec<u8>>,
+    /// The webhook's client certificate with its key, sealed.
+    pub identity: Option<Vec<u8>>,
 }

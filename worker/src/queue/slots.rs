@@ -1,12 +1,15 @@
 //! How much may be under way at once: in all, to one webhook, and for one tenant. A hanging receiver fills its own
-//! slots and nobody else's.
+//! slots and nobody else's, and what a receiver says of its own capacity counts too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use shared::id::{TenantId, WebhookId};
 use tokio::sync::Notify;
 use uuid::Uuid;
+
+use super::flow::{Flow, Told};
 
 /// The most requests under way in this process.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +36,14 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Busy {
     total: u32,
-    webhooks: HashMap<WebhookId, i32>,
-    tenants: HashMap<TenantId, i32>,
+    webhooks: HashMap<WebhookId, u32>,
+    tenants: HashMap<TenantId, u32>,
+    flows: HashMap<WebhookId, Flow>,
+    /// When webhooks with a rate limit may go on.
+    paced: HashMap<WebhookId, DateTime<Utc>>,
 }
 
-/// Requests under way by id, as two columns for SQL.
+/// Places taken by id, as two columns for SQL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Counts {
     pub webhooks: (Vec<Uuid>, Vec<i32>),
@@ -78,26 +84,68 @@ impl Slots {
 
     /// Takes a place; the claim has already kept the caps.
     #[must_use]
-    pub fn take(&self, tenant: TenantId, webhook: WebhookId) -> Slot {
+    pub fn take(&self, tenant: TenantId, webhook: WebhookId, now: DateTime<Utc>) -> Slot {
         let mut busy = self.busy();
         busy.total += 1;
         *busy.webhooks.entry(webhook).or_default() += 1;
         *busy.tenants.entry(tenant).or_default() += 1;
+        if let Some(flow) = busy.flows.get_mut(&webhook) {
+            flow.spend(now);
+        }
         Slot { slots: self.clone(), tenant, webhook }
     }
 
-    /// The webhooks with requests under way, and how many; then the tenants.
-    pub(super) fn counts(&self) -> Counts {
-        let busy = self.busy();
-        Counts {
-            webhooks: busy.webhooks.iter().map(|(id, count)| (id.0, *count)).unzip(),
-            tenants: busy.tenants.iter().map(|(id, count)| (id.0, *count)).unzip(),
+    /// The places of each webhook that are taken, or closed for now by its flow; then those of the tenants.
+    pub(super) fn counts(&self, now: DateTime<Utc>) -> Counts {
+        let cap = self.0.caps.per_webhook;
+        let busy = &mut *self.busy();
+        let mut webhooks: HashMap<WebhookId, u32> = busy.webhooks.clone();
+        for (id, flow) in &mut busy.flows {
+            let under_way = busy.webhooks.get(id).copied().unwrap_or_default();
+            let closed = cap.saturating_sub(flow.room(under_way, now));
+            if closed > under_way {
+                webhooks.insert(*id, closed);
+            }
         }
+        let column = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        Counts {
+            webhooks: webhooks.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
+            tenants: busy.tenants.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
+        }
+    }
+
+    /// Notes when a webhook with a rate limit may go on.
+    pub(super) fn pace(&self, webhook: WebhookId, opens: DateTime<Utc>) {
+        self.busy().paced.insert(webhook, opens);
+    }
+
+    /// When time alone will next make room for a webhook.
+    pub(super) fn next_opening(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut busy = self.busy();
+        busy.paced.retain(|_, opens| *opens > now);
+        let flows = busy.flows.values().filter_map(|flow| flow.opens(now));
+        flows.chain(busy.paced.values().copied()).min()
+    }
+
+    /// Forgets the flows that limit nothing; says how many do.
+    pub fn forget_idle(&self, now: DateTime<Utc>) -> usize {
+        let mut busy = self.busy();
+        busy.flows.retain(|_, flow| !flow.is_idle(now));
+        busy.flows.values().filter(|flow| flow.is_limiting(now)).count()
     }
 
     fn busy(&self) -> MutexGuard<'_, Busy> {
         // Counters stay right even when a holder panicked: no step of theirs can.
         self.0.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Takes in what an attempt tells of its receiver's capacity; whether it slowed the webhook down.
+    pub fn hear(&self, told: Told) -> bool {
+        let cap = self.slots.0.caps.per_webhook;
+        let mut busy = self.slots.busy();
+        busy.flows.entry(self.webhook).or_insert_with(|| Flow::new(cap)).hear(told)
     }
 }
 
@@ -113,10 +161,10 @@ impl Drop for Slot {
 }
 
 /// Idle entries go, so that the maps never outgrow the requests under way.
-fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, i32>, key: K) {
+fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: K) {
     if let std::collections::hash_map::Entry::Occupied(mut count) = counts.entry(key) {
         *count.get_mut() -= 1;
-        if *count.get() <= 0 {
+        if *count.get() == 0 {
             count.remove();
         }
     }
@@ -131,13 +179,13 @@ mod tests {
         let slots = Slots::new(Caps { total: 2, per_webhook: 1, per_tenant: 1 });
         let now = shared::Clock::system().now();
         let (tenant, webhook) = (TenantId::fresh(now), WebhookId::fresh(now));
-        let slot = slots.take(tenant, webhook);
-        let counts = slots.counts();
+        let slot = slots.take(tenant, webhook, now);
+        let counts = slots.counts(now);
         assert_eq!(counts.webhooks, (vec![webhook.0], vec![1]));
         assert_eq!(counts.tenants, (vec![tenant.0], vec![1]));
         assert_eq!(slots.free(), 1);
         drop(slot);
-        assert_eq!(slots.counts().webhooks, (vec![], vec![]));
+        assert_eq!(slots.counts(now).webhooks, (vec![], vec![]));
         assert_eq!(slots.free(), 2);
     }
 }

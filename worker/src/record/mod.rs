@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::Db;
+use shared::webhook::attempt::AttemptDetail;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The first bytes of the answer.
     pub excerpt: Option<String>,
+    /// Everything else, for whoever asks.
+    pub detail: AttemptDetail,
 }
 
 /// Where outcomes are handed in; cheap to clone.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use shared::id::AttemptId;
+use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
+use sqlx::types::Json;
 
 use super::{Entry, Report};
 use crate::queue::Delivery;
@@ -41,7 +43,7 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
 struct Reported<'a>(Vec<(&'a Delivery, &'a Report)>);
 
 impl Reported<'_> {
-    fn column<T>(&self, value: impl Fn(&Delivery, &Report) -> T) -> Vec<T> {
+    fn column<'b, T>(&'b self, value: impl Fn(&'b Delivery, &'b Report) -> T) -> Vec<T> {
         self.0.iter().map(|(delivery, report)| value(delivery, report)).collect()
     }
 }
@@ -50,9 +52,9 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
     let now = db.clock().now();
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
-                                       first_byte_ms, status_code, error_code, error, excerpt)
+                                       first_byte_ms, status_code, error_code, error, excerpt, detail)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::int[], $6::text[], $7::timestamptz[],
-                              $8::int[], $9::int[], $10::int[], $11::text[], $12::text[], $13::text[])",
+                              $8::int[], $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::json[])",
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|_, _| AttemptId::fresh(now).0),
@@ -66,6 +68,7 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
         &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
         &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
         &rows.column(|_, report| report.attempt.excerpt.clone()) as &[Option<String>],
+        &rows.column(|_, report| Json(&report.attempt.detail)) as &[Json<&AttemptDetail>],
     )
     .execute(tx.conn())
     .await?;

@@ -115,8 +115,8 @@ fn headers(event: EventType) -> Vec<Value> {
         ("webhook-timestamp", "Unix seconds of this attempt (Standard Webhooks)", "^[0-9]+$".to_owned()),
         (
             "webhook-signature",
-            "HMAC-SHA256 of id, time and body, in base64 (Standard Webhooks); may hold several, divided by spaces",
-            "^v1,[A-Za-z0-9+/=]+( v1,[A-Za-z0-9+/=]+)*$".to_owned(),
+            "Of id, time and body, in base64 (Standard Webhooks): `v1` is HMAC-SHA256, `v1a` ed25519; several of each during a rotation, divided by spaces",
+            "^v1,[A-Za-z0-9+/=]+( v1a?,[A-Za-z0-9+/=]+)*$".to_owned(),
         ),
         (
             "X-Webhook-Signature",

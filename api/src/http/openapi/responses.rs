@@ -72,7 +72,7 @@ fn shown(outcome: &Outcome) -> Option<SchemaOf> {
         | Outcome::Accepted(schema)
         | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::File(..) | Outcome::NoContent | Outcome::Events => None,
+        Outcome::File(..) | Outcome::Bare(..) | Outcome::NoContent | Outcome::Events => None,
     }
 }
 
@@ -89,6 +89,7 @@ fn successes(outcome: &Outcome) -> &'static [Success] {
         }
         Outcome::Page(_) => &[("200", "A page of records", &["ETag", "Link"])],
         Outcome::File(..) => &[("200", "The file", &[])],
+        Outcome::Bare(..) => &[("200", "The document", &[])],
         Outcome::NoContent => &[("204", "Done", &[])],
         Outcome::Events => &[("200", "Server-sent events", &[])],
     }
@@ -114,6 +115,9 @@ fn success(route: &Route, (what, own): (&str, &[&'static str]), schemas: &mut Sc
         response["content"] = json!({"text/event-stream": text(EVENTS)});
     } else if let Outcome::File(kind, example) = route.doc.outcome {
         response["content"] = json!({ kind: text(example) });
+    } else if let Outcome::Bare(kind, document) = route.doc.outcome {
+        let (schema, example) = (schemas.shown(document), schemas.example(document));
+        response["content"] = json!({ kind: {"schema": schema, "example": example} });
     }
     response
 }

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::{BODY, Receiver, client, patient, post, post_to, read_request, status};
-use crate::client::RetryAfter;
+use crate::client::{Message, RetryAfter};
 
 #[tokio::test]
 async fn the_request_arrives_as_it_was_given() {
@@ -27,7 +27,9 @@ async fn the_request_arrives_as_it_was_given() {
     ]);
 
     let url = format!("{}?a=b#c", receiver.url());
-    let exchange = client(patient()).post(&url, headers, Bytes::from_static(BODY)).await;
+    let body = Bytes::from_static(BODY);
+    let message = Message { url: &url, identity: None, headers, body };
+    let exchange = client(patient()).post(message).await;
 
     let (head, body) = requests.recv().await.unwrap();
     let mut lines: Vec<_> = head.trim_end().lines().collect();
@@ -139,6 +141,19 @@ async fn twenty_posts_to_one_host_use_one_connection() {
         assert_eq!(exchange.excerpt.unwrap(), "ok");
     }
     assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn of_posts_that_come_eight_at_a_time_nineteen_in_twenty_reuse_a_connection() {
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let (client, url) = (client(patient()), receiver.url());
+    let mut reused = 0;
+    for _ in 0..40 {
+        let posts = futures_util::future::join_all((0..8).map(|_| post(&client, &url))).await;
+        reused += posts.iter().filter(|one| one.connection.as_ref().unwrap().reused).count();
+    }
+    assert!(reused >= 8 * 40 * 95 / 100, "{reused} of 320");
+    assert_eq!(reused + receiver.connections(), 8 * 40);
 }
 
 #[tokio::test]

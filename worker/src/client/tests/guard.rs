@@ -11,8 +11,7 @@ use tokio::process::Command;
 use super::{
     PATIENCE, Receiver, client, client_with, code, guarded, lenient, patient, post, post_to, status,
 };
-use crate::client::resolver::Lookup;
-use crate::client::{Client, Limits};
+use crate::client::{Client, Limits, Lookup, WayOut};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -20,10 +19,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 fn answering(addrs: &[&str]) -> Lookup {
     let addrs: Vec<SocketAddr> =
         addrs.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
-    Arc::new(move |_| {
-        let addrs = addrs.clone();
-        Box::pin(async move { Ok(addrs) })
-    })
+    Lookup::new(move |_| std::future::ready(Ok(addrs.clone())))
 }
 
 fn named(receiver: &Receiver) -> String {
@@ -33,7 +29,7 @@ fn named(receiver: &Receiver) -> String {
 #[tokio::test]
 async fn a_literal_loopback_address_is_blocked_before_any_connection() {
     let receiver = Receiver::answering(OK).await;
-    let client = Client::new(guarded(), patient()).unwrap();
+    let client = Client::new(guarded(), patient(), &WayOut::default()).unwrap();
     for host in ["127.0.0.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "localhost"] {
         let url = format!("http://{host}:{}/", receiver.addr.port());
         let exchange = post(&client, &url).await;
@@ -46,7 +42,7 @@ async fn a_literal_loopback_address_is_blocked_before_any_connection() {
 async fn plain_http_is_blocked_unless_allowed() {
     let receiver = Receiver::answering(OK).await;
     let policy = super::TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]);
-    let client = Client::new(Arc::new(policy), patient()).unwrap();
+    let client = Client::new(Arc::new(policy), patient(), &WayOut::default()).unwrap();
     assert_eq!(code(&post(&client, &receiver.url()).await), "url_blocked");
     assert_eq!(receiver.connections(), 0);
 }
@@ -85,7 +81,7 @@ async fn localhost_is_reached_through_the_systems_resolver_where_loopback_is_exe
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_a_dns_fault() {
-    let failing: Lookup = Arc::new(|_| Box::pin(async { Err(io::Error::other("no such host")) }));
+    let failing = Lookup::new(|_| std::future::ready(Err(io::Error::other("no such host"))));
     for lookup in [failing, answering(&[])] {
         let client = client_with(lenient(), patient(), lookup);
         assert_eq!(code(&post(&client, "http://hooks.example.com/").await), "dns_failed");
@@ -98,7 +94,7 @@ async fn a_lookup_that_hangs_is_under_both_time_limits() {
     for (connect, total, expected) in
         [(short, PATIENCE, "connect_timeout"), (PATIENCE, short, "timeout")]
     {
-        let hanging: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
+        let hanging = Lookup::new(|_| std::future::pending());
         let limits = Limits { connect, total, ..Limits::default() };
         let client = client_with(lenient(), limits, hanging);
         let exchange = post(&client, "http://hooks.example.com/").await;

@@ -165,7 +165,7 @@ async fn a_flood_of_headers_is_refused_without_being_read() {
             }
         })
         .await;
-        assert_eq!(code(&post_to(&receiver).await), "invalid_response");
+        assert_eq!(code(&post_to(&receiver).await), "headers_too_large");
         finished.recv().await.unwrap();
         let written = written.load(Ordering::SeqCst);
         assert!(written < 10 << 20, "{written} bytes went into the sockets");

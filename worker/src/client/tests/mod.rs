@@ -19,8 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::resolver::Lookup;
-use super::{Client, Exchange, Limits, builder};
+use super::{Client, Exchange, Limits, Lookup, Message, WayOut};
 
 const BODY: &[u8] = br#"{"id":"evt_1"}"#;
 
@@ -118,16 +117,16 @@ fn patient() -> Limits {
 }
 
 fn client(limits: Limits) -> Client {
-    Client::new(lenient(), limits).unwrap()
+    Client::new(lenient(), limits, &WayOut::default()).unwrap()
 }
 
 fn client_with(policy: Arc<TargetPolicy>, limits: Limits, lookup: Lookup) -> Client {
-    let http = builder(&policy, limits, lookup).build().unwrap();
-    Client { http, policy, limits }
+    Client::new(policy, limits, &WayOut { lookup, ..WayOut::default() }).unwrap()
 }
 
 async fn post(client: &Client, url: &str) -> Exchange {
-    client.post(url, HeaderMap::new(), Bytes::from_static(BODY)).await
+    let (headers, body) = (HeaderMap::new(), Bytes::from_static(BODY));
+    client.post(Message { url, identity: None, headers, body }).await
 }
 
 /// Posts once with a patient client.
@@ -136,7 +135,7 @@ async fn post_to(receiver: &Receiver) -> Exchange {
 }
 
 fn code(exchange: &Exchange) -> &'static str {
-    exchange.outcome.as_ref().expect_err("a fault").code()
+    exchange.outcome.as_ref().expect_err("a fault").code().as_str()
 }
 
 fn status(exchange: &Exchange) -> u16 {

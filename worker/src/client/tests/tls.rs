@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use reqwest::Certificate;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use shared::webhook::target::TargetPolicy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Client, Receiver, builder, client, code, patient, post, read_request, status};
-use crate::client::{Fault, Limits, TlsProblem, resolver};
+use super::{Client, Receiver, client, code, patient, post, read_request, status};
+use crate::client::{Fault, Limits, Roots, TlsProblem, WayOut};
 
 /// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
 fn certificate(edit: fn(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
@@ -51,13 +50,10 @@ async fn secure(acceptor: TlsAcceptor) -> Receiver {
 }
 
 /// A client for production, https only, that trusts one more certificate.
-fn trusting(certificate: &CertificateDer<'_>) -> Client {
+fn trusting(certificate: &CertificateDer<'static>) -> Client {
     let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
-    let http = builder(&policy, patient(), resolver::system())
-        .tls_certs_only([Certificate::from_der(certificate).unwrap()])
-        .build()
-        .unwrap();
-    Client { http, policy, limits: patient() }
+    let roots = Roots(vec![certificate.clone()]);
+    Client::new(policy, patient(), &WayOut { roots, ..WayOut::default() }).unwrap()
 }
 
 fn https(receiver: &Receiver) -> String {
@@ -101,7 +97,7 @@ async fn a_self_signed_certificate_is_not_trusted() {
     let receiver = secure(acceptor(&cert, &key, b"http/1.1")).await;
     let exchange = post(&client(patient()), &https(&receiver)).await;
     assert_eq!(exchange.outcome, Err(Fault::TlsFailed(TlsProblem::UnknownIssuer)));
-    assert_eq!(code(&exchange), "tls_failed");
+    assert_eq!(code(&exchange), "certificate_untrusted");
 }
 
 #[tokio::test]

@@ -1,0 +1,110 @@
+//! The requests of deliveries: in short in each delivery's log, in full one by one.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::id::{AttemptId, DeliveryId, WebhookId};
+use shared::webhook::attempt::AttemptDetail;
+use shared::webhook::code::ErrorCode;
+use shared::{TenantTx, clock};
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::http::{Representation, Resource};
+
+/// One request of a delivery.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    #[serde(skip)]
+    pub(super) delivery_id: Uuid,
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub id: AttemptId,
+    /// The cycle it belongs to.
+    pub cycle: i32,
+    /// 1 to 5 within its cycle, as `X-Webhook-Attempt` said.
+    pub attempt: i32,
+    /// Why the cycle was begun.
+    pub trigger: String,
+    /// When the request began.
+    #[serde(serialize_with = "clock::serialize")]
+    pub started_at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: i32,
+    /// How long the answer took to begin, in milliseconds.
+    pub first_byte_ms: Option<i32>,
+    /// The status of the answer.
+    pub status_code: Option<i32>,
+    /// What went wrong: a stable code, see the webhook guide.
+    #[schema(value_type = Option<ErrorCode>)]
+    pub error_code: Option<String>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+    /// The first bytes of the answer, at most 1,024.
+    pub excerpt: Option<String>,
+}
+
+/// A request with everything that its owner needs to find a fault.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "01a2036d-de90-7f80-adb3-9b61f9f3842d", "cycle": 1, "attempt": 1, "trigger": "automatic",
+    "startedAt": "2026-01-02T03:04:05.678Z", "latencyMs": 42, "firstByteMs": 40, "statusCode": 503,
+    "errorCode": "http_status", "error": "The receiver answered 503 Service Unavailable", "excerpt": "try later",
+    "phase": "response", "warning": null,
+    "timings": {"dns": 1.204, "connect": 9.871, "tls": 18.44, "request": 0.052, "firstByte": 10.433, "body": 0.31},
+    "connection": {"address": "192.0.2.7:443", "reused": false, "proxied": false, "httpVersion": "HTTP/1.1",
+        "tlsVersion": "TLSv1.3", "tlsCipher": "TLS13_AES_256_GCM_SHA384"},
+    "requestHeaders": {"webhook-id": "01a2036d-dd90-8f80-adb3-9b61f9f3842d", "webhook-signature": "v1,…"},
+    "responseHeaders": {"retry-after": "300"}, "next": {"at": "2026-01-02T03:09:05.720Z", "why": "retry_after"}}))]
+pub struct FullAttempt {
+    /// What the log shows of it.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+    /// Everything else; absent for attempts of before it was kept.
+    #[serde(flatten)]
+    pub detail: Option<AttemptDetail>,
+}
+
+impl Representation for FullAttempt {}
+
+impl Resource for AttemptId {
+    const NAME: &'static str = "Attempt";
+}
+
+/// The requests of these deliveries, oldest first.
+pub(super) async fn log(tx: &mut TenantTx, deliveries: &[Uuid]) -> sqlx::Result<Vec<Attempt>> {
+    sqlx::query_as!(
+        Attempt,
+        r#"select delivery_id, id as "id: AttemptId", cycle, attempt, trigger, started_at, latency_ms, first_byte_ms,
+                  status_code, error_code, error, excerpt
+           from webhook_attempts where delivery_id = any ($1) order by started_at, id"#,
+        deliveries,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// One request in full.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::error::Error::NotFound) without such a webhook, event or attempt.
+pub async fn find_one(
+    tx: &mut TenantTx,
+    webhook: WebhookId,
+    delivery: DeliveryId,
+    id: AttemptId,
+) -> Result<FullAttempt> {
+    let event = super::deliveries::find_one(tx, webhook, delivery).await?;
+    let mut log = event.attempt_log.into_iter();
+    let attempt = log.find(|attempt| attempt.id == id).ok_or_else(AttemptId::not_found)?;
+    let detail = sqlx::query_scalar!(
+        r#"select detail as "detail: Json<AttemptDetail>" from webhook_attempts where delivery_id = $1 and id = $2"#,
+        delivery.0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(FullAttempt { attempt, detail: detail.flatten().map(|Json(detail)| detail) })
+}

@@ -1,0 +1,40 @@
+//! Signature checks over HTTP.
+
+use axum::extract::State;
+use shared::id::WebhookId;
+use shared::scope::Scope;
+
+use super::Diagnosis;
+use super::input::SignatureCheck;
+use crate::App;
+use crate::auth::Caller;
+use crate::error::Result;
+use crate::http::doc::Doc;
+use crate::http::routes::Routes;
+use crate::http::{Data, Id, Reply, Valid};
+
+/// What can be asked.
+pub fn routes() -> Routes {
+    Routes::under("/api/v1/webhooks/{id}/signature", "Webhooks").post(
+        "/verify",
+        Scope::WebhooksRead,
+        verify,
+        Doc::data::<Diagnosis>(
+            "verifyWebhookSignature",
+            "Find out why a signature does not verify",
+        )
+        .body::<SignatureCheck>()
+        .conflict("The webhook's secret cannot be opened"),
+    )
+}
+
+async fn verify(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+    Valid(check): Valid<SignatureCheck>,
+) -> Result<Reply> {
+    let mut tx = app.begin(&caller).await?;
+    let diagnosis = super::diagnose(&mut tx, id, &check, &app.config.keyring).await;
+    app.commit(&caller, tx, diagnosis.map(Data)).await
+}

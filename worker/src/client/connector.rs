@@ -1,0 +1,176 @@
+//! Makes connections: DNS, TCP (directly or through the operator's proxy), TLS, each under its own phase.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use shared::webhook::attempt::{Connection, Phase};
+use shared::webhook::target::TargetPolicy;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use url::Host;
+
+use super::pool::{Link, Sender};
+use super::progress::Progress;
+use super::proxy::Proxy;
+use super::resolver::{self, Lookup};
+use super::tls::Tls;
+use super::{Fault, Limits, Place};
+
+/// How long one address is waited for before the next one is tried beside it (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// How often a busy HTTP/2 connection is probed, and how long it may take to reply.
+const PING: Duration = Duration::from_secs(10);
+
+/// The largest head of an answer.
+const HEAD: usize = 64 * 1024;
+
+/// See the module.
+pub(super) struct Connector {
+    pub policy: Arc<TargetPolicy>,
+    pub lookup: Lookup,
+    pub tls: Tls,
+    pub proxy: Option<Proxy>,
+    pub limits: Limits,
+}
+
+impl Connector {
+    /// A connection to `place`, within [`Limits::connect`].
+    pub(super) async fn connect(
+        &self,
+        place: &Place,
+        progress: &mut Progress,
+    ) -> Result<Link, Fault> {
+        timeout(self.limits.connect, self.open(place, progress))
+            .await
+            .unwrap_or(Err(Fault::ConnectTimeout))
+    }
+
+    async fn open(&self, place: &Place, progress: &mut Progress) -> Result<Link, Fault> {
+        let addrs = self.addresses(place, progress).await?;
+        progress.enter(Phase::Connect);
+        let (stream, addr) = match &self.proxy {
+            None => direct(addrs).await.map_err(|error| Fault::of_connect(&error))?,
+            Some(proxy) => proxy.tunnel(&addrs).await?,
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = Connection {
+            address: addr.to_string(),
+            reused: false,
+            proxied: self.proxy.is_some(),
+            http_version: "HTTP/1.1".into(),
+            tls_version: None,
+            tls_cipher: None,
+        };
+        if !place.https {
+            return Ok(Link::new(self.http1(TokioIo::new(stream)).await?, connection));
+        }
+        progress.enter(Phase::Tls);
+        let tls = self.tls.connector(place.identity.as_ref())?;
+        let stream = tls.connect(server_name(&place.host)?, stream).await;
+        let stream = stream.map_err(|error| Fault::of_tls(&error))?;
+        self.secure(stream, connection).await
+    }
+
+    async fn addresses(
+        &self,
+        place: &Place,
+        progress: &mut Progress,
+    ) -> Result<Vec<SocketAddr>, Fault> {
+        match &place.host {
+            // The policy has seen literal addresses in the URL.
+            Host::Ipv4(addr) => Ok(vec![SocketAddr::new((*addr).into(), place.port)]),
+            Host::Ipv6(addr) => Ok(vec![SocketAddr::new((*addr).into(), place.port)]),
+            Host::Domain(name) => {
+                progress.enter(Phase::Dns);
+                resolver::resolve(&self.policy, &self.lookup, name, place.port).await
+            }
+        }
+    }
+
+    /// Speaks what the receiver chose in the handshake.
+    async fn secure(
+        &self,
+        stream: TlsStream<TcpStream>,
+        mut connection: Connection,
+    ) -> Result<Link, Fault> {
+        let session = stream.get_ref().1;
+        connection.tls_version =
+            session.protocol_version().map(|version| format!("{version:?}").replace('_', "."));
+        connection.tls_cipher =
+            session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+        if session.alpn_protocol() == Some(b"h2") {
+            connection.http_version = "HTTP/2".into();
+            return Ok(Link::new(self.http2(TokioIo::new(stream)).await?, connection));
+        }
+        Ok(Link::new(self.http1(TokioIo::new(stream)).await?, connection))
+    }
+
+    async fn http1(&self, io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, Fault> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD);
+        let (sender, connection) =
+            builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
+        tokio::spawn(connection);
+        Ok(Sender::Http1(sender))
+    }
+
+    /// Given as much window as will be read, so that a receiver cannot make this process buffer more.
+    async fn http2(&self, io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, Fault> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(u32::try_from(self.limits.body).ok())
+            .max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX))
+            // Requests that were given up do not close a shared connection: only this finds out that it is dead.
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        let (sender, connection) =
+            builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
+        tokio::spawn(connection);
+        Ok(Sender::Http2(sender))
+    }
+}
+
+/// The first connection of all addresses, in their order, each begun when the one before has failed or taken long.
+async fn direct(addrs: Vec<SocketAddr>) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut addrs = addrs.into_iter();
+    let mut under_way = FuturesUnordered::new();
+    let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
+    loop {
+        let next = addrs.next();
+        let more = next.is_some();
+        if let Some(addr) = next {
+            under_way.push(async move { TcpStream::connect(addr).await.map(|made| (made, addr)) });
+        }
+        let ended = if more {
+            timeout(STAGGER, under_way.next()).await.ok()
+        } else {
+            Some(under_way.next().await)
+        };
+        match ended {
+            Some(Some(Ok(made))) => return Ok(made),
+            Some(Some(Err(error))) => last = error,
+            Some(None) if !more => return Err(last),
+            Some(None) | None => {}
+        }
+    }
+}
+
+fn server_name(host: &Host<String>) -> Result<ServerName<'static>, Fault> {
+    match host {
+        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+            .map_err(|_| Fault::DnsFailed),
+        Host::Ipv4(addr) => Ok(ServerName::IpAddress((*addr).into())),
+        Host::Ipv6(addr) => Ok(ServerName::IpAddress((*addr).into())),
+    }
+}
