@@ -52,7 +52,7 @@ async fn the_body_has_the_documents_members_in_order_and_is_byte_for_byte_what_t
         r#"{{"id":"{id}","event":"contact.created","timestamp":"2026-01-02T03:04:05.678Z","data":{{"id":""#
     );
     assert!(text.starts_with(&head), "{text}");
-    assert!(text.ends_with(&format!(r#","occurrenceId":"{occurrence}"}}"#)), "{text}");
+    assert!(text.ends_with(&format!(r#","occurrenceId":"{occurrence}","sequence":1}}"#)), "{text}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! worker's relay writes it (worker/src/relay.sql); here it is read, page by page or live.
 
 mod follow;
+mod followers;
 mod http;
 mod input;
 mod store;
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::http::{Representation, Resource};
-pub use follow::Followers;
+pub use followers::Followers;
 pub use http::routes;
 pub use input::FeedQuery;
 

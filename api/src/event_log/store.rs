@@ -1,8 +1,8 @@
 //! The SQL of reading the event log.
 
 use serde_json::value::RawValue;
-use shared::id::{EventId, TenantId};
-use shared::{Db, TenantTx};
+use shared::TenantTx;
+use shared::id::EventId;
 use sqlx::types::Json;
 
 use super::{Event, FeedQuery, Head};
@@ -58,19 +58,4 @@ pub(super) async fn find(tx: &mut TenantTx, id: EventId) -> sqlx::Result<Option<
     )
     .fetch_optional(tx.conn())
     .await
-}
-
-/// The newest numbers of these tenants; those without an event are left out.
-pub(super) async fn heads(db: &Db, tenants: &[uuid::Uuid]) -> sqlx::Result<Vec<(TenantId, i64)>> {
-    let rows = db
-        .direct(async |conn| {
-            sqlx::query!(
-                r#"select tenant_id as "tenant!: TenantId", last as "last!" from event_heads($1)"#,
-                tenants
-            )
-            .fetch_all(conn)
-            .await
-        })
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.tenant, row.last)).collect())
 }

@@ -54,7 +54,7 @@ pub struct Webhook {
     pub url: String,
     /// Events, families such as `contact.*`, or `*`.
     pub events: Vec<String>,
-    /// Whether deliveries are sent; while not, new events pass it by and pending deliveries are held.
+    /// Whether deliveries are sent; while not, new events are skipped and pending deliveries are held.
     pub active: bool,
     /// The tenant's own note.
     pub description: Option<String>,

@@ -150,11 +150,11 @@ fn the_api_never_crosses_tenants() {
 }
 
 #[test]
-fn the_api_speaks_to_the_database_without_a_tenant_to_find_callers_and_public_keys_and_for_health_only()
- {
+fn the_api_speaks_without_a_tenant_to_find_callers_heads_and_public_keys_and_for_health_only() {
     let places = [
         "api/src/auth/store.rs",
         "api/src/auth/qr/store.rs",
+        "api/src/event_log/followers.rs",
         "api/src/serve/admin.rs",
         "api/src/webhooks/signing/store.rs",
     ];
