@@ -66,11 +66,13 @@ pub enum ErrorCode {
     DeliveryAbandoned,
     /// The webhook was deleted before the delivery could be sent.
     WebhookDeleted,
+    /// The delivery was held until its time was over.
+    Expired,
 }
 
 impl ErrorCode {
     /// Every code, in the order of the guide.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::HttpStatus,
         Self::RateLimited,
         Self::Gone,
@@ -100,6 +102,7 @@ impl ErrorCode {
         Self::SecretUnreadable,
         Self::DeliveryAbandoned,
         Self::WebhookDeleted,
+        Self::Expired,
     ];
 
     /// Its stable name.
@@ -135,6 +138,7 @@ impl ErrorCode {
             Self::SecretUnreadable => "secret_unreadable",
             Self::DeliveryAbandoned => "delivery_abandoned",
             Self::WebhookDeleted => "webhook_deleted",
+            Self::Expired => "expired",
         }
     }
 
@@ -148,6 +152,7 @@ impl ErrorCode {
                 | Self::SecretUnreadable
                 | Self::DeliveryAbandoned
                 | Self::WebhookDeleted
+                | Self::Expired
         )
     }
 }

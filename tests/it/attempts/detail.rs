@@ -56,7 +56,7 @@ async fn a_first_attempt_over_tls_tells_each_phase_and_the_session() {
     let sent = &attempt["requestHeaders"];
     assert_eq!(
         (&sent["webhook-signature"], &sent["x-webhook-signature"]),
-        (&json!("v1,…"), &json!("sha256=…"))
+        (&json!("v1,… v1a,…"), &json!("sha256=…"))
     );
     assert_eq!(
         (&sent["x-webhook-attempt"], &sent["user-agent"]),

@@ -84,14 +84,19 @@ pub async fn tables(admin: &PgPool) -> Vec<Table> {
     .fetch_all(admin)
     .await
     .unwrap();
-    // Without a constraint, which would lock the webhooks whenever a partition goes.
+    // Without constraints, which would lock what they refer to whenever a partition goes.
     let words = |words: [&str; 2]| words.map(str::to_owned).to_vec();
-    references.push(Reference {
-        table: "webhook_events".to_owned(),
-        columns: words(["tenant_id", "webhook_id"]),
-        target: "webhooks".to_owned(),
-        target_columns: words(["tenant_id", "id"]),
-    });
+    for (table, column, target) in [
+        ("webhook_events", "webhook_id", "webhooks"),
+        ("webhook_attempts", "delivery_id", "webhook_events"),
+    ] {
+        references.push(Reference {
+            table: table.to_owned(),
+            columns: words(["tenant_id", column]),
+            target: target.to_owned(),
+            target_columns: words(["tenant_id", "id"]),
+        });
+    }
     let mut tables = Vec::new();
     for (name, key) in names {
         let columns = columns(admin, &name).await;
