@@ -152,6 +152,7 @@ impl ErrorCode {
                 | Self::SecretUnreadable
                 | Self::DeliveryAbandoned
                 | Self::WebhookDeleted
+                | Self::Expired
         )
     }
 }

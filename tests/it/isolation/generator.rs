@@ -84,7 +84,7 @@ pub async fn tables(admin: &PgPool) -> Vec<Table> {
     .fetch_all(admin)
     .await
     .unwrap();
-    // Without a constraint, which would lock what it points to whenever a partition goes.
+    // Without constraints, which would lock what they refer to whenever a partition goes.
     let words = |words: [&str; 2]| words.map(str::to_owned).to_vec();
     for (table, column, target) in [
         ("webhook_events", "webhook_id", "webhooks"),
