@@ -57,7 +57,7 @@ impl Resource for EventId {
 /// Some events, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"next": 42, "hasMore": false}))]
+#[schema(example = json!({"events": [], "next": 42, "hasMore": false}))]
 pub struct Feed {
     /// Those behind `after` that were asked for.
     pub events: Vec<Event>,

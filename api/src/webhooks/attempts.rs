@@ -64,6 +64,7 @@ pub struct FullAttempt {
     pub attempt: Attempt,
     /// Everything else; absent for attempts of before it was kept.
     #[serde(flatten)]
+    #[schema(value_type = AttemptDetail)]
     pub detail: Option<AttemptDetail>,
 }
 

@@ -78,6 +78,7 @@ fn about(tag: &str) -> &'static str {
         "Settings" => "What holds for the whole tenant.",
         "API keys" => "Credentials of the tenant's programs.",
         "Webhooks" => "Who hears of changes, and what became of each delivery.",
+        "Events" => "Everything that happened, in order.",
         "Audit log" => "Who changed what.",
         "Meta" => "The words that fields may hold, and the limits.",
         _ => "",

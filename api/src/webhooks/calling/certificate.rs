@@ -27,8 +27,11 @@ impl Input for NewCertificate {
         let fingerprint = fields.optional("fingerprint", rules::line(64));
         fields.ignore(&["subject", "expiresAt"]);
         fields.together(|| {
-            let pair = json!({"required": ["certificate", "privateKey"]});
-            json!({"anyOf": [pair, {"required": ["fingerprint"]}]})
+            let text = json!({"type": "string"});
+            let pair = json!({"required": ["certificate", "privateKey"],
+                "properties": {"certificate": text, "privateKey": text}});
+            let shown = json!({"required": ["fingerprint"], "properties": {"fingerprint": text}});
+            json!({"anyOf": [pair, shown]})
         });
         Some(Self {
             certificate: certificate?,
