@@ -112,7 +112,8 @@ fn success(route: &Route, (what, own): (&str, &[&'static str]), schemas: &mut Sc
     if let Some(record) = shown(&route.doc.outcome) {
         response["content"] = json!({"application/json": enveloped(route, record, schemas)});
     } else if let Outcome::Events = route.doc.outcome {
-        response["content"] = json!({"text/event-stream": text(EVENTS)});
+        // Some readers hold the text against the schema, others each of its events: it must hold for both.
+        response["content"] = json!({"text/event-stream": {"schema": {}, "example": EVENTS}});
     } else if let Outcome::File(kind, example) = route.doc.outcome {
         response["content"] = json!({ kind: text(example) });
     } else if let Outcome::Bare(kind, document) = route.doc.outcome {
