@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::http::fields::{Fields, Input};
 use crate::http::rules;
-use crate::webhooks::own_secret;
+use crate::webhooks::input::own_secret;
 
 /// The longest overlap of two secrets, in seconds: 7 days.
 const MAX_OVERLAP: i64 = 7 * DAY;
