@@ -9,5 +9,8 @@ pub mod ed25519;
 pub mod headers;
 pub mod identity;
 pub mod keys;
+mod owner;
 pub mod signature;
 pub mod target;
+
+pub use owner::Owner;
