@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, imports, pipeline, queue, record, retention, signing, sweep};
+use crate::{admin, gauges, health, imports, pipeline, queue, record, retention, signing, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -37,7 +37,9 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
-    let recorder = tokio::spawn(recorder.run(db.clone(), gone.clone()));
+    let judging = Knock::default();
+    let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
+    tokio::spawn(health::run(db.clone(), judging, stop.clone()));
     tokio::spawn(admin::serve(
         listener,
         db.clone(),

@@ -14,6 +14,10 @@ use crate::http::json::Value;
 use crate::http::rules;
 use crate::http::rules::Rule;
 
+/// What answers show and nobody sets.
+const READ_ONLY: &[&str] =
+    &["disabledReason", "health", "failureStreak", "lastSuccessAt", "lastDeliveryAt"];
+
 /// What a webhook is created from.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -78,7 +82,7 @@ impl Input for NewWebhook {
         let description = fields.optional("description", rules::line(200));
         let secret = fields.optional("secret", own_secret());
         let calling = Calling::read(fields);
-        fields.ignore(&["disabledReason"]);
+        fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,
@@ -102,7 +106,7 @@ impl Input for WebhookPatch {
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string());
         let calling = Calling::read(fields);
-        fields.ignore(&["disabledReason"]);
+        fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,

@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod calling;
 pub mod debug;
 pub mod deliveries;
+pub mod health;
 mod http;
 mod input;
 pub mod signing;
@@ -18,6 +19,7 @@ use shared::clock;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::Owner;
+use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use shared::webhook::keys::{Key, SigningKeys};
 use sqlx::types::Json;
@@ -69,6 +71,16 @@ pub struct Webhook {
     pub rate_limit: Option<i32>,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
+    /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
+    pub health: State,
+    /// Attempts that failed since the last one that was accepted.
+    pub failure_streak: i32,
+    /// When an attempt was last accepted.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// When an attempt last ended, whatever became of it.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub last_delivery_at: Option<DateTime<Utc>>,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When it was created.
@@ -133,6 +145,10 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         client_certificate: None,
         rate_limit: None,
         disabled_reason: None,
+        health: State::Healthy,
+        failure_streak: 0,
+        last_success_at: None,
+        last_delivery_at: None,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -192,6 +208,9 @@ pub async fn update(
     if let Some(active) = patch.active {
         webhook.active = active;
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
+    }
+    if webhook.active && !before.active {
+        health::begin_anew(tx, &mut webhook).await?;
     }
     patch.description.apply(&mut webhook.description);
     let calling = Calling {
