@@ -12,6 +12,7 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
+use crate::replays::{self, Advanced};
 use crate::signing::Signers;
 use crate::{imports, retention, sweep};
 
@@ -80,6 +81,15 @@ impl Pipeline {
     /// The database's.
     pub async fn import(&self) -> sqlx::Result<()> {
         while imports::advance(&self.db).await? {}
+        Ok(())
+    }
+
+    /// Begins what replays may begin now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn replay(&self) -> sqlx::Result<()> {
+        while let Advanced::Moved(_) = replays::advance(&self.db).await? {}
         Ok(())
     }
 

@@ -6,6 +6,7 @@ pub mod debug;
 pub mod deliveries;
 mod http;
 mod input;
+pub mod replays;
 pub mod signing;
 mod store;
 
@@ -66,6 +67,8 @@ pub struct Webhook {
     pub client_certificate: Option<Json<CertificateSummary>>,
     /// Attempts begun in a second, at most; `null` for as many as the receiver takes.
     pub rate_limit: Option<i32>,
+    /// Whether what has failed is sent again when the receiver has recovered.
+    pub auto_redrive: bool,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
     /// Counts the changes, from 1.
@@ -131,6 +134,7 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         headers: Json::default(),
         client_certificate: None,
         rate_limit: None,
+        auto_redrive: new.auto_redrive,
         disabled_reason: None,
         version: 1,
         created_at: now,
@@ -191,6 +195,9 @@ pub async fn update(
     if let Some(active) = patch.active {
         webhook.active = active;
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
+    }
+    if let Some(auto_redrive) = patch.auto_redrive {
+        webhook.auto_redrive = auto_redrive;
     }
     patch.description.apply(&mut webhook.description);
     let calling = Calling {

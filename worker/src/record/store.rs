@@ -6,9 +6,11 @@ use shared::id::AttemptId;
 use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{Entry, Report};
 use crate::queue::Delivery;
+use crate::replays;
 use crate::retry::Next;
 
 /// Writes a batch in one transaction. The commit does not wait for the disk: were it undone by a crash, the leases
@@ -27,14 +29,17 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
         let reported = Reported(reported);
         log_attempts(&mut tx, db, &reported).await?;
         written = write_outcomes(&mut tx, &reported).await?;
+        let accepted = written.iter().filter(|one| one.status == "delivered");
+        let accepted = accepted.filter_map(|one| Some((one.tenant, one.replay?)));
+        replays::count_accepted(&mut tx, accepted).await?;
         disable_gone(&mut tx, &reported).await?;
     }
     if !unbegun.is_empty() {
         hand_back(&mut tx, db, &unbegun).await?;
     }
     tx.commit_lazily().await?;
-    for status in written.into_iter().filter(|status| status != "pending") {
-        metrics::counter!("webhook_deliveries_total", "outcome" => status).increment(1);
+    for one in written.into_iter().filter(|one| one.status != "pending") {
+        metrics::counter!("webhook_deliveries_total", "outcome" => one.status).increment(1);
     }
     Ok(())
 }
@@ -75,10 +80,18 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
     Ok(())
 }
 
-/// The statuses of those whose lease still held. `attempts` is counted here and not at the claim: a crash or a
+/// What an outcome made of its delivery.
+struct Written {
+    tenant: Uuid,
+    status: String,
+    replay: Option<Uuid>,
+}
+
+/// What became of those whose lease still held. `attempts` is counted here and not at the claim: a crash or a
 /// deployment never costs one of the five.
-async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<String>> {
-    let written = sqlx::query_scalar!(
+async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Written>> {
+    let written = sqlx::query_as!(
+        Written,
         r#"with outcome as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[],
                                     $7::text[], $8::timestamptz[])
@@ -86,20 +99,20 @@ async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<
            ), finished as (
                delete from webhook_queue q using outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is null
-               returning o.*, q.attempts + 1 as attempts
+               returning o.*, q.attempts + 1 as attempts, q.replay_id
            ), waiting as (
                update webhook_queue q
                set next_retry = o.next_retry, attempts = q.attempts + 1, lease_id = null, claims = 0
                from outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is not null
-               returning o.*, q.attempts
+               returning o.*, q.attempts, q.replay_id
            )
            update webhook_events e
            set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
                delivered_at = case when o.status = 'delivered' then o.ended end
            from (select * from finished union all select * from waiting) o
            where e.tenant_id = o.tenant_id and e.id = o.id
-           returning o.status as "status!""#,
+           returning e.tenant_id as "tenant!", o.status as "status!", o.replay_id as replay"#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),
