@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::event::EventType;
+use shared::webhook::health::HealthChange;
 
 use crate::crm::activities::Activity;
 use crate::crm::companies::Company;
@@ -56,6 +57,9 @@ pub(crate) fn payload(event: EventType) -> Payload {
             (SchemaOf::of::<Settings>(), vec![("previous", Member::Previous)])
         }
         E::ActivityCreated => (SchemaOf::of::<Activity>(), vec![]),
+        E::WebhookFailing | E::WebhookRecovered | E::WebhookDisabled => {
+            (SchemaOf::of::<HealthChange>(), vec![])
+        }
     };
     Payload { record, more }
 }

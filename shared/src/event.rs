@@ -37,11 +37,19 @@ events! {
     LeadMovedToStage = "lead.moved_to_stage",
     TenantSettingsUpdated = "tenant.settings.updated",
     ActivityCreated = "activity.created",
+    WebhookFailing = "webhook.failing",
+    WebhookRecovered = "webhook.recovered",
+    WebhookDisabled = "webhook.disabled",
 }
 
 /// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,
 /// so that one that asked for everything is not told more than it was promised.
-pub const EXTENSIONS: &[EventType] = &[EventType::ActivityCreated];
+pub const EXTENSIONS: &[EventType] = &[
+    EventType::ActivityCreated,
+    EventType::WebhookFailing,
+    EventType::WebhookRecovered,
+    EventType::WebhookDisabled,
+];
 
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]
@@ -79,9 +87,15 @@ mod tests {
 
     #[test]
     fn a_webhook_may_name_events_families_and_everything_but_nothing_unknown() {
-        for good in
-            ["contact.created", "pipeline.stage.updated", "lead.*", "tenant.*", "activity.*", "*"]
-        {
+        for good in [
+            "contact.created",
+            "pipeline.stage.updated",
+            "lead.*",
+            "tenant.*",
+            "activity.*",
+            "webhook.*",
+            "*",
+        ] {
             assert!(is_pattern(good), "{good}");
         }
         for bad in [

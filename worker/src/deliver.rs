@@ -175,7 +175,7 @@ fn record(
         latency: exchange.total,
         first_byte: exchange.first_byte,
         status_code: exchange.outcome.as_ref().ok().map(StatusCode::as_u16),
-        error_code: code.map(ErrorCode::as_str),
+        error_code: code,
         error,
         excerpt: exchange.excerpt,
         detail,
@@ -191,7 +191,7 @@ fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &s
         latency: Duration::ZERO,
         first_byte: None,
         status_code: None,
-        error_code: Some(code.as_str()),
+        error_code: Some(code),
         error: Some(error.to_owned()),
         excerpt: None,
         detail: explain::abandoned(),
@@ -239,7 +239,7 @@ fn tell(report: &Report) {
         Next::GiveUp | Next::Disable => "failed",
     };
     let attempt = &report.attempt;
-    let error = attempt.error_code.unwrap_or("none");
+    let error = attempt.error_code.map_or("none", ErrorCode::as_str);
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
     let micros = u64::try_from(attempt.latency.as_micros()).unwrap_or(u64::MAX);

@@ -1,5 +1,6 @@
 //! Relay and delivery. `relay` turns events into deliveries, `queue` gives them out to the senders under apalis,
-//! `deliver` makes one attempt, `retry` decides what follows, `record` writes it down.
+//! `deliver` makes one attempt, `retry` decides what follows, `record` writes it down, `health` keeps
+//! webhooks' states.
 
 pub mod admin;
 pub mod client;
@@ -7,6 +8,7 @@ pub mod config;
 pub mod deliver;
 mod explain;
 mod gauges;
+pub mod health;
 pub mod imports;
 pub mod pipeline;
 pub mod queue;

@@ -14,7 +14,7 @@ use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::signing::Signers;
-use crate::{imports, retention, sweep};
+use crate::{health, imports, retention, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -58,12 +58,30 @@ impl Pipeline {
     ///
     /// # Errors
     /// The database's.
-    pub async fn deliver(&mut self, claimed: Vec<Claimed>) -> sqlx::Result<()> {
+    pub async fn attempt(&mut self, claimed: Vec<Claimed>) -> sqlx::Result<()> {
         futures_util::future::join_all(
             claimed.into_iter().map(|claimed| self.sender.deliver(claimed)),
         )
         .await;
         self.recorder.flush(&self.db).await?;
+        Ok(())
+    }
+
+    /// Changes the states of webhooks that what was recorded asks for; says how many changed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn judge(&self) -> sqlx::Result<u64> {
+        health::advance(&self.db).await
+    }
+
+    /// Makes the attempts, records them, and changes states accordingly.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn deliver(&mut self, claimed: Vec<Claimed>) -> sqlx::Result<()> {
+        self.attempt(claimed).await?;
+        self.judge().await?;
         Ok(())
     }
 
@@ -91,6 +109,14 @@ impl Pipeline {
     pub async fn replay(&self) -> sqlx::Result<()> {
         while let Advanced::Moved(_) = replays::advance(&self.db).await? {}
         Ok(())
+    }
+
+    /// Sends one parked failure of each failing webhook that wants it, to see whether its receiver is back.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn probe(&self) -> sqlx::Result<u64> {
+        replays::probe(&self.db).await
     }
 
     /// Does everything that can be done now; says how many attempts were made.

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, imports, pipeline, queue, record, replays, retention, signing, sweep};
+use crate::{
+    admin, gauges, health, imports, pipeline, queue, record, replays, retention, signing, sweep,
+};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -37,7 +39,9 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
-    let recorder = tokio::spawn(recorder.run(db.clone(), gone.clone()));
+    let judging = Knock::default();
+    let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
+    tokio::spawn(health::run(db.clone(), judging, stop.clone()));
     tokio::spawn(admin::serve(
         listener,
         db.clone(),
@@ -129,7 +133,8 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             sweep::fail_deleted(&db).await?;
             sweep::forget_answers(&db).await?;
             imports::sweep(&db).await?;
-            replays::sweep(&db).await
+            replays::sweep(&db).await?;
+            replays::probe(&db).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");

@@ -6,6 +6,7 @@ use shared::scope::Scope;
 
 use super::attempts::{self, FullAttempt};
 use super::deliveries::{self, WebhookEvent};
+use super::health::{self, WebhookHealth};
 use super::{LIST, NewWebhook, Webhook, WebhookPatch};
 use crate::App;
 use crate::auth::Caller;
@@ -43,6 +44,12 @@ pub fn routes() -> Routes {
             WebhooksWrite,
             remove,
             Doc::done("deleteWebhook", "Delete a webhook").conditional(),
+        )
+        .get(
+            "/{id}/health",
+            WebhooksRead,
+            health,
+            Doc::data::<WebhookHealth>("getWebhookHealth", "Get a webhook's health"),
         )
         .get(
             "/{id}/events",
@@ -124,6 +131,16 @@ async fn remove(
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await
+}
+
+async fn health(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<WebhookId>,
+) -> Result<Data<WebhookHealth>> {
+    let mut tx = app.begin(&caller).await?;
+    let health = health::of(&mut tx, id).await;
+    tx.finish(health).await.map(Data)
 }
 
 async fn events(

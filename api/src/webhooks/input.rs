@@ -14,6 +14,10 @@ use crate::http::json::Value;
 use crate::http::rules;
 use crate::http::rules::Rule;
 
+/// What answers show and nobody sets.
+const READ_ONLY: &[&str] =
+    &["disabledReason", "health", "failureStreak", "lastSuccessAt", "lastDeliveryAt"];
+
 /// What a webhook is created from.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -84,7 +88,7 @@ impl Input for NewWebhook {
         let secret = fields.optional("secret", own_secret());
         let auto_redrive = fields.optional("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
-        fields.ignore(&["disabledReason"]);
+        fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,
@@ -110,7 +114,7 @@ impl Input for WebhookPatch {
         let secret = fields.replaced("secret", rules::string());
         let auto_redrive = fields.replaced("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
-        fields.ignore(&["disabledReason"]);
+        fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         Some(Self {
             url: url?,

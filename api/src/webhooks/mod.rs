@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod calling;
 pub mod debug;
 pub mod deliveries;
+pub mod health;
 mod http;
 mod input;
 pub mod replays;
@@ -18,6 +19,7 @@ use shared::TenantTx;
 use shared::clock;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
+use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use shared::webhook::keys::{Key, Owner, SigningKeys};
 use sqlx::types::Json;
@@ -71,6 +73,16 @@ pub struct Webhook {
     pub auto_redrive: bool,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
+    /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
+    pub health: State,
+    /// Attempts that failed since the last one that was accepted.
+    pub failure_streak: i32,
+    /// When an attempt was last accepted.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// When an attempt last ended, whatever became of it.
+    #[serde(serialize_with = "clock::serialize_option")]
+    pub last_delivery_at: Option<DateTime<Utc>>,
     /// Counts the changes, from 1.
     pub version: i32,
     /// When it was created.
@@ -136,6 +148,10 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         rate_limit: None,
         auto_redrive: new.auto_redrive,
         disabled_reason: None,
+        health: State::Healthy,
+        failure_streak: 0,
+        last_success_at: None,
+        last_delivery_at: None,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -198,6 +214,9 @@ pub async fn update(
     }
     if let Some(auto_redrive) = patch.auto_redrive {
         webhook.auto_redrive = auto_redrive;
+    }
+    if webhook.active && !before.active {
+        health::begin_anew(tx, &mut webhook).await?;
     }
     patch.description.apply(&mut webhook.description);
     let calling = Calling {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use shared::TenantTx;
 use shared::change::Change;
 use shared::id::{TenantId, WebhookId};
+use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -17,8 +18,14 @@ use crate::list::Source;
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, tenant_id, url, events, active, description, secret_hint, headers_shown, \
-        identity_shown, rate_limit, auto_redrive, disabled_reason, version, created_at, updated_at",
-    table: "webhooks",
+        identity_shown, rate_limit, auto_redrive, disabled_reason, \
+        case when not active and disabled_reason is not null then 'disabled' \
+             else coalesce(state, 'healthy') end as health, \
+        coalesce(streak, 0) as failure_streak, last_success_at, \
+        greatest(last_success_at, last_failure_at) as last_delivery_at, \
+        version, created_at, updated_at",
+    table: "(select w.*, h.state, h.streak, h.last_success_at, h.last_failure_at from webhooks w \
+        left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id) as webhooks",
     condition: "deleted_at is null",
     inside: None,
 };
@@ -52,11 +59,17 @@ pub(super) async fn insert(
 pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
     sqlx::query_as!(
         Webhook,
-        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+        r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason, version, created_at, updated_at
-           from webhooks where id = $1 and deleted_at is null"#,
+                  disabled_reason,
+                  case when not active and disabled_reason is not null then 'disabled'
+                       else coalesce(h.state, 'healthy') end as "health!: State",
+                  coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
+                  greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
+                  version, created_at, updated_at
+           from webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
+           where id = $1 and deleted_at is null"#,
         id.0,
     )
     .fetch_optional(tx.conn())
@@ -66,11 +79,17 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
 pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Webhook>> {
     sqlx::query_as!(
         Webhook,
-        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+        r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason, version, created_at, updated_at
-           from webhooks where id = any ($1) and deleted_at is null"#,
+                  disabled_reason,
+                  case when not active and disabled_reason is not null then 'disabled'
+                       else coalesce(h.state, 'healthy') end as "health!: State",
+                  coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
+                  greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
+                  version, created_at, updated_at
+           from webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
+           where id = any ($1) and deleted_at is null"#,
         ids,
     )
     .fetch_all(tx.conn())
@@ -81,11 +100,17 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
 pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
     sqlx::query_as!(
         Webhook,
-        r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
+        r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason, version, created_at, updated_at
-           from webhooks where id = $1 and deleted_at is null for no key update"#,
+                  disabled_reason,
+                  case when not active and disabled_reason is not null then 'disabled'
+                       else coalesce(h.state, 'healthy') end as "health!: State",
+                  coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
+                  greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
+                  version, created_at, updated_at
+           from webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
+           where id = $1 and deleted_at is null for no key update of w"#,
         id.0,
     )
     .fetch_optional(tx.conn())

@@ -7,6 +7,8 @@ pub mod attempt;
 pub mod code;
 pub mod ed25519;
 pub mod headers;
+pub mod health;
+pub mod histogram;
 pub mod identity;
 pub mod keys;
 pub mod signature;

@@ -17,6 +17,7 @@ ownerless_tables(name) as (values ('qr_sessions')),
 -- All that the worker may touch and whose every row it therefore sees; of `worker_tenant_tables` it sees one tenant's.
 worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('audit_log')),
 worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('webhook_queue'),
+    ('webhook_health'), ('webhook_outcomes'),
     ('events'), ('event_logs'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (
     select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, k.attnum as key, k.attnotnull,

@@ -3,6 +3,7 @@
 mod ask;
 mod crash;
 mod pace;
+mod redrive;
 mod select;
 mod turns;
 

@@ -5,7 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
 
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 16] = [
     "contact.created",
     "contact.updated",
     "contact.deleted",
@@ -19,9 +19,12 @@ const EVENTS: [&str; 13] = [
     "lead.moved_to_stage",
     "tenant.settings.updated",
     "activity.created",
+    "webhook.failing",
+    "webhook.recovered",
+    "webhook.disabled",
 ];
-const FAMILIES: [&str; 6] =
-    ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*"];
+const FAMILIES: [&str; 7] =
+    ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*", "webhook.*"];
 
 #[tokio::test]
 async fn every_failing_field_is_named_at_once_and_nothing_is_stored() {

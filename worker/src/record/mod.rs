@@ -1,6 +1,7 @@
 //! Writes outcomes down, many at once. An outcome counts only while its lease does: whoever lost the lease lost the
 //! say. A database in trouble is waited for; the slots stay taken meanwhile, which slows the claiming down.
 
+mod health;
 mod store;
 
 use std::time::Duration;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::webhook::attempt::AttemptDetail;
+use shared::webhook::code::ErrorCode;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Claimed, Delivery, Slot};
+use crate::queue::{Claimed, Delivery, Knock, Slot};
 use crate::retry::Next;
 
 /// Outcomes written in one transaction.
@@ -44,8 +46,8 @@ pub struct AttemptRecord {
     pub first_byte: Option<Duration>,
     /// The answer's status.
     pub status_code: Option<u16>,
-    /// What went wrong: a stable code.
-    pub error_code: Option<&'static str>,
+    /// What went wrong.
+    pub error_code: Option<ErrorCode>,
     /// The same for people.
     pub error: Option<String>,
     /// The first bytes of the answer.
@@ -98,8 +100,9 @@ pub fn recorder() -> (Records, Recorder) {
 }
 
 impl Recorder {
-    /// Writes until `stop`, then what is left. `stop` is for after the last attempt has ended.
-    pub async fn run(mut self, db: Db, stop: CancellationToken) {
+    /// Writes until `stop`, then what is left; knocks when a webhook's health is to be looked at. `stop` is for after the
+    /// last attempt has ended.
+    pub async fn run(mut self, db: Db, health: Knock, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -107,11 +110,11 @@ impl Recorder {
                 received = self.entries.recv_many(&mut batch, BATCH) => if received == 0 { return },
                 () = stop.cancelled() => break,
             }
-            write_surely(&db, &mut batch, &stop).await;
+            write_surely(&db, &mut batch, &health, &stop).await;
         }
         self.entries.close();
         while self.entries.recv_many(&mut batch, BATCH).await > 0 {
-            write_surely(&db, &mut batch, &stop).await;
+            write_surely(&db, &mut batch, &health, &stop).await;
         }
     }
 
@@ -129,13 +132,18 @@ impl Recorder {
     }
 }
 
-async fn write_surely(db: &Db, batch: &mut Vec<Entry>, stop: &CancellationToken) {
+async fn write_surely(db: &Db, batch: &mut Vec<Entry>, health: &Knock, stop: &CancellationToken) {
     let mut pause = crate::queue::Pause::default();
     let never = CancellationToken::new();
     let mut last = None;
     loop {
         match store::write(db, batch).await {
-            Ok(()) => break batch.clear(),
+            Ok(due) => {
+                if due {
+                    health.knock();
+                }
+                break batch.clear();
+            }
             Err(error) => {
                 if stop.is_cancelled() {
                     let since = *last.get_or_insert_with(tokio::time::Instant::now);

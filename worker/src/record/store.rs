@@ -1,47 +1,58 @@
 //! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use shared::id::AttemptId;
+use shared::id::{AttemptId, DeliveryId};
 use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Entry, Report};
+use super::{Entry, Report, health};
 use crate::queue::Delivery;
 use crate::replays;
 use crate::retry::Next;
 
-/// Writes a batch in one transaction. The commit does not wait for the disk: were it undone by a crash, the leases
-/// would run out and the attempts be made again.
-pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
+/// Writes a batch in one transaction; says whether the health of a webhook is to be looked at. The commit does not wait
+/// for the disk: were it undone by a crash, the leases would run out and the attempts be made again.
+pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     if batch.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let reported: Vec<_> =
         batch.iter().filter_map(|entry| Some((&entry.delivery, entry.report.as_ref()?))).collect();
     let unbegun: Vec<_> =
         batch.iter().filter(|entry| entry.report.is_none()).map(|entry| &entry.delivery).collect();
     let mut tx = db.system().await?;
-    let mut written = Vec::new();
+    if !unbegun.is_empty() {
+        hand_back(&mut tx, db, &unbegun).await?;
+    }
+    let (mut written, mut due) = (Vec::new(), false);
     if !reported.is_empty() {
         let reported = Reported(reported);
         log_attempts(&mut tx, db, &reported).await?;
         written = write_outcomes(&mut tx, &reported).await?;
+        // Last, because whoever else records for the same webhooks waits from here to the commit.
+        due = health::count(&mut tx, &reported.of(&written)).await?;
         let accepted = written.iter().filter(|one| one.status == "delivered");
         let accepted = accepted.filter_map(|one| Some((one.tenant, one.replay?)));
         replays::count_accepted(&mut tx, accepted).await?;
-        disable_gone(&mut tx, &reported).await?;
-    }
-    if !unbegun.is_empty() {
-        hand_back(&mut tx, db, &unbegun).await?;
     }
     tx.commit_lazily().await?;
-    for one in written.into_iter().filter(|one| one.status != "pending") {
-        metrics::counter!("webhook_deliveries_total", "outcome" => one.status).increment(1);
+    for outcome in written.into_iter().filter(|outcome| outcome.status != "pending") {
+        metrics::counter!("webhook_deliveries_total", "outcome" => outcome.status).increment(1);
     }
-    Ok(())
+    Ok(due)
+}
+
+/// A delivery whose outcome was written.
+struct Written {
+    id: DeliveryId,
+    tenant: Uuid,
+    status: String,
+    /// The replay that had it sent again.
+    replay: Option<Uuid>,
 }
 
 /// Deliveries with what their attempts came to, as rows that SQL takes column by column.
@@ -51,6 +62,16 @@ impl Reported<'_> {
     fn column<'b, T>(&'b self, value: impl Fn(&'b Delivery, &'b Report) -> T) -> Vec<T> {
         self.0.iter().map(|(delivery, report)| value(delivery, report)).collect()
     }
+
+    /// Those that were written. An outcome that came after its lease had ended is another worker's to count.
+    fn of(&self, written: &[Written]) -> Vec<(&Delivery, &Report)> {
+        let ids: HashSet<_> = written.iter().map(|written| written.id).collect();
+        self.0.iter().filter(|(delivery, _)| ids.contains(&delivery.id)).copied().collect()
+    }
+}
+
+fn error_name(report: &Report) -> Option<String> {
+    report.attempt.error_code.map(|code| code.as_str().to_owned())
 }
 
 async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::Result<()> {
@@ -70,7 +91,7 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
         &rows.column(|_, report| whole_millis(report.attempt.latency)),
         &rows.column(|_, report| report.attempt.first_byte.map(whole_millis)) as &[Option<i32>],
         &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
-        &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
+        &rows.column(|_, report| error_name(report)) as &[Option<String>],
         &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
         &rows.column(|_, report| report.attempt.excerpt.clone()) as &[Option<String>],
         &rows.column(|_, report| Json(&report.attempt.detail)) as &[Json<&AttemptDetail>],
@@ -80,14 +101,7 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
     Ok(())
 }
 
-/// What an outcome made of its delivery.
-struct Written {
-    tenant: Uuid,
-    status: String,
-    replay: Option<Uuid>,
-}
-
-/// What became of those whose lease still held. `attempts` is counted here and not at the claim: a crash or a
+/// Those whose lease still held, with their statuses. `attempts` is counted here and not at the claim: a crash or a
 /// deployment never costs one of the five.
 async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Written>> {
     let written = sqlx::query_as!(
@@ -112,14 +126,14 @@ async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<
                delivered_at = case when o.status = 'delivered' then o.ended end
            from (select * from finished union all select * from waiting) o
            where e.tenant_id = o.tenant_id and e.id = o.id
-           returning e.tenant_id as "tenant!", o.status as "status!", o.replay_id as replay"#,
+           returning o.id as "id!: DeliveryId", e.tenant_id as "tenant!", o.status as "status!", o.replay_id as replay"#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),
         &rows.column(|_, report| status(report.next).to_owned()),
         &rows.column(|_, report| due(report.next)) as &[Option<chrono::DateTime<chrono::Utc>>],
         &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
-        &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
+        &rows.column(|_, report| error_name(report)) as &[Option<String>],
         &rows.column(|_, report| report.ended),
     )
     .fetch_all(tx.conn())
@@ -149,23 +163,6 @@ fn due(next: Next) -> Option<chrono::DateTime<chrono::Utc>> {
 
 fn whole_millis(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
-}
-
-/// A 410 switches the webhook off; what is pending for it is held.
-async fn disable_gone(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<()> {
-    for (delivery, report) in rows.0.iter().filter(|(_, report)| report.next == Next::Disable) {
-        tracing::warn!(webhook_id = %delivery.webhook, "the receiver answered 410; its webhook is switched off");
-        sqlx::query!(
-            "update webhooks set active = false, disabled_reason = 'gone', version = version + 1, updated_at = $3
-             where tenant_id = $1 and id = $2 and active",
-            delivery.tenant.0,
-            delivery.webhook.0,
-            report.ended,
-        )
-        .execute(tx.conn())
-        .await?;
-    }
-    Ok(())
 }
 
 async fn hand_back(tx: &mut SystemTx, db: &Db, unbegun: &[&Delivery]) -> sqlx::Result<()> {

@@ -5,7 +5,7 @@
 with looked as (
     -- One way into the index for each status; ids begin with their times, so that partitions before and behind are left out.
     select l.* from unnest($3::text[] || 'pending'::text) s (status) cross join lateral (
-        select e.id, e.created_at, e.status, e.event, e.delivered_at from webhook_events e
+        select e.id, e.created_at, e.status, e.event, e.delivered_at, e.last_error from webhook_events e
         where e.tenant_id = $1 and e.webhook_id = $2 and e.status = s.status
           and (e.created_at, e.id) > ($4, $5) and e.created_at <= $6
           and e.id >= first_id($4) and e.id < first_id($6::timestamptz + interval '1 millisecond')
@@ -14,7 +14,9 @@ with looked as (
 ), wanted as (
     select *, $7::text[] is null or $7 && array[event, split_part(event, '.', 1) || '.*', '*'] as wanted from looked
 ), chosen as (
-    select *, wanted and status <> 'pending' and (status <> 'delivered' or delivered_at <= $8) as chosen from wanted
+    -- What killed its workers is sent again when somebody asks for it, never by itself.
+    select *, wanted and status <> 'pending' and (status <> 'delivered' or delivered_at <= $8)
+              and ($11 = 'replay' or last_error is distinct from 'delivery_abandoned') as chosen from wanted
 ), placed as (
     select *, count(*) filter (where chosen) over (order by created_at, id) as place from chosen
 ), kept as (

@@ -3,6 +3,8 @@
 //! none. The replay's row is locked meanwhile, so that two workers never do the same batch (docs/decisions/0019).
 
 mod pace;
+mod probe;
+pub(crate) mod redrive;
 mod store;
 
 use std::time::Duration;
@@ -13,6 +15,7 @@ use shared::{Db, SystemTx};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Knock, Pause, wait};
+pub use probe::probe;
 use store::Replay;
 pub(crate) use store::count_accepted;
 
@@ -98,15 +101,19 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
 
 /// Does what can be done of a replay now; says how many cycles began.
 async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sqlx::Result<i64> {
-    if replay.deleted {
+    if replay.is_unwanted() {
         replay.end("cancelled", now);
         return store::save(tx, replay, now).await.map(|()| 0);
     }
-    if !replay.active {
+    if replay.is_held() {
         replay.due_at = Some(now + HELD);
         return store::save(tx, replay, now).await.map(|()| 0);
     }
     let queued = store::queued(tx, replay).await?;
+    if let Some(ramp) = &mut replay.ramp {
+        let refused = replay.replayed - replay.delivered - queued.waiting;
+        ramp.look(&mut replay.pace, (replay.delivered, refused), now);
+    }
     let most = pace::next(&mut replay.pace, queued, now);
     replay.due_at = Some(now + BEAT);
     let mut begun = 0;
@@ -135,7 +142,7 @@ async fn batch(
     }
     let through = batch.kept == batch.looked;
     if batch.looked < look && through {
-        replay.end("completed", now);
+        replay.reach_end(now);
     } else if through {
         // Looked through to the end of what one batch looks at: at once again.
         replay.due_at = Some(now);

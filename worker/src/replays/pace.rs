@@ -61,6 +61,40 @@ impl Pace {
     }
 }
 
+/// How a redrive finds its pace: slowly at first, twice as fast each second while what it sends is accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Ramp {
+    /// The fastest that it gets.
+    pub most: i32,
+    /// When the pace was last looked at.
+    pub at: Option<DateTime<Utc>>,
+    /// Cycles accepted by then.
+    pub accepted: i64,
+    /// Cycles by then whose first attempt was not accepted.
+    pub refused: i64,
+}
+
+impl Ramp {
+    /// Sets the pace by what became of the last second's: half of it when one in ten was refused.
+    pub(super) fn look(
+        &mut self,
+        pace: &mut Pace,
+        (accepted, refused): (i64, i64),
+        now: DateTime<Utc>,
+    ) {
+        if self.at.is_some_and(|at| now - at < TimeDelta::seconds(1)) {
+            return;
+        }
+        let (newly, not) = (accepted - self.accepted, refused - self.refused);
+        if not > 0 && not * 10 >= newly + not {
+            pace.per_second = (pace.per_second / 2).max(1);
+        } else if newly > 0 {
+            pace.per_second = pace.per_second.saturating_mul(2).min(self.most);
+        }
+        (self.at, self.accepted, self.refused) = (Some(now), accepted, refused);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +138,38 @@ mod tests {
         let (begun, longest) = begun(pace(1000), 60, 1);
         assert!(longest <= 2 * FEW, "{longest}");
         assert!(begun >= 600, "it goes on as fast as the receiver takes: {begun}");
+    }
+
+    #[test]
+    fn a_ramp_doubles_while_all_is_accepted_and_halves_when_one_in_ten_is_refused() {
+        let mut ramp = Ramp { most: 100, at: Some(start()), accepted: 0, refused: 0 };
+        let mut pace = pace(1);
+        let (mut seen, mut second, mut accepted, mut refused) = (Vec::new(), 0, 0, 0);
+        for (newly, not) in [
+            (1, 0),
+            (2, 0),
+            (4, 0),
+            (0, 0),
+            (8, 0),
+            (16, 1),
+            (20, 5),
+            (0, 9),
+            (90, 9),
+            (90, 10),
+            (0, 99),
+        ] {
+            (second, accepted, refused) = (second + 1, accepted + newly, refused + not);
+            let now = start() + TimeDelta::seconds(second);
+            ramp.look(&mut pace, (accepted, refused), now);
+            ramp.look(&mut pace, (accepted + 1, refused), now);
+            seen.push(pace.per_second);
+        }
+        assert_eq!(seen, [2, 4, 8, 8, 16, 32, 16, 8, 16, 8, 4]);
+        for _ in 0..9 {
+            (second, accepted) = (second + 1, accepted + 9);
+            ramp.look(&mut pace, (accepted, refused), start() + TimeDelta::seconds(second));
+        }
+        assert_eq!(pace.per_second, 100, "as fast as it gets");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use shared::id::{ReplayId, TenantId, WebhookId};
 use sqlx::Result;
 use uuid::Uuid;
 
-use super::pace::{Pace, Queued};
+use super::pace::{Pace, Queued, Ramp};
 
 /// A replay that is under way, and what its webhook says to it.
 pub(super) struct Replay {
@@ -21,18 +21,44 @@ pub(super) struct Replay {
     statuses: Vec<String>,
     pub events: Option<Vec<String>>,
     pub replayed: i64,
+    pub delivered: i64,
     pub passed_over: i64,
     pub reached: Option<(DateTime<Utc>, Uuid)>,
     pub pace: Pace,
+    /// Of a redrive.
+    pub ramp: Option<Ramp>,
+    again: bool,
     asked_at: DateTime<Utc>,
     state: String,
     pub due_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
-    pub active: bool,
-    pub deleted: bool,
+    active: bool,
+    deleted: bool,
+    auto_redrive: bool,
+    failing: bool,
 }
 
 impl Replay {
+    /// Whether there is nobody any more to send it to, or who wants it.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.deleted || self.ramp.is_some() && !self.auto_redrive
+    }
+
+    /// Whether it has to wait for its webhook. A replay that somebody asked for tries failing ones too.
+    pub(super) fn is_held(&self) -> bool {
+        !self.active || self.ramp.is_some() && self.failing
+    }
+
+    /// Behind the last delivery it is over, unless the webhook has failed and recovered meanwhile: then what it had sent
+    /// before may be parked again.
+    pub(super) fn reach_end(&mut self, now: DateTime<Utc>) {
+        if std::mem::take(&mut self.again) {
+            self.reached = None;
+        } else {
+            self.end("completed", now);
+        }
+    }
+
     /// Nothing more of it will begin.
     pub(super) fn end(&mut self, state: &str, now: DateTime<Utc>) {
         state.clone_into(&mut self.state);
@@ -46,35 +72,49 @@ impl Replay {
 pub(super) async fn take(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<Option<Replay>> {
     let row = sqlx::query!(
         r#"select r.tenant_id as "tenant: TenantId", r.id as "id: ReplayId", r.webhook_id as "webhook: WebhookId", r.trigger,
-                  r.since, r.until, r.statuses, r.events, r.replayed, r.passed_over, r.reached_at, r.reached_id,
-                  least(r.rate, case when w.rate_limit is not null then greatest(w.rate_limit / 2, 1) end) as "pace!", r.paced_until, r.batch, r.created_at, r.state,
-                  w.active, w.deleted_at is not null as "deleted!"
+                  r.since, r.until, r.statuses, r.events, r.replayed, r.delivered, r.passed_over, r.reached_at, r.reached_id,
+                  least(r.rate, case when w.rate_limit is not null then greatest(w.rate_limit / 2, 1) end) as "most!",
+                  r.pace, r.paced_until, r.paced_at, r.accepted, r.refused, r.batch, r.again, r.created_at, r.state,
+                  w.active, w.deleted_at is not null as "deleted!", w.auto_redrive,
+                  coalesce(h.state = 'failing', false) as "failing!"
            from webhook_replays r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id
+           left join webhook_health h on h.tenant_id = r.tenant_id and h.webhook_id = r.webhook_id
            where r.due_at <= $1
            order by r.due_at limit 1 for update of r skip locked"#,
         now,
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|row| Replay {
-        tenant: row.tenant,
-        id: row.id,
-        webhook: row.webhook,
-        trigger: row.trigger,
-        since: row.since,
-        until: row.until,
-        statuses: row.statuses,
-        events: row.events,
-        replayed: row.replayed,
-        passed_over: row.passed_over,
-        reached: row.reached_at.zip(row.reached_id),
-        pace: Pace { per_second: row.pace, paid_until: row.paced_until, batch: row.batch },
-        asked_at: row.created_at,
-        state: row.state,
-        due_at: None,
-        finished_at: None,
-        active: row.active,
-        deleted: row.deleted,
+    Ok(row.map(|row| {
+        let (accepted, refused) = (row.accepted, row.refused);
+        let ramp = Ramp { most: row.most, at: row.paced_at, accepted, refused };
+        let ramp = (row.trigger == "redrive").then_some(ramp);
+        let per_second = if ramp.is_some() { row.pace.min(row.most) } else { row.most };
+        Replay {
+            tenant: row.tenant,
+            id: row.id,
+            webhook: row.webhook,
+            trigger: row.trigger,
+            since: row.since,
+            until: row.until,
+            statuses: row.statuses,
+            events: row.events,
+            replayed: row.replayed,
+            delivered: row.delivered,
+            passed_over: row.passed_over,
+            reached: row.reached_at.zip(row.reached_id),
+            pace: Pace { per_second, paid_until: row.paced_until, batch: row.batch },
+            ramp,
+            again: row.again,
+            asked_at: row.created_at,
+            state: row.state,
+            due_at: None,
+            finished_at: None,
+            active: row.active,
+            deleted: row.deleted,
+            auto_redrive: row.auto_redrive,
+            failing: row.failing,
+        }
     }))
 }
 
@@ -150,7 +190,8 @@ pub(super) async fn save(tx: &mut SystemTx, replay: &Replay, now: DateTime<Utc>)
     sqlx::query!(
         "update webhook_replays
          set state = $3, replayed = $4::bigint, passed_over = $5, reached_at = $6, reached_id = $7, pace = $8, paced_until = $9,
-             batch = $10, due_at = $11, finished_at = $12, updated_at = $13,
+             batch = $10, due_at = $11, finished_at = $12, updated_at = $13, again = $14, paced_at = $15, accepted = $16,
+             refused = $17,
              started_at = case when $4::bigint > 0 then coalesce(started_at, $13) end
          where tenant_id = $1 and id = $2",
         replay.tenant.0,
@@ -166,6 +207,10 @@ pub(super) async fn save(tx: &mut SystemTx, replay: &Replay, now: DateTime<Utc>)
         replay.due_at,
         replay.finished_at,
         now,
+        replay.again,
+        replay.ramp.as_ref().and_then(|ramp| ramp.at),
+        replay.ramp.as_ref().map_or(0, |ramp| ramp.accepted),
+        replay.ramp.as_ref().map_or(0, |ramp| ramp.refused),
     )
     .execute(tx.conn())
     .await?;

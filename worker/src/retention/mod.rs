@@ -24,6 +24,9 @@ const BATCH: i64 = 1000;
 /// The longest that a tenant may ask for: what is kept while there are none.
 const LONGEST: TimeDelta = TimeDelta::days(90);
 
+/// How long outcomes are counted: a day and the ten minutes that it began within, and some more.
+const COUNTED: TimeDelta = TimeDelta::hours(25);
+
 /// A tenant and the day that its log begins with.
 struct Kept {
     tenant: Uuid,
@@ -75,6 +78,10 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     // What has no day's partition.
     let first = days.iter().min().copied().unwrap_or(everyone);
     remove(db, None, first.min(everyone)).await?;
+    let counted = db.clock().now() - COUNTED;
+    while db.direct(async |conn| store::remove_outcomes(conn, counted).await).await?
+        == BATCH.unsigned_abs()
+    {}
     Ok(done)
 }
 

@@ -145,3 +145,14 @@ pub(super) async fn remove_events(
     );
     Ok(removed.execute(conn).await?.rows_affected())
 }
+
+/// Removes up to [`BATCH`] counts of outcomes from before that moment, of all tenants; says how many.
+pub(super) async fn remove_outcomes(conn: &mut PgConnection, since: DateTime<Utc>) -> Result<u64> {
+    let removed = sqlx::query!(
+        "delete from webhook_outcomes where ctid = any (array(
+             select ctid from webhook_outcomes where slot < $1 limit $2))",
+        since,
+        BATCH,
+    );
+    Ok(removed.execute(conn).await?.rows_affected())
+}

@@ -39,7 +39,7 @@ pub struct Replay {
     pub trigger: String,
     /// `running`, `paused`, `completed` (every cycle has begun) or `cancelled`.
     pub state: String,
-    /// Why it waits although it is running: `webhook_inactive`.
+    /// Why it waits although it is running: `webhook_inactive`, or `webhook_failing` of a redrive.
     pub held_reason: Option<String>,
     /// Of deliveries whose changes were made from here …
     #[serde(serialize_with = "clock::serialize")]

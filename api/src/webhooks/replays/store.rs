@@ -16,8 +16,11 @@ const COLUMNS: &str = "id, tenant_id, webhook_id, trigger, state, held_reason, s
     created_at, updated_at, started_at, finished_at";
 
 const TABLE: &str = "(select r.*, q.queued,
-        case when r.state = 'running' and not w.active then 'webhook_inactive' end as held_reason
+        case when r.state <> 'running' then null
+             when not w.active then 'webhook_inactive'
+             when r.trigger = 'redrive' and h.state = 'failing' then 'webhook_failing' end as held_reason
     from webhook_replays r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id
+    left join webhook_health h on h.tenant_id = r.tenant_id and h.webhook_id = r.webhook_id
     cross join lateral (select count(*) as queued from webhook_queue q
                         where q.tenant_id = r.tenant_id and q.replay_id = r.id) q) as replays";
 

@@ -1,0 +1,196 @@
+//! When a webhook's state changes. Pure: what was counted gives what follows (docs/decisions/0020).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::event::EventType;
+use shared::webhook::health::State;
+
+/// Attempts in a row that fail before a webhook is failing…
+pub(crate) const FAILURES: i32 = 5;
+/// …and the least time from the first of them to the last: a restart that fails all requests under way is no outage.
+pub(crate) const SPAN: TimeDelta = TimeDelta::minutes(1);
+/// From one change to the next time that it is failing, at least: a receiver that flaps does not flood its tenant.
+const REST: TimeDelta = TimeDelta::minutes(5);
+/// How long nothing may succeed before a webhook is switched off…
+pub(crate) const PATIENCE: TimeDelta = TimeDelta::days(5);
+/// …and on how many days (UTC) attempts must have failed meanwhile: silence proves nothing.
+const DAYS: i32 = 5;
+
+/// How a webhook is doing, as far as it is counted.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    /// Where it points.
+    pub url: String,
+    /// Whether it is switched on, and not deleted.
+    pub active: bool,
+    /// Healthy or failing.
+    pub state: State,
+    pub changed_at: Option<DateTime<Utc>>,
+    pub streak: i32,
+    pub streak_since: Option<DateTime<Utc>>,
+    pub failed_days: i32,
+    pub failing_since: Option<DateTime<Utc>>,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub last_failure_at: Option<DateTime<Utc>>,
+    pub last_error: Option<String>,
+    /// Whether anything was accepted since the state last changed.
+    pub accepted: bool,
+    /// Whether a 410 came.
+    pub gone: bool,
+}
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Failing,
+    Recovered,
+    Disabled(Reason),
+}
+
+/// Why a webhook is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The receiver answered 410.
+    Gone,
+    /// Nothing was accepted for days.
+    Failing,
+}
+
+impl Reason {
+    /// As `disabledReason` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+impl Change {
+    /// The state that it leads to.
+    pub fn state(self) -> State {
+        match self {
+            Self::Failing => State::Failing,
+            Self::Recovered => State::Healthy,
+            Self::Disabled(_) => State::Disabled,
+        }
+    }
+
+    /// The event that tells of it, which is the action in the audit log too.
+    pub fn event(self) -> EventType {
+        match self {
+            Self::Failing => EventType::WebhookFailing,
+            Self::Recovered => EventType::WebhookRecovered,
+            Self::Disabled(_) => EventType::WebhookDisabled,
+        }
+    }
+
+    /// Why it switches the webhook off, if it does.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Disabled(reason) => Some(reason),
+            Self::Failing | Self::Recovered => None,
+        }
+    }
+}
+
+/// What follows from what was counted. What a webhook that is off has left under way changes nothing.
+pub(super) fn change(health: &Health) -> Option<Change> {
+    if !health.active {
+        return None;
+    }
+    if health.gone {
+        return Some(Change::Disabled(Reason::Gone));
+    }
+    let lasted = health.last_failure_at.zip(health.streak_since).map(|(last, first)| last - first);
+    let rested =
+        health.last_failure_at.zip(health.changed_at).is_none_or(|(last, at)| last - at >= REST);
+    match health.state {
+        State::Healthy => {
+            let fails = health.streak >= FAILURES && lasted >= Some(SPAN) && rested;
+            fails.then_some(Change::Failing)
+        }
+        State::Failing | State::Disabled if health.accepted => Some(Change::Recovered),
+        State::Failing | State::Disabled => {
+            let hopeless = lasted >= Some(PATIENCE) && health.failed_days >= DAYS;
+            hopeless.then_some(Change::Disabled(Reason::Failing))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Option<DateTime<Utc>> {
+        Some(
+            "2026-01-02T03:04:05.678Z".parse::<DateTime<Utc>>().unwrap()
+                + TimeDelta::minutes(minutes),
+        )
+    }
+
+    /// A webhook whose attempts failed so often, from the first minute to the last.
+    fn failed(streak: i32, minutes: i64) -> Health {
+        Health {
+            url: String::new(),
+            active: true,
+            state: State::Healthy,
+            changed_at: None,
+            streak,
+            streak_since: at(0),
+            failed_days: 1,
+            failing_since: None,
+            last_success_at: None,
+            last_failure_at: at(minutes),
+            last_error: None,
+            accepted: false,
+            gone: false,
+        }
+    }
+
+    #[test]
+    fn five_failures_over_a_minute_make_a_webhook_failing_and_fewer_or_quicker_ones_do_not() {
+        for (streak, minutes, change_to) in
+            [(5, 1, Some(Change::Failing)), (4, 60, None), (500, 0, None), (0, 0, None)]
+        {
+            assert_eq!(change(&failed(streak, minutes)), change_to, "{streak} in {minutes}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_that_has_just_recovered_is_not_failing_again_for_five_minutes() {
+        for (minutes, change_to) in [(4, None), (5, Some(Change::Failing))] {
+            let health = Health { changed_at: at(0), ..failed(50, minutes) };
+            assert_eq!(change(&health), change_to, "{minutes}");
+        }
+    }
+
+    #[test]
+    fn what_fails_recovers_with_the_first_acceptance_even_if_failures_followed() {
+        let failing = Health { state: State::Failing, accepted: true, ..failed(0, 0) };
+        assert_eq!(change(&failing), Some(Change::Recovered));
+        assert_eq!(change(&Health { streak: 50, ..failing.clone() }), Some(Change::Recovered));
+        assert_eq!(change(&Health { accepted: false, ..failing }), None);
+    }
+
+    #[test]
+    fn five_days_of_nothing_but_failures_on_five_days_switch_off_and_less_does_not() {
+        let days = 24 * 60;
+        for (minutes, failed_days, change_to) in [
+            (5 * days, 5, Some(Change::Disabled(Reason::Failing))),
+            (5 * days - 1, 6, None),
+            (50 * days, 4, None),
+        ] {
+            let health = Health { state: State::Failing, failed_days, ..failed(100, minutes) };
+            assert_eq!(change(&health), change_to, "{minutes} {failed_days}");
+        }
+    }
+
+    #[test]
+    fn a_410_switches_off_at_once_and_what_is_off_changes_no_more() {
+        let gone = Health { gone: true, ..failed(1, 0) };
+        assert_eq!(change(&gone), Some(Change::Disabled(Reason::Gone)));
+        assert_eq!(change(&Health { active: false, ..gone }), None);
+        let accepted = Health { state: State::Failing, accepted: true, ..failed(0, 0) };
+        assert_eq!(change(&Health { active: false, ..accepted }), None);
+    }
+}
