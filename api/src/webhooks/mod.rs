@@ -40,7 +40,7 @@ use signing::Sealed;
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]

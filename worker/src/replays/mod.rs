@@ -5,6 +5,7 @@
 mod pace;
 mod probe;
 pub(crate) mod redrive;
+mod replay;
 mod store;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Knock, Pause, wait};
 pub use probe::probe;
-use store::Replay;
+use replay::Replay;
 pub(crate) use store::count_accepted;
 
 /// Looks without being asked.

@@ -8,64 +8,8 @@ use shared::id::{ReplayId, TenantId, WebhookId};
 use sqlx::Result;
 use uuid::Uuid;
 
+use super::Replay;
 use super::pace::{Pace, Queued, Ramp};
-
-/// A replay that is under way, and what its webhook says to it.
-pub(super) struct Replay {
-    pub tenant: TenantId,
-    pub id: ReplayId,
-    pub webhook: WebhookId,
-    pub trigger: String,
-    since: DateTime<Utc>,
-    until: DateTime<Utc>,
-    statuses: Vec<String>,
-    pub events: Option<Vec<String>>,
-    pub replayed: i64,
-    pub delivered: i64,
-    pub passed_over: i64,
-    pub reached: Option<(DateTime<Utc>, Uuid)>,
-    pub pace: Pace,
-    /// Of a redrive.
-    pub ramp: Option<Ramp>,
-    again: bool,
-    asked_at: DateTime<Utc>,
-    state: String,
-    pub due_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    active: bool,
-    deleted: bool,
-    auto_redrive: bool,
-    failing: bool,
-}
-
-impl Replay {
-    /// Whether there is nobody any more to send it to, or who wants it.
-    pub(super) fn is_unwanted(&self) -> bool {
-        self.deleted || self.ramp.is_some() && !self.auto_redrive
-    }
-
-    /// Whether it has to wait for its webhook. A replay that somebody asked for tries failing ones too.
-    pub(super) fn is_held(&self) -> bool {
-        !self.active || self.ramp.is_some() && self.failing
-    }
-
-    /// Behind the last delivery it is over, unless the webhook has failed and recovered meanwhile: then what it had sent
-    /// before may be parked again.
-    pub(super) fn reach_end(&mut self, now: DateTime<Utc>) {
-        if std::mem::take(&mut self.again) {
-            self.reached = None;
-        } else {
-            self.end("completed", now);
-        }
-    }
-
-    /// Nothing more of it will begin.
-    pub(super) fn end(&mut self, state: &str, now: DateTime<Utc>) {
-        state.clone_into(&mut self.state);
-        self.due_at = None;
-        self.finished_at = Some(now);
-    }
-}
 
 /// The replay that has been due longest and that nobody else is at; others are kept off it until the transaction ends.
 /// A webhook with a rate limit keeps half of it for everything else.
