@@ -3,13 +3,15 @@
 --   $8  when it was asked for: what was accepted since then was not selected
 --   $9  deliveries to look at    $10  cycles to begin    $11  the trigger    $12  now    $13  the replay
 with looked as (
-    -- One way into the index for each status; ids begin with their times, so that partitions before and behind are left out.
+    -- One way into the index for each status. Said as a range of rows, because `status = …` would let the planner take the
+    -- index without it and read past everything else. Ids begin with their times: partitions before and behind are left out.
     select l.* from unnest($3::text[] || 'pending'::text) s (status) cross join lateral (
         select e.id, e.created_at, e.status, e.event, e.delivered_at, e.last_error from webhook_events e
-        where e.tenant_id = $1 and e.webhook_id = $2 and e.status = s.status
-          and (e.created_at, e.id) > ($4, $5) and e.created_at <= $6
+        where e.tenant_id = $1 and e.webhook_id = $2
+          and (e.status, e.created_at, e.id) > (s.status, $4, $5)
+          and (e.status, e.created_at, e.id) <= (s.status, $6, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
           and e.id >= first_id($4) and e.id < first_id($6::timestamptz + interval '1 millisecond')
-        order by e.created_at, e.id limit $9) l
+        order by e.status, e.created_at, e.id limit $9) l
     order by l.created_at, l.id limit $9
 ), wanted as (
     select *, $7::text[] is null or $7 && array[event, split_part(event, '.', 1) || '.*', '*'] as wanted from looked
@@ -26,7 +28,7 @@ with looked as (
     update webhook_events e
     set status = 'pending', skip_reason = null, attempts = 0, cycle = e.cycle + 1, trigger = $11, delivered_at = null
     from kept k
-    where k.chosen and e.tenant_id = $1 and e.id = k.id and e.status = k.status
+    where k.chosen and e.tenant_id = $1 and e.id = k.id and e.status is not distinct from k.status
     returning e.tenant_id, e.id, e.webhook_id, k.place
 ), queued as (
     insert into webhook_queue (tenant_id, id, webhook_id, next_retry, replay_id)

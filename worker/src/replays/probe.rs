@@ -15,6 +15,7 @@ const PERIOD: TimeDelta = TimeDelta::minutes(5);
 pub async fn probe(db: &Db) -> sqlx::Result<u64> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
+    // `between`, so that the order is the one index's that begins with the status.
     let probed = sqlx::query!(
         "with quiet as (
              select w.tenant_id, w.id from webhook_health h
@@ -29,13 +30,13 @@ pub async fn probe(db: &Db) -> sqlx::Result<u64> {
              select e.tenant_id, e.id from quiet cross join lateral (
                  select * from (
                      select e.tenant_id, e.id, e.cycle, e.created_at from webhook_events e
-                     where e.tenant_id = quiet.tenant_id and e.webhook_id = quiet.id and e.status = 'failed'
-                     order by e.created_at, e.id limit 10) oldest
+                     where e.tenant_id = quiet.tenant_id and e.webhook_id = quiet.id and e.status between 'failed' and 'failed'
+                     order by e.status, e.created_at, e.id limit 10) oldest
                  order by oldest.cycle, oldest.created_at limit 1) e
          ), begun as (
              update webhook_events e
              set status = 'pending', skip_reason = null, attempts = 0, cycle = e.cycle + 1, trigger = 'redrive', delivered_at = null
-             from chosen c where e.tenant_id = c.tenant_id and e.id = c.id and e.status = 'failed'
+             from chosen c where e.tenant_id = c.tenant_id and e.id = c.id and e.status is not distinct from 'failed'
              returning e.tenant_id, e.id, e.webhook_id
          )
          insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
