@@ -128,6 +128,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::routes(),
         webhooks::signing::routes(),
         webhooks::debug::routes(),
+        webhooks::replays::routes(),
         event_log::routes(),
         audit::routes(),
         meta::routes(),

@@ -62,6 +62,7 @@ id! {
     ImportId: "An import of contacts.",
     EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
+    ReplayId: "A replay: deliveries of one webhook that are sent again.",
     EventId: "One change, the same for every webhook that hears of it (`occurrenceId`).",
     DeliveryId: "One event on its way to one webhook (`webhook-id`).",
     AttemptId: "One request of a delivery.",

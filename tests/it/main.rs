@@ -30,6 +30,7 @@ mod migrations;
 mod openapi;
 mod pipelines;
 mod receivers;
+mod replays;
 mod requests;
 mod resend;
 mod schedule;

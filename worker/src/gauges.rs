@@ -14,12 +14,36 @@ sqlx::query!(
         from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
     ).fetch_one(conn).await
 }).await?;
+    measure_replays(db).await?;
     metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
     metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
     let busy = slots.caps().total - slots.free();
     metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
     let slowed = u32::try_from(slots.forget_idle(now)).unwrap_or(u32::MAX);
     metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
+    Ok(())
+}
+
+/// Replays that are going on, and how many deliveries they have before them.
+async fn measure_replays(db: &Db) -> sqlx::Result<()> {
+    let rows = db
+        .direct(async |conn| {
+            sqlx::query!(
+                r#"select t.trigger as "trigger!", count(r.id)::float8 as "running!",
+                          coalesce(sum(greatest(r.total - r.replayed, 0)), 0)::float8 as "remaining!"
+                   from (values ('replay'), ('redrive')) t (trigger)
+                   left join webhook_replays r on r.trigger = t.trigger and r.due_at is not null
+                   group by 1"#
+            )
+            .fetch_all(conn)
+            .await
+        })
+        .await?;
+    for row in rows {
+        let (running, trigger) = (row.running, row.trigger);
+        metrics::gauge!("webhook_replays_running", "trigger" => trigger.clone()).set(running);
+        metrics::gauge!("webhook_replays_remaining", "trigger" => trigger).set(row.remaining);
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod record;
 pub mod relay;
+pub mod replays;
 pub mod retention;
 pub mod retry;
 mod run;

@@ -12,6 +12,7 @@ use crate::deliver::Sender;
 use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
+use crate::replays::{self, Advanced};
 use crate::signing::Signers;
 use crate::{health, imports, retention, sweep};
 
@@ -99,6 +100,23 @@ impl Pipeline {
     pub async fn import(&self) -> sqlx::Result<()> {
         while imports::advance(&self.db).await? {}
         Ok(())
+    }
+
+    /// Begins what replays may begin now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn replay(&self) -> sqlx::Result<()> {
+        while let Advanced::Moved(_) = replays::advance(&self.db).await? {}
+        Ok(())
+    }
+
+    /// Sends one parked failure of each failing webhook that wants it, to see whether its receiver is back.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn probe(&self) -> sqlx::Result<u64> {
+        replays::probe(&self.db).await
     }
 
     /// Does everything that can be done now; says how many attempts were made.

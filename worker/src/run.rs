@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, health, imports, pipeline, queue, record, retention, signing, sweep};
+use crate::{
+    admin, gauges, health, imports, pipeline, queue, record, replays, retention, signing, sweep,
+};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -50,8 +52,11 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
-    let (events, due, imports) = (Knock::default(), Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), [events.clone(), imports.clone()], stop.clone()));
+    let (events, due) = (Knock::default(), Knock::default());
+    let (imports, replays) = (Knock::default(), Knock::default());
+    let knocks = [events.clone(), imports.clone(), replays.clone()];
+    tokio::spawn(listen(db.clone(), knocks, stop.clone()));
+    let replaying = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
@@ -80,7 +85,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = worker.run_until(drain).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming, importing);
+    let _ = tokio::join!(relaying, claiming, importing, replaying);
     gone.cancel();
     let _ = recorder.await;
     db.close().await;
@@ -98,8 +103,9 @@ async fn deliver(
     tokio::spawn(async move { sender.deliver(claimed).await }).await
 }
 
-/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports.
-async fn listen(db: Db, knocks: [Knock; 2], stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports and
+/// replays.
+async fn listen(db: Db, knocks: [Knock; 3], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -128,7 +134,9 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             gauges::measure(&db, &slots).await?;
             sweep::fail_deleted(&db).await?;
             sweep::forget_answers(&db).await?;
-            imports::sweep(&db).await
+            imports::sweep(&db).await?;
+            replays::sweep(&db).await?;
+            replays::probe(&db).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");

@@ -53,9 +53,9 @@ pub struct WebhookEvent {
     pub skip_reason: Option<String>,
     /// Requests made in this cycle, at most 5.
     pub attempts: i32,
-    /// 1, and one more for each resend.
+    /// 1, and one more for each time that it was sent again.
     pub cycle: i32,
-    /// Why it is sent: `automatic` or `manual`.
+    /// Why it is sent: `automatic`, `manual` (a resend), `replay` or `redrive`.
     pub trigger: String,
     /// When the next attempt is due; `null` once final, while one is under way, and while held.
     #[serde(serialize_with = "clock::serialize_option")]

@@ -44,6 +44,9 @@ pub struct NewWebhook {
     /// Attempts begun in a second, at most.
     #[schema(value_type = Option<i64>)]
     pub rate_limit: Change<i64>,
+    /// Whether what has failed is sent again when the receiver has recovered; `false` unless said otherwise.
+    #[schema(value_type = Option<bool>)]
+    pub auto_redrive: bool,
 }
 
 /// What changes in a webhook: absent fields stay, `null` clears.
@@ -71,6 +74,8 @@ pub struct WebhookPatch {
     /// Attempts begun in a second, at most.
     #[schema(value_type = Option<i64>)]
     pub rate_limit: Change<i64>,
+    /// Whether what has failed is sent again when the receiver has recovered.
+    pub auto_redrive: Option<bool>,
 }
 
 impl Input for NewWebhook {
@@ -81,6 +86,7 @@ impl Input for NewWebhook {
         let active = fields.optional("active", rules::boolean());
         let description = fields.optional("description", rules::line(200));
         let secret = fields.optional("secret", own_secret());
+        let auto_redrive = fields.optional("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
@@ -93,6 +99,7 @@ impl Input for NewWebhook {
             headers,
             client_certificate,
             rate_limit,
+            auto_redrive: auto_redrive?.unwrap_or_default(),
         })
     }
 }
@@ -105,6 +112,7 @@ impl Input for WebhookPatch {
         let active = fields.replaced("active", rules::boolean());
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string());
+        let auto_redrive = fields.replaced("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
         let Calling { headers, client_certificate, rate_limit } = calling?;
@@ -117,6 +125,7 @@ impl Input for WebhookPatch {
             headers,
             client_certificate,
             rate_limit,
+            auto_redrive: auto_redrive?,
         })
     }
 }
@@ -131,7 +140,7 @@ fn address(targets: &TargetPolicy) -> impl Rule<String> {
 }
 
 /// A list of known events and families, each once, at least one (requirement W-12).
-fn patterns() -> impl Rule<Vec<String>> {
+pub(super) fn patterns() -> impl Rule<Vec<String>> {
     let words = || json!({"type": "string", "enum": event::patterns()});
     rules::rule(move || json!({"type": "array", "minItems": 1, "items": words()}), known_patterns)
 }

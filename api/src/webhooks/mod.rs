@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod health;
 mod http;
 mod input;
+pub mod replays;
 pub mod signing;
 mod store;
 
@@ -40,7 +41,7 @@ use signing::Sealed;
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -69,6 +70,8 @@ pub struct Webhook {
     pub client_certificate: Option<Json<CertificateSummary>>,
     /// Attempts begun in a second, at most; `null` for as many as the receiver takes.
     pub rate_limit: Option<i32>,
+    /// Whether what has failed is sent again when the receiver has recovered.
+    pub auto_redrive: bool,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
     /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
@@ -144,6 +147,7 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         headers: Json::default(),
         client_certificate: None,
         rate_limit: None,
+        auto_redrive: new.auto_redrive,
         disabled_reason: None,
         health: State::Healthy,
         failure_streak: 0,
@@ -208,6 +212,9 @@ pub async fn update(
     if let Some(active) = patch.active {
         webhook.active = active;
         webhook.disabled_reason = webhook.disabled_reason.filter(|_| !active);
+    }
+    if let Some(auto_redrive) = patch.auto_redrive {
+        webhook.auto_redrive = auto_redrive;
     }
     if webhook.active && !before.active {
         health::begin_anew(tx, &mut webhook).await?;

@@ -18,7 +18,7 @@ use crate::list::Source;
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, \
-        identity_shown, rate_limit, disabled_reason, \
+        identity_shown, rate_limit, auto_redrive, disabled_reason, \
         case when not active and disabled_reason is not null then 'disabled' \
              else coalesce(state, 'healthy') end as health, \
         coalesce(streak, 0) as failure_streak, last_success_at, \
@@ -36,8 +36,8 @@ pub(super) async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into webhooks (tenant_id, id, url, events, active, description, secret_enc, secret_hint, public_keys,
-                               created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+                               auto_redrive, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
         webhook.tenant_id.0,
         webhook.id.0,
         webhook.url,
@@ -47,6 +47,7 @@ pub(super) async fn insert(
         keys.sealed,
         webhook.secret,
         keys.published,
+        webhook.auto_redrive,
         webhook.created_at,
     )
     .execute(tx.conn())
@@ -59,7 +60,8 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         Webhook,
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
+                  disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -78,7 +80,8 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
         Webhook,
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
+                  disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -98,7 +101,8 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         Webhook,
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
+                  disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -115,7 +119,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
 pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result<()> {
     sqlx::query!(
         "update webhooks set url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7,
-                             version = $8
+                             version = $8, auto_redrive = $9
          where id = $1",
         webhook.id.0,
         webhook.url,
@@ -125,6 +129,7 @@ pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result
         webhook.disabled_reason,
         webhook.updated_at,
         webhook.version,
+        webhook.auto_redrive,
     )
     .execute(tx.conn())
     .await?;

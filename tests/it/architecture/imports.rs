@@ -134,7 +134,8 @@ fn sql_made_of_strings_is_found_in_the_database_module_only() {
 
 #[test]
 fn dynamic_sql_is_found_in_lists_only() {
-    let lists = ["api/src/list/", "api/src/webhooks/deliveries.rs"];
+    let lists =
+        ["api/src/list/", "api/src/webhooks/deliveries.rs", "api/src/webhooks/replays/store.rs"];
     let users = users(&["api", "shared"], &["QueryBuilder"], &lists);
     assert!(users.is_empty(), "{users:?}: use query_as!, which the compiler checks");
 }

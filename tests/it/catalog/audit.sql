@@ -16,7 +16,7 @@ allowed_worker_definers(name) as (values ('open_event_day'), ('drop_event_day'),
 ownerless_tables(name) as (values ('qr_sessions')),
 -- All that the worker may touch and whose every row it therefore sees; of `worker_tenant_tables` it sees one tenant's.
 worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('audit_log')),
-worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('webhook_queue'),
+worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('webhook_queue'), ('webhook_replays'),
     ('webhook_health'), ('webhook_outcomes'),
     ('events'), ('event_logs'), ('idempotency_keys'), ('_sqlx_migrations')),
 tables as (

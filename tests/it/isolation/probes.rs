@@ -151,10 +151,19 @@ pub const PROBES: &[Probe] = &[
     ]),
     Probe::new("POST /api/v1/webhooks/{id}/events/{eventId}/resend")
         .ids(&["webhooks", "webhook_events"]),
+    Probe::new("GET /api/v1/webhooks/{id}/replays").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/replays").ids(&["webhooks"]).body(|| json!({"rate": 5})),
+    Probe::new("GET /api/v1/webhooks/{id}/replays/{replayId}").ids(REPLAY),
+    Probe::new("POST /api/v1/webhooks/{id}/replays/{replayId}/pause").ids(REPLAY),
+    Probe::new("POST /api/v1/webhooks/{id}/replays/{replayId}/resume").ids(REPLAY),
+    Probe::new("POST /api/v1/webhooks/{id}/replays/{replayId}/cancel").ids(REPLAY),
     Probe::new("GET /api/v1/events"),
     Probe::new("GET /api/v1/events/stream").always("after=0"),
     Probe::new("GET /api/v1/events/{id}").ids(&["events"]),
 ];
+
+/// The tables that a replay's path leads through.
+const REPLAY: &[&str] = &["webhooks", "webhook_replays"];
 
 fn contact() -> Value {
     json!({"name": "Stranger", "email": "stranger@example.com", "company": "Strangers"})

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -99,13 +99,26 @@ impl From<u16> for Reply {
     }
 }
 
-#[derive(Default)]
 struct Memory {
+    otherwise: AtomicU16,
     calls: Mutex<Vec<Call>>,
     script: Mutex<VecDeque<Reply>>,
     arrived: Notify,
     under_way: AtomicUsize,
     peak: AtomicUsize,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            otherwise: AtomicU16::new(200),
+            calls: Mutex::default(),
+            script: Mutex::default(),
+            arrived: Notify::default(),
+            under_way: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// Records every request and answers 200, unless told otherwise.
@@ -117,7 +130,7 @@ pub struct Receiver {
 impl Receiver {
     /// Starts it on a free port of this machine.
     pub async fn start() -> Self {
-        let memory = Arc::<Memory>::default();
+        let memory = Arc::new(Memory::new());
         let router = Router::new().fallback(answer).with_state(memory.clone());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -134,6 +147,11 @@ impl Receiver {
     /// Answers the next requests with these, one each, before it answers 200 again.
     pub fn script(&self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
         lock(&self.memory.script).extend(replies.into_iter().map(Into::into));
+    }
+
+    /// Answers with this status from now on, where nothing else is scripted.
+    pub fn answer(&self, status: u16) {
+        self.memory.otherwise.store(status, Ordering::SeqCst);
     }
 
     /// Everything that has arrived, in order.
@@ -187,7 +205,8 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let reply = lock(&memory.script).pop_front().unwrap_or(Reply::status(200));
+    let scripted = lock(&memory.script).pop_front();
+    let reply = scripted.unwrap_or_else(|| Reply::status(memory.otherwise.load(Ordering::SeqCst)));
     lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();

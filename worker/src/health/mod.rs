@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::queue::{Knock, Pause, wait};
+use crate::replays::redrive;
 use rule::{Change, Health};
 use store::Due;
 
@@ -119,6 +120,9 @@ async fn apply(
         pending: pending.count.min(MOST_COUNTED),
         oldest_pending_at: pending.oldest,
     };
+    if change == Change::Recovered {
+        redrive::begin(tx, webhook).await?;
+    }
     announce(tx, change, &told)
 }
 

@@ -7,9 +7,11 @@ use shared::id::{AttemptId, DeliveryId};
 use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{Entry, Report, health};
 use crate::queue::Delivery;
+use crate::replays;
 use crate::retry::Next;
 
 /// Writes a batch in one transaction; says whether the health of a webhook is to be looked at. The commit does not wait
@@ -33,6 +35,9 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
         written = write_outcomes(&mut tx, &reported).await?;
         // Last, because whoever else records for the same webhooks waits from here to the commit.
         due = health::count(&mut tx, &reported.of(&written)).await?;
+        let accepted = written.iter().filter(|one| one.status == "delivered");
+        let accepted = accepted.filter_map(|one| Some((one.tenant, one.replay?)));
+        replays::count_accepted(&mut tx, accepted).await?;
     }
     tx.commit_lazily().await?;
     for outcome in written.into_iter().filter(|outcome| outcome.status != "pending") {
@@ -44,7 +49,10 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
 /// A delivery whose outcome was written.
 struct Written {
     id: DeliveryId,
+    tenant: Uuid,
     status: String,
+    /// The replay that had it sent again.
+    replay: Option<Uuid>,
 }
 
 /// Deliveries with what their attempts came to, as rows that SQL takes column by column.
@@ -105,20 +113,20 @@ async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<
            ), finished as (
                delete from webhook_queue q using outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is null
-               returning o.*, q.attempts + 1 as attempts
+               returning o.*, q.attempts + 1 as attempts, q.replay_id
            ), waiting as (
                update webhook_queue q
                set next_retry = o.next_retry, attempts = q.attempts + 1, lease_id = null, claims = 0
                from outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is not null
-               returning o.*, q.attempts
+               returning o.*, q.attempts, q.replay_id
            )
            update webhook_events e
            set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
                delivered_at = case when o.status = 'delivered' then o.ended end
            from (select * from finished union all select * from waiting) o
            where e.tenant_id = o.tenant_id and e.id = o.id
-           returning o.id as "id!: DeliveryId", o.status as "status!""#,
+           returning o.id as "id!: DeliveryId", e.tenant_id as "tenant!", o.status as "status!", o.replay_id as replay"#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),

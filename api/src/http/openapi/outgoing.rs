@@ -124,8 +124,12 @@ fn headers(event: EventType) -> Vec<Value> {
             "^sha256=[0-9a-f]{64}(,sha256=[0-9a-f]{64})*$".to_owned(),
         ),
         ("X-Webhook-Event", "As `event`", format!("^{}$", event.as_str().replace('.', r"\."))),
-        ("X-Webhook-Attempt", "Begins again at 1 with a resend", "^[1-5]$".to_owned()),
-        ("X-Webhook-Trigger", "`manual` is a resend", "^(automatic|manual)$".to_owned()),
+        ("X-Webhook-Attempt", "Begins again at 1 when it is sent again", "^[1-5]$".to_owned()),
+        (
+            "X-Webhook-Trigger",
+            "`manual` is a resend, `replay` a bulk one, `redrive` one after a recovery",
+            "^(automatic|manual|replay|redrive)$".to_owned(),
+        ),
         ("traceparent", "W3C Trace Context", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$".to_owned()),
     ]
     .map(header)

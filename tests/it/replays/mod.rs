@@ -1,0 +1,112 @@
+//! Sending many deliveries again, by time, status and event.
+
+mod ask;
+mod crash;
+mod pace;
+mod redrive;
+mod select;
+mod turns;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tests::kit::{Answer, Subscriber, Tenant, TestApp};
+use uuid::Uuid;
+use worker::pipeline::Pipeline;
+
+/// Deliveries of a webhook as they lie in the database when they have ended: one each second from a moment on.
+struct Past<'a> {
+    webhook: Uuid,
+    status: &'a str,
+    event: &'a str,
+    from: DateTime<Utc>,
+    count: i32,
+}
+
+impl Past<'_> {
+    async fn plant(&self, admin: &PgPool) {
+        sqlx::query(
+            "insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, status, skip_reason, attempts,
+                                         last_error, created_at, delivered_at)
+             select w.tenant_id, d.id, w.id, o.id, $2, json_build_object('id', d.id, 'event', $2, 'data', json_build_object('number', n)),
+                    $3, case when $3 = 'skipped' then 'webhook_inactive' end, case $3 when 'failed' then 5 when 'delivered' then 1 else 0 end,
+                    case when $3 = 'failed' then 'http_status' end, t.at, case when $3 = 'delivered' then t.at end
+             from webhooks w, generate_series(0, $5 - 1) n
+             cross join lateral (select $4::timestamptz + n * interval '1 second' as at) t
+             cross join lateral (select (left(first_id(t.at)::text, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid as id) o
+             cross join lateral (select delivery_id(o.id, w.id) as id) d
+             where w.id = $1",
+        )
+        .bind(self.webhook)
+        .bind(self.event)
+        .bind(self.status)
+        .bind(self.from)
+        .bind(self.count)
+        .execute(admin)
+        .await
+        .unwrap();
+    }
+}
+
+/// An app with a webhook that has failed deliveries of the last hour, one each second.
+async fn with_failed(count: i32) -> (TestApp, Tenant, Subscriber, Pipeline) {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let from = app.clock.now() - TimeDelta::hours(1);
+    let event = "contact.created";
+    let past = Past { webhook: subscriber.id, status: "failed", event, from, count };
+    past.plant(app.database.admin()).await;
+    let worker = app.worker();
+    (app, acme, subscriber, worker)
+}
+
+fn path(subscriber: &Subscriber) -> String {
+    format!("{}/replays", subscriber.path())
+}
+
+async fn ask(tenant: &Tenant, subscriber: &Subscriber, body: Value) -> Answer {
+    tenant.post(&path(subscriber), body).await
+}
+
+/// The path of a replay.
+fn at(replay: &Value) -> String {
+    let (webhook, id) = (replay["webhookId"].as_str().unwrap(), replay["id"].as_str().unwrap());
+    format!("/api/v1/webhooks/{webhook}/replays/{id}")
+}
+
+/// The counters: selected, replayed, delivered, failed, pending.
+fn counts(replay: &Value) -> [i64; 5] {
+    ["total", "replayed", "delivered", "failed", "pending"]
+        .map(|name| replay[name].as_i64().unwrap())
+}
+
+/// Lets the worker do everything that it does in so many tenths of a second.
+async fn run(app: &TestApp, worker: &mut Pipeline, beats: usize) {
+    for _ in 0..beats {
+        worker.replay().await.unwrap();
+        worker.drain().await.unwrap();
+        app.advance(TimeDelta::milliseconds(100));
+    }
+}
+
+/// Lets the worker go on until no replay does.
+async fn finish(app: &TestApp, worker: &mut Pipeline) {
+    let open = "select count(*) from webhook_replays where due_at is not null";
+    while sqlx::query_scalar::<_, i64>(open).fetch_one(app.database.admin()).await.unwrap() > 0 {
+        run(app, worker, 1).await;
+    }
+}
+
+/// How many deliveries have had so many cycles.
+async fn with_cycle(app: &TestApp, cycle: i32) -> i64 {
+    sqlx::query_scalar("select count(*) from webhook_events where cycle = $1")
+        .bind(cycle)
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap()
+}
+
+fn time(at: DateTime<Utc>) -> Value {
+    json!(shared::clock::rfc3339(at))
+}

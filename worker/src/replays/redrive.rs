@@ -1,0 +1,80 @@
+//! What has failed is sent again when its webhook has recovered, for those that want it: a replay that the worker begins
+//! by itself, in the commit that says so.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shared::id::{ReplayId, WebhookId};
+use shared::{TenantTx, changes};
+use sqlx::Result;
+
+/// Cycles begun in a second, at most.
+const MOST: i32 = 100;
+/// Longer than anybody keeps deliveries: all that is there.
+const EVERYTHING: TimeDelta = TimeDelta::days(91);
+
+/// Begins a redrive for a webhook that has recovered, if it wants one and something is parked. One that is under way
+/// goes on, slowly again, and begins from the oldest once more when it is through.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn begin(tx: &mut TenantTx, webhook: WebhookId) -> Result<()> {
+    if go_on(tx, webhook).await? {
+        return Ok(());
+    }
+    let total = parked(tx, webhook).await?;
+    if total == 0 {
+        return Ok(());
+    }
+    let id = ReplayId::fresh(tx.now());
+    insert(tx, webhook, id, total).await?;
+    let told = json!({"webhookId": webhook, "trigger": "redrive", "total": total});
+    changes::logged(tx, ("webhook_replay", id.0), "created", &told)
+}
+
+/// Whether there was one.
+async fn go_on(tx: &mut TenantTx, webhook: WebhookId) -> Result<bool> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let gone_on = sqlx::query!(
+        "update webhook_replays
+         set until = $3, again = true, pace = 1, batch = 1, paced_until = $3, updated_at = $3,
+             due_at = case when state = 'running' then $3::timestamptz end
+         where tenant_id = $1 and webhook_id = $2 and trigger = 'redrive' and state in ('running', 'paused')",
+        tenant.0,
+        webhook.0,
+        now,
+    );
+    Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
+}
+
+/// How many failures are parked, if the webhook wants them sent.
+async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<i64> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!(
+        r#"select count(*) as "parked!" from webhooks w
+           join webhook_events e on e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed'
+           where w.tenant_id = $1 and w.id = $2 and w.auto_redrive"#,
+        tenant.0,
+        webhook.0,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+async fn insert(tx: &mut TenantTx, webhook: WebhookId, id: ReplayId, total: i64) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    sqlx::query!(
+        "insert into webhook_replays (tenant_id, id, webhook_id, trigger, state, since, until, statuses, rate, total, due_at,
+                                      created_at, updated_at)
+         values ($1, $2, $3, 'redrive', 'running', $4, $5, '{failed}', $6, $7, $5, $5, $5)",
+        tenant.0,
+        id.0,
+        webhook.0,
+        now - EVERYTHING,
+        now,
+        MOST,
+        total,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
