@@ -2,6 +2,7 @@
 //! by hand, with the same relay, claim, attempt and record that [`run`](crate::run()) drives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use shared::Db;
@@ -14,6 +15,9 @@ use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::signing::Signers;
 use crate::{imports, retention, sweep};
+
+/// So patient that a slow machine is not taken for a Redis that is away.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// See the module.
 pub struct Pipeline {
@@ -34,7 +38,7 @@ impl Pipeline {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
-        let (redis, slots) = places(&db, config)?;
+        let (redis, slots) = places(&db, config, PATIENCE)?;
         Ok(Self { db, sender: Arc::new(sender), slots, redis, lease, recorder })
     }
 
@@ -126,10 +130,11 @@ pub enum Unbuilt {
 pub(crate) fn places(
     db: &Db,
     config: &Config,
+    patience: Duration,
 ) -> Result<(Option<RedisQueue>, Slots), redis::RedisError> {
     let redis = match &config.queue {
         Queue::Postgres => None,
-        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, db)?),
+        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, patience, db)?),
     };
     let flights = redis.as_ref().map(|redis| redis.flights().clone());
     Ok((redis, Slots::counted(config.caps, flights)))

@@ -32,7 +32,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
-    let (redis, slots) = pipeline::places(&db, &config)?;
+    let (redis, slots) = pipeline::places(&db, &config, queue::PATIENCE)?;
     let (records, recorder) = record::recorder();
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();

@@ -24,7 +24,7 @@ pub(crate) use engine::{Pause, wait};
 pub use flights::{Flight, Flights};
 pub use flow::{Signal, Told};
 pub use redis::RedisQueue;
-pub(crate) use redis::Trouble;
+pub(crate) use redis::{PATIENCE, Trouble};
 pub use slots::{Caps, Slot, Slots};
 pub use token::Token;
 

@@ -21,8 +21,8 @@ use super::claim::Room;
 use super::flights::Flights;
 use super::{Slots, wait};
 
-/// What one question may take; after that Redis is away.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// What one question of a running worker may take; after that Redis is away.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often the whole list of what is under way is told, and a Redis that is away is looked for.
 const BEAT: Duration = Duration::from_secs(1);
@@ -33,6 +33,7 @@ pub struct RedisQueue(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    patience: Duration,
     /// This worker, with its places.
     me: Arc<str>,
     flights: Flights,
@@ -42,13 +43,14 @@ struct Inner {
 }
 
 impl RedisQueue {
-    /// Connects later. `places` is how many requests this worker makes at once.
+    /// Connects later. `places` is how many requests this worker makes at once; `patience` what one question may take.
     ///
     /// # Errors
     /// Only for a URL that [`RedisUrl`] would not have taken.
-    pub fn new(url: &RedisUrl, places: u32, db: &Db) -> RedisResult<Self> {
+    pub fn new(url: &RedisUrl, places: u32, patience: Duration, db: &Db) -> RedisResult<Self> {
         Ok(Self(Arc::new(Inner {
             client: Client::open(url.expose())?,
+            patience,
             me: format!("{} {places}", id::fresh(db.clock().now())).into(),
             flights: Flights::default(),
             sessions: AtomicU64::new(0),
@@ -129,9 +131,13 @@ impl RedisQueue {
     /// Connects, and sees that Redis does what it will be asked for.
     pub(super) async fn find(&self, db: &Db, slots: &Slots) -> Result<(), Trouble> {
         let database = identity(db).await?;
-        let connection = self.connect().await?;
-        let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let session = Session::new(number, self.0.me.clone(), &database, connection);
+        let session = Session {
+            number: self.0.sessions.fetch_add(1, Ordering::Relaxed),
+            me: self.0.me.clone(),
+            keys: Session::keys(&database).into(),
+            connection: self.connect().await?,
+            patience: self.0.patience,
+        };
         self.look(&session, slots, db, true, false).await?;
         metrics::gauge!("queue_redis_up").set(1.0);
         self.0.session.send_replace(Some(session));
@@ -142,10 +148,10 @@ impl RedisQueue {
     pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         // Each question has its own time.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(self.0.patience))
             .set_response_timeout(None);
         let connecting = self.0.client.get_multiplexed_async_connection_with_config(&config);
-        in_time(PATIENCE, connecting).await
+        in_time(self.0.patience, connecting).await
     }
 
     /// Tells what is new, or all that is under way, and with `claim` asks for the turn to claim.

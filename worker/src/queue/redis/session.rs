@@ -13,7 +13,6 @@ use super::super::Token;
 use super::super::claim::Room;
 use super::super::flights::News;
 use super::super::slots::Counts;
-use super::PATIENCE;
 
 /// How long a worker with nothing to do waits for a token in one go. It does not end before that, either.
 pub(super) const BLOCK: Duration = Duration::from_millis(500);
@@ -27,26 +26,22 @@ static LEAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("leav
 #[derive(Clone)]
 pub(in crate::queue) struct Session {
     /// Tells it from the ones before.
-    pub number: u64,
+    pub(super) number: u64,
     /// The worker, with its places.
-    me: Arc<str>,
-    keys: Arc<[String; 6]>,
-    connection: MultiplexedConnection,
+    pub(super) me: Arc<str>,
+    pub(super) keys: Arc<[String; 6]>,
+    pub(super) connection: MultiplexedConnection,
+    /// What one question may take.
+    pub(super) patience: Duration,
 }
 
 type Counted = Vec<(Vec<u8>, i32)>;
 
 impl Session {
-    /// `database` names the database, so that products which share a Redis do not meet.
-    pub fn new(
-        number: u64,
-        me: Arc<str>,
-        database: &str,
-        connection: MultiplexedConnection,
-    ) -> Self {
-        let keys = ["tokens", "flights", "workers", "closed", "claimer", "again"]
-            .map(|key| format!("liaison:queue:{database}:{key}"));
-        Self { number, me, keys: Arc::new(keys), connection }
+    /// The keys of a database: products that share a Redis do not meet.
+    pub fn keys(database: &str) -> [String; 6] {
+        ["tokens", "flights", "workers", "closed", "claimer", "again"]
+            .map(|key| format!("liaison:queue:{database}:{key}"))
     }
 
     /// Tells what is under way here and which webhooks have free places closed. With `claim`, hears where there is
@@ -93,7 +88,7 @@ impl Session {
         let mut call = redis::cmd("blpop");
         call.arg(&self.keys[0]).arg(BLOCK.as_secs_f64());
         let found: Option<(Vec<u8>, Vec<u8>)> =
-            in_time(PATIENCE + BLOCK, call.query_async(own)).await?;
+            in_time(self.patience + BLOCK, call.query_async(own)).await?;
         Ok(found.map(|(_, token)| token))
     }
 
@@ -114,7 +109,7 @@ impl Session {
 
     async fn ask<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
         let mut connection = self.connection.clone();
-        in_time(PATIENCE, call.invoke_async(&mut connection)).await
+        in_time(self.patience, call.invoke_async(&mut connection)).await
     }
 }
 
