@@ -3,14 +3,13 @@
 use std::process::Command;
 
 /// Where the way from the queue to the receiver matters.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 8] = [
     "workers::",
     "fairness::",
     "crash::",
     "delivery::",
     "held::",
     "manners::",
-    "receivers::",
     "resend::",
     "schedule::",
 ];
