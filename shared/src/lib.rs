@@ -10,6 +10,7 @@ pub mod event;
 pub mod id;
 pub mod import;
 pub mod outbox;
+pub mod redis_url;
 pub mod scope;
 pub mod seal;
 pub mod secret;
@@ -20,4 +21,5 @@ pub mod webhook;
 
 pub use clock::Clock;
 pub use db::{Db, SystemTx, TenantTx};
+pub use redis_url::RedisUrl;
 pub use secret::Secret;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 use shared::id::WebhookId;
-use tests::kit::{CONTACTS, Program, Reply, Subscriber, TcpServer, TestApp};
+use tests::kit::{CONTACTS, Program, Reply, Subscriber, TcpServer, TestApp, through_redis};
 use worker::queue::{Caps, Claimed, Slots, claim};
 
 /// How many of these go to each webhook.
@@ -83,7 +83,9 @@ async fn a_claim_keeps_the_caps_of_webhook_tenant_and_worker() {
     assert_eq!(worker.claim().await.unwrap().len(), 4);
 
     let small = app.worker_with(|config| config.caps = Caps { total: 3, ..caps });
-    assert_eq!(small.claim().await.unwrap().len(), 3);
+    // Through Redis both workers together keep the caps, and the first one has used them up.
+    let room = if through_redis() { 0 } else { 3 };
+    assert_eq!(small.claim().await.unwrap().len(), room);
 }
 
 #[tokio::test]

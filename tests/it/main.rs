@@ -30,6 +30,7 @@ mod migrations;
 mod openapi;
 mod pipelines;
 mod receivers;
+mod redis_queue;
 mod replays;
 mod requests;
 mod resend;

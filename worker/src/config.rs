@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::RedisUrl;
 use shared::db::DbConfig;
 use shared::seal::Keyring;
-use shared::settings::{Count, Faults, Settings};
+use shared::settings::{Count, Faults, Settings, Value};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 
@@ -44,8 +45,35 @@ pub struct Config {
     pub limits: Limits,
     /// Names, proxy and trust.
     pub way: WayOut,
+    /// How deliveries reach the workers.
+    pub queue: Queue,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+}
+
+/// How deliveries reach the workers.
+#[derive(Clone, Debug)]
+pub enum Queue {
+    /// Each worker claims for itself.
+    Postgres,
+    /// One claims for all, and offers them there.
+    Redis(RedisUrl),
+}
+
+/// `QUEUE`.
+enum Word {
+    Postgres,
+    Redis,
+}
+
+impl Value for Word {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "postgres" => Ok(Self::Postgres),
+            "redis" => Ok(Self::Redis),
+            _ => Err("write postgres or redis".into()),
+        }
+    }
 }
 
 impl Config {
@@ -110,6 +138,7 @@ impl Config {
         );
         let way = way_out(settings);
         let targets = TargetPolicy::read(settings);
+        let queue = queue(settings);
         let telemetry = TelemetryConfig::read(settings);
         let total_timeout = timeout?;
         Some(Self {
@@ -130,8 +159,32 @@ impl Config {
             },
             way: way?,
             targets: Arc::new(targets?),
+            queue: queue?,
             telemetry: telemetry?,
         })
+    }
+}
+
+fn queue(settings: &mut Settings<'_>) -> Option<Queue> {
+    let word = settings.default(
+        "QUEUE",
+        "postgres",
+        "How deliveries reach the workers: postgres, or redis, where workers share claims and caps",
+    );
+    let url: Option<Option<RedisUrl>> = settings.optional(
+        "REDIS_URL",
+        "redis://[:password@]host[:port][/database]; required with QUEUE=redis, unused without",
+    );
+    match (word?, url?) {
+        (Word::Postgres, _) => Some(Queue::Postgres),
+        (Word::Redis, Some(url)) => Some(Queue::Redis(url)),
+        (Word::Redis, None) => {
+            settings.fault(
+                "REDIS_URL is not set, and QUEUE is redis: \
+                 write redis://[:password@]host[:port][/database]",
+            );
+            None
+        }
     }
 }
 

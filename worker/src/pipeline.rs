@@ -2,25 +2,30 @@
 //! by hand, with the same relay, claim, attempt and record that [`run`](crate::run()) drives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use shared::Db;
 
 use crate::client::Client;
-use crate::config::Config;
+use crate::config::{Config, Queue};
 use crate::deliver::Sender;
-use crate::queue::{self, Claimed, Slots, claim};
+use crate::queue::{self, Claimed, RedisQueue, Slots, Trouble, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::signing::Signers;
 use crate::{health, imports, retention, sweep};
 
+/// So patient that a slow machine is not taken for a Redis that is away.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// See the module.
 pub struct Pipeline {
     db: Db,
     sender: Arc<Sender>,
     slots: Slots,
+    redis: Option<RedisQueue>,
     lease: TimeDelta,
     recorder: Recorder,
 }
@@ -30,11 +35,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// A client that cannot be built: the system has no root certificates.
-    pub fn new(db: Db, config: &Config) -> Result<Self, rustls::Error> {
+    pub fn new(db: Db, config: &Config) -> Result<Self, Unbuilt> {
         let (records, recorder) = recorder();
         let sender = sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
-        Ok(Self { db, sender: Arc::new(sender), slots: Slots::new(config.caps), lease, recorder })
+        let (redis, slots) = places(&db, config, PATIENCE)?;
+        Ok(Self { db, sender: Arc::new(sender), slots, redis, lease, recorder })
     }
 
     /// Relays everything in the outbox.
@@ -51,6 +57,13 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn claim(&self) -> sqlx::Result<Vec<Claimed>> {
+        if let Some(redis) = &self.redis {
+            match redis.claim((&self.db, &self.slots), self.lease).await {
+                Err(Trouble::Redis(error)) => tracing::warn!(%error, "Redis is away"),
+                Err(Trouble::Database(error)) => return Err(error),
+                Ok(claimed) => return Ok(claimed),
+            }
+        }
         claim(&self.db, &self.slots, self.lease, None).await
     }
 
@@ -136,6 +149,31 @@ impl Pipeline {
             self.deliver(claimed).await?;
         }
     }
+}
+
+/// What a worker or its steps cannot be made of.
+#[derive(Debug, thiserror::Error)]
+pub enum Unbuilt {
+    /// The client that calls receivers.
+    #[error(transparent)]
+    Client(#[from] rustls::Error),
+    /// The client of Redis.
+    #[error("REDIS_URL cannot be used: {0}")]
+    Redis(#[from] redis::RedisError),
+}
+
+/// The places of a worker, and Redis when it shares them.
+pub(crate) fn places(
+    db: &Db,
+    config: &Config,
+    patience: Duration,
+) -> Result<(Option<RedisQueue>, Slots), redis::RedisError> {
+    let redis = match &config.queue {
+        Queue::Postgres => None,
+        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, patience, db)?),
+    };
+    let flights = redis.as_ref().map(|redis| redis.flights().clone());
+    Ok((redis, Slots::counted(config.caps, flights)))
 }
 
 pub(crate) fn sender(

@@ -34,7 +34,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
-    let slots = Slots::new(config.caps);
+    let (redis, slots) = pipeline::places(&db, &config, queue::PATIENCE)?;
     let (records, recorder) = record::recorder();
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
@@ -60,9 +60,16 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
-    let engine =
-        Engine { db: db.clone(), slots, lease, out, records: records.clone(), stop: stop.clone() };
-    let claiming = tokio::spawn(engine.claim(due));
+    let engine = Engine {
+        db: db.clone(),
+        slots,
+        redis,
+        lease,
+        out,
+        records: records.clone(),
+        stop: stop.clone(),
+    };
+    let claiming = tokio::spawn(engine.run(due));
 
     let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -72,17 +79,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    let drain = {
-        let stop = stop.clone();
-        async move {
-            stopped.await;
-            tracing::info!("draining: no new claims, requests under way are finished");
-            // At once: apalis stops taking tasks only a moment later.
-            stop.cancel();
-            Ok::<(), std::io::Error>(())
-        }
-    };
-    let ended = worker.run_until(drain).await;
+    let ended = worker.run_until(drain(stopped, stop.clone())).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, replaying);
@@ -91,6 +88,14 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     db.close().await;
     tracing::info!("stopped");
     ended.map_err(Into::into)
+}
+
+async fn drain(stopped: impl Future<Output = ()>, stop: CancellationToken) -> std::io::Result<()> {
+    stopped.await;
+    tracing::info!("draining: no new claims, requests under way are finished");
+    // At once: apalis stops taking tasks only a moment later.
+    stop.cancel();
+    Ok(())
 }
 
 /// A task of its own, on any thread of the runtime: apalis polls all of its tasks in one, on one thread. A panic ends

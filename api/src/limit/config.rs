@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use shared::RedisUrl;
 use shared::settings::Settings;
 
 use super::class::Class;
 use super::rate::Limit;
-use super::redis_url::RedisUrl;
 
 /// What one request waits for Redis at most.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -9,7 +9,6 @@ mod memory;
 mod overrides;
 mod rate;
 mod redis;
-mod redis_url;
 mod window;
 
 use std::fmt::Write as _;
@@ -25,7 +24,6 @@ pub use memory::Memory;
 pub use overrides::Overrides;
 pub use rate::{Limit, Rate};
 pub use redis::Redis;
-pub use redis_url::RedisUrl;
 pub use window::Window;
 
 use crate::error::{Error, Result};

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, RedisResult, Script};
+use shared::RedisUrl;
 
 use super::rate::Rate;
-use super::redis_url::RedisUrl;
 use super::window::Window;
 
 const PREFIX: &str = "liaison:limit:";

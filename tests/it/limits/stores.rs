@@ -1,11 +1,11 @@
 //! The counter, in this process and in Redis: the same promises for both, and the same decisions.
 
-use api::limit::{Class, Limits, Memory, Rate, Redis, RedisUrl, Window};
+use api::limit::{Class, Limits, Memory, Rate, Redis, Window};
 use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use shared::Clock;
 use shared::settings::Value as _;
+use shared::{Clock, RedisUrl};
 use tests::kit::START;
 use tests::servers;
 

@@ -93,7 +93,7 @@ async fn bench(options: &Options) -> Result<()> {
     let started = Instant::now();
     let load_before = load_average();
     say("starting PostgreSQL … ");
-    let stage = Stage::set().await?;
+    let stage = Stage::set(options.redis).await?;
     let mut machine = Machine::look(&mut stage.superuser().await?).await?;
     say("done\n");
     let rows = rows(&stage, options).await?;

@@ -11,12 +11,13 @@ pub const ROWS: [&str; 9] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9
 const RATES: [u32; 4] = [10, 50, 200, 1_000];
 
 pub const USAGE: &str =
-    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--note TEXT]
+    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--queue postgres|redis] [--note TEXT]
 
   --quick   one short round on little data: a smoke run whose figures mean nothing
   --rows    only these rows
   --rates   only these rates of events in B5
   --even    in B5, events at even distances instead of at random ones (a Poisson process)
+  --queue   how deliveries reach the worker (QUEUE): postgres, or redis through one that is started for it
   --note    goes into the report: who shared the machine, for instance";
 
 /// How much is measured.
@@ -26,6 +27,7 @@ pub struct Options {
     pub rates: Vec<u32>,
     pub quick: bool,
     pub even: bool,
+    pub redis: bool,
     pub note: String,
 }
 
@@ -40,6 +42,7 @@ impl Options {
             rates: RATES.to_vec(),
             quick: false,
             even: false,
+            redis: false,
             note: String::new(),
         };
         let mut arguments = arguments.into_iter();
@@ -49,6 +52,7 @@ impl Options {
             match argument.as_str() {
                 "--quick" => options.quick = true,
                 "--even" => options.even = true,
+                "--queue" => options.redis = queue(&value()?)?,
                 "--note" => options.note = value()?,
                 "--rows" => options.rows = rows(&value()?)?,
                 "--rates" => options.rates = rates(&value()?)?,
@@ -81,6 +85,14 @@ fn rows(list: &str) -> Result<Vec<&'static str>> {
     Ok(ROWS.into_iter().filter(|name| wanted.contains(name)).collect())
 }
 
+fn queue(word: &str) -> Result<bool> {
+    match word {
+        "postgres" => Ok(false),
+        "redis" => Ok(true),
+        _ => Err(format!("there is no queue {word}; there are postgres and redis").into()),
+    }
+}
+
 fn rates(list: &str) -> Result<Vec<u32>> {
     let rates: std::result::Result<Vec<u32>, _> = list.split(',').map(str::parse).collect();
     rates.ok().filter(|rates| !rates.contains(&0)).ok_or_else(|| format!("no rates: {list}").into())
@@ -99,7 +111,8 @@ mod tests {
         assert_eq!(parse("--rows B5,B1 --quick").unwrap().rows, ["B1", "B5"]);
         assert_eq!(parse("").unwrap().rows, ROWS);
         assert_eq!(parse("--rates 50,7").unwrap().rates, [50, 7]);
-        for bad in ["--rates x", "--rates 0", "--rows B0", "--rows", "quick", "--note"] {
+        for bad in ["--rates x", "--rates 0", "--rows B0", "--rows", "quick", "--note", "--queue x"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,7 @@ use super::program::Program;
 use crate::dev::database::Database;
 use crate::dev::product::Binaries;
 use crate::dev::settings::Environment;
-use crate::servers::{Postgres, Result, free_port};
+use crate::servers::{Postgres, Redis, Result, free_port};
 
 /// What differs from the shipped configuration: receivers on this machine are allowed, and nothing is limited.
 const DIFFERENCES: [(&str, &str); 9] = [
@@ -34,6 +34,8 @@ pub struct Stage {
     pub app_url: Url,
     binaries: Binaries,
     database: Database,
+    // Held, so that it runs as long as the stage.
+    _redis: Option<Redis>,
     api: Environment,
     worker: Environment,
     api_operators: SocketAddr,
@@ -47,11 +49,11 @@ pub struct Tenant {
 }
 
 impl Stage {
-    /// Starts PostgreSQL and brings the schema up to date.
+    /// Starts PostgreSQL and brings the schema up to date; with `redis`, workers share their claims through one.
     ///
     /// # Errors
     /// When one of them fails, or the product is not built.
-    pub async fn set() -> Result<Self> {
+    pub async fn set(redis: bool) -> Result<Self> {
         let binaries = Binaries::find()?;
         let database = Database::open(None).await?;
         let owner = [("MIGRATION_DATABASE_URL".into(), database.owner_url.to_string())];
@@ -67,7 +69,21 @@ impl Stage {
         api.insert("ADMIN_LISTEN".into(), api_operators.to_string());
         let mut worker = common;
         worker.insert("DATABASE_URL".into(), worker_url.to_string());
-        Ok(Self { api_address, app_url, binaries, database, api, worker, api_operators })
+        let redis = if redis { Some(Redis::start().await?) } else { None };
+        if let Some(redis) = &redis {
+            worker.insert("QUEUE".into(), "redis".into());
+            worker.insert("REDIS_URL".into(), redis.url());
+        }
+        Ok(Self {
+            api_address,
+            app_url,
+            binaries,
+            database,
+            _redis: redis,
+            api,
+            worker,
+            api_operators,
+        })
     }
 
     /// Starts the api.

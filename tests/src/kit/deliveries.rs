@@ -115,7 +115,7 @@ impl TestApp {
 
     /// The worker's own defaults, and what its process is told in tests.
     fn worker_config(&self) -> Config {
-        let variables = program::environment(&self.database.worker_url(), &[]);
+        let variables = program::environment("worker", &self.database.worker_url(), &[]);
         let lookup = |name: &str| {
             let found = variables.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.clone())

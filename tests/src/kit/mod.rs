@@ -52,7 +52,7 @@ pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};
 pub use deliveries::Subscriber;
 pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS};
-pub use program::Program;
+pub use program::{Program, test_redis_url, through_redis};
 pub use receiver::{Call, Receiver, Reply};
 pub use stage::{Caller, Stage};
 pub use tcp::{TcpServer, read_webhook};

@@ -41,7 +41,7 @@ impl Program {
             process: None,
             folder: Folder::claim(name, None).unwrap(),
             name,
-            environment: environment(database_url, variables),
+            environment: environment(name, database_url, variables),
             ports: [0; 2],
             http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
         };
@@ -169,8 +169,21 @@ impl Program {
     }
 }
 
+/// Whether this run's workers share their claims through Redis where a test says nothing about it: with
+/// `TEST_QUEUE=redis`, which `tests/it/redis_queue/again.rs` sets.
+#[must_use]
+pub fn through_redis() -> bool {
+    std::env::var("TEST_QUEUE").is_ok_and(|queue| queue == "redis")
+}
+
 /// As a developer would run the product: webhooks may go to this machine, in plain http. Nothing is limited.
-pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn environment(
+    name: &str,
+    database_url: &str,
+    variables: &[(&str, &str)],
+) -> Vec<(String, String)> {
+    let redis = (name == "worker" && through_redis()).then(test_redis_url);
+    let queue = redis.as_ref().map(|url| [("QUEUE", "redis"), ("REDIS_URL", &**url)]);
     let token_keys = format!("{TOKEN_KID}:{TOKEN_KEY}");
     let secret_keys = format!("1:{SECRET_KEY}");
     let common = [
@@ -190,9 +203,16 @@ pub(super) fn environment(database_url: &str, variables: &[(&str, &str)]) -> Vec
     ];
     common
         .iter()
+        .chain(queue.iter().flatten())
         .chain(variables)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
+}
+
+/// The Redis that all tests share, each in a corner of its own.
+#[must_use]
+pub fn test_redis_url() -> String {
+    std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL: run the tests by `make test`")
 }
 
 /// The program beside the folder that this test lies in.

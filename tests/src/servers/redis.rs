@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{Account, Folder, Process, Result, free_port, last_lines};
+use super::{Account, Folder, Process, Result, free_port, last_lines, send_to_group};
 
 /// How long a start or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,6 +70,16 @@ impl Redis {
         if let Some(mut process) = self.process.take() {
             process.kill().await?;
         }
+        Ok(())
+    }
+
+    /// Stops it in the middle of whatever it does, or lets it go on: it takes connections and answers nothing meanwhile.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn hang(&self, hang: bool) -> Result<()> {
+        let pid = self.process.as_ref().and_then(Process::pid).ok_or("Redis does not run")?;
+        send_to_group(pid, if hang { Signal::STOP } else { Signal::CONT })?;
         Ok(())
     }
 

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::Db;
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
+use shared::{Db, SystemTx};
 use uuid::Uuid;
 
 use super::charge::charge;
-use super::{Claimed, Delivery, Slots};
+use super::slots::Counts;
+use super::{Caps, Claimed, Delivery, Slots, Token};
 
 /// What a lease leaves for everything but the request itself: waiting for a thread, writing the outcome.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
@@ -21,6 +22,9 @@ const MARGIN: TimeDelta = TimeDelta::seconds(30);
 pub fn lease(longest_request: Duration) -> TimeDelta {
     TimeDelta::from_std(longest_request).unwrap_or(TimeDelta::MAX / 2) + MARGIN
 }
+
+/// How long a token holds: until a worker takes it, which is a moment, or until it is taken to be lost.
+const TOKEN: TimeDelta = TimeDelta::seconds(5);
 
 /// Claims as many due deliveries as there are free slots, starting behind the webhook `after`; the claim holds for
 /// `holds`.
@@ -34,37 +38,73 @@ pub async fn claim(
     holds: TimeDelta,
     after: Option<WebhookId>,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let free = i64::from(slots.free());
-    if free == 0 {
+    let now = db.clock().now();
+    let room = Room { places: slots.free(), busy: slots.counts(now) };
+    let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
+    let rows = due(db, slots, &room, &hold, after).await?;
+    Ok(rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect())
+}
+
+/// Claims for whoever takes the tokens first. It counts as a claim only then: a token that is lost has killed nobody.
+///
+/// # Errors
+/// The database's; nothing is claimed then.
+pub(super) async fn claim_tokens(
+    db: &Db,
+    slots: &Slots,
+    room: &Room,
+    after: Option<WebhookId>,
+) -> sqlx::Result<Vec<Token>> {
+    let now = db.clock().now();
+    let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
+    let rows = due(db, slots, room, &hold, after).await?;
+    Ok(rows.into_iter().map(|row| row.token(hold.lease)).collect())
+}
+
+/// Where there is room for requests.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// In all.
+    pub places: u32,
+    /// What is taken of the caps.
+    pub busy: Counts,
+}
+
+/// What a claim writes into the rows.
+pub(super) struct Hold {
+    pub lease: LeaseId,
+    pub until: DateTime<Utc>,
+    /// How many claims it counts as.
+    pub claims: i32,
+}
+
+async fn due(
+    db: &Db,
+    slots: &Slots,
+    room: &Room,
+    hold: &Hold,
+    after: Option<WebhookId>,
+) -> sqlx::Result<Vec<Row>> {
+    if room.places == 0 {
         return Ok(Vec::new());
     }
     let now = db.clock().now();
-    let (lease, lease_until) = (LeaseId::fresh(now), now + holds);
     let mut tx = db.system().await?;
-    let rows = select(&mut tx, slots, Claim { free, now, lease, lease_until, after }).await?;
+    let rows = select(&mut tx, slots.caps(), room, hold, after, now).await?;
     charge(&mut tx, slots, &rows, now).await?;
     tx.commit_lazily().await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let delivery = row.into_delivery(lease, lease_until);
-            Claimed { slot: slots.take(delivery.tenant, delivery.webhook, now), delivery }
-        })
-        .collect())
+    Ok(rows)
 }
 
-struct Claim {
-    free: i64,
-    now: DateTime<Utc>,
-    lease: LeaseId,
-    lease_until: DateTime<Utc>,
+async fn select(
+    tx: &mut SystemTx,
+    caps: Caps,
+    Room { places, busy }: &Room,
+    hold: &Hold,
     after: Option<WebhookId>,
-}
-
-async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx::Result<Vec<Row>> {
-    let caps = slots.caps();
-    let busy = slots.counts(claim.now);
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Row>> {
     sqlx::query_file_as!(
         Row,
         "src/queue/claim.sql",
@@ -74,11 +114,12 @@ async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx:
         &busy.tenants.1,
         i32::try_from(caps.per_webhook).unwrap_or(i32::MAX),
         i32::try_from(caps.per_tenant).unwrap_or(i32::MAX),
-        claim.now,
-        claim.free,
-        claim.after.map_or(Uuid::nil(), |id| id.0),
-        claim.lease.0,
-        claim.lease_until,
+        now,
+        i64::from(*places),
+        after.map_or(Uuid::nil(), |id| id.0),
+        hold.lease.0,
+        hold.until,
+        hold.claims,
     )
     .fetch_all(tx.conn())
     .await
@@ -86,26 +127,40 @@ async fn select(tx: &mut shared::SystemTx, slots: &Slots, claim: Claim) -> sqlx:
 
 pub(super) struct Row {
     pub tenant_id: Uuid,
-    id: Uuid,
+    pub id: Uuid,
     pub webhook_id: Uuid,
-    occurrence_id: Uuid,
-    event: String,
-    body: String,
-    attempts: i32,
-    cycle: i32,
-    trigger: String,
-    claims: i32,
-    created_at: DateTime<Utc>,
-    request_id: Option<String>,
-    traceparent: Option<String>,
-    url: String,
-    secret: Vec<u8>,
-    headers: Option<Vec<u8>>,
-    identity: Option<Vec<u8>>,
+    pub occurrence_id: Uuid,
+    pub event: String,
+    pub body: String,
+    pub attempts: i32,
+    pub cycle: i32,
+    pub trigger: String,
+    pub claims: i32,
+    pub created_at: DateTime<Utc>,
+    pub request_id: Option<String>,
+    pub traceparent: Option<String>,
+    pub url: String,
+    pub secret: Vec<u8>,
+    pub headers: Option<Vec<u8>>,
+    pub identity: Option<Vec<u8>>,
     pub rate_limit: Option<i32>,
 }
 
 impl Row {
+    fn token(&self, lease: LeaseId) -> Token {
+        Token {
+            tenant: TenantId(self.tenant_id),
+            webhook: WebhookId(self.webhook_id),
+            delivery: DeliveryId(self.id),
+            lease,
+        }
+    }
+
+    pub(super) fn into_claimed(self, slots: &Slots, hold: &Hold, now: DateTime<Utc>) -> Claimed {
+        let slot = slots.take(TenantId(self.tenant_id), WebhookId(self.webhook_id), now);
+        Claimed { slot, delivery: self.into_delivery(hold.lease, hold.until) }
+    }
+
     fn into_delivery(self, lease: LeaseId, lease_until: DateTime<Utc>) -> Delivery {
         Delivery {
             tenant: TenantId(self.tenant_id),

@@ -3,6 +3,7 @@
 --   $5, $6  most requests per webhook and per tenant          $7      now
 --   $8      free places                                       $9      the webhook served last
 --   $10     the lease                                         $11     when it ends
+--   $12     how many claims it counts as
 with busy as (
     select * from unnest($1::uuid[], $2::int[]) as b (webhook_id, requests)
 ), busy_tenants as (
@@ -28,7 +29,7 @@ with busy as (
         where q.webhook_id = o.webhook_id and q.next_retry <= $7
         order by q.next_retry limit least(o.room, o.share) for update skip locked) d
 ), claimed as (
-    update webhook_queue set lease_id = $10, next_retry = $11, claims = claims + 1
+    update webhook_queue set lease_id = $10, next_retry = $11, claims = claims + $12
     where ctid = any (array(select row from locked where place <= tenant_room limit $8))
     returning *
 )

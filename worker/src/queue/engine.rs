@@ -12,12 +12,12 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claimed, Slots, claim};
+use super::{Claimed, RedisQueue, Slots, claim};
 use crate::record::Records;
 use crate::relay;
 
 /// Looks without being asked: retries fall due by time, and rings can be lost.
-const IDLE: Duration = Duration::from_secs(1);
+pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -41,11 +41,14 @@ impl Knock {
 }
 
 /// See the module.
+#[derive(Clone)]
 pub struct Engine {
     /// The database, as the worker.
     pub db: Db,
     /// The places to fill.
     pub slots: Slots,
+    /// Where workers share their claims; each claims for itself without, and while it is away.
+    pub redis: Option<RedisQueue>,
     /// How long a claim holds.
     pub lease: TimeDelta,
     /// Where claimed deliveries go.
@@ -75,31 +78,40 @@ impl Engine {
         }
     }
 
-    /// Claims whatever is due, whenever `knock` is heard or a slot frees.
-    pub async fn claim(self, knock: Knock) {
+    /// Keeps the slots filled until the end, whenever `knock` is heard or a slot frees.
+    pub async fn run(self, knock: Knock) {
+        if let Some(redis) = self.redis.clone() {
+            tokio::spawn(redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone()));
+        }
+        let taking = tokio::spawn(self.clone().take());
+        self.claim(knock).await;
+        let _ = taking.await;
+        self.leave().await;
+    }
+
+    async fn claim(&self, knock: Knock) {
         let mut pause = Pause::default();
         let mut after: Option<WebhookId> = None;
         while !self.stop.is_cancelled() {
-            if self.slots.free() == 0 {
-                wait(IDLE, self.slots.freed(), &self.stop).await;
-                continue;
-            }
-            match claim(&self.db, &self.slots, self.lease, after).await {
-                Ok(claimed) => {
+            let redis = self.redis.as_ref().and_then(|redis| Some((redis, redis.session()?)));
+            let step = match &redis {
+                Some((redis, session)) => self.fill(redis, session, &mut after).await,
+                None => self.claim_alone(&mut after).await,
+            };
+            match step {
+                Ok(more) => {
                     pause.reset();
-                    let idle = claimed.is_empty();
-                    after = claimed.last().map(|last| last.delivery.webhook).or(after);
-                    for claimed in claimed {
-                        // A closed channel is a worker that ends: somebody else may begin at once.
-                        if let Err(SendError(unbegun)) = self.out.send(claimed) {
-                            self.records.hand_back(unbegun);
-                        }
-                    }
-                    if idle {
+                    if !more {
+                        let freed = async {
+                            match &redis {
+                                Some((redis, _)) => redis.flights().ended().await,
+                                None => self.slots.freed().await,
+                            }
+                        };
                         let either = async {
                             tokio::select! {
                                 () = knock.heard() => {}
-                                () = self.slots.freed() => {}
+                                () = freed => {}
                             }
                         };
                         wait(self.idle(), either, &self.stop).await;
@@ -112,6 +124,25 @@ impl Engine {
 }
 
 impl Engine {
+    /// Claims for this worker's own places; whether there may be more.
+    async fn claim_alone(&self, after: &mut Option<WebhookId>) -> sqlx::Result<bool> {
+        let claimed = claim(&self.db, &self.slots, self.lease, *after).await?;
+        *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
+        let more = !claimed.is_empty();
+        for claimed in claimed {
+            self.hand_out(claimed);
+        }
+        Ok(more)
+    }
+
+    /// Gives a delivery to whoever sends it.
+    pub(super) fn hand_out(&self, claimed: Claimed) {
+        // A closed channel is a worker that ends: somebody else may begin at once.
+        if let Err(SendError(unbegun)) = self.out.send(claimed) {
+            self.records.hand_back(unbegun);
+        }
+    }
+
     /// Until a paced webhook may go on, at most [`IDLE`].
     fn idle(&self) -> Duration {
         let now = self.db.clock().now();

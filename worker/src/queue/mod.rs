@@ -5,9 +5,13 @@ mod backend;
 mod charge;
 mod claim;
 mod engine;
+mod flights;
 mod flow;
+mod load;
 mod pace;
+mod redis;
 mod slots;
+mod token;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -17,8 +21,12 @@ pub use backend::DeliveryBackend;
 pub use claim::{claim, lease};
 pub use engine::{Engine, Knock};
 pub(crate) use engine::{Pause, wait};
+pub use flights::{Flight, Flights};
 pub use flow::{Signal, Told};
+pub use redis::RedisQueue;
+pub(crate) use redis::{PATIENCE, Trouble};
 pub use slots::{Caps, Slot, Slots};
+pub use token::Token;
 
 /// A delivery that this worker holds until its lease ends.
 #[derive(Debug)]

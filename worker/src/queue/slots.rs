@@ -9,6 +9,7 @@ use shared::id::{TenantId, WebhookId};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::flights::{Flight, Flights};
 use super::flow::{Flow, Told};
 
 /// The most requests under way in this process.
@@ -31,6 +32,7 @@ struct Shared {
     caps: Caps,
     busy: Mutex<Busy>,
     freed: Notify,
+    flights: Option<Flights>,
 }
 
 #[derive(Debug, Default)]
@@ -56,13 +58,20 @@ pub struct Slot {
     slots: Slots,
     tenant: TenantId,
     webhook: WebhookId,
+    _flight: Option<Flight>,
 }
 
 impl Slots {
     /// All free.
     #[must_use]
     pub fn new(caps: Caps) -> Self {
-        Self(Arc::new(Shared { caps, busy: Mutex::default(), freed: Notify::new() }))
+        Self::counted(caps, None)
+    }
+
+    /// All free; what is taken is noted in `flights` too, for all workers to see.
+    #[must_use]
+    pub fn counted(caps: Caps, flights: Option<Flights>) -> Self {
+        Self(Arc::new(Shared { caps, busy: Mutex::default(), freed: Notify::new(), flights }))
     }
 
     /// The caps.
@@ -92,26 +101,52 @@ impl Slots {
         if let Some(flow) = busy.flows.get_mut(&webhook) {
             flow.spend(now);
         }
-        Slot { slots: self.clone(), tenant, webhook }
+        drop(busy);
+        let flights = self.0.flights.as_ref();
+        let flight = flights.map(|flights| flights.begin(tenant, webhook, now));
+        Slot { slots: self.clone(), tenant, webhook, _flight: flight }
+    }
+
+    /// Whether one more request keeps the caps of this process, for each of these in turn if those before it are made.
+    pub(super) fn fit(&self, wanted: impl Iterator<Item = (TenantId, WebhookId)>) -> Vec<bool> {
+        let (caps, busy) = (self.0.caps, self.busy());
+        let (mut tenants, mut webhooks) = (busy.tenants.clone(), busy.webhooks.clone());
+        drop(busy);
+        let mut fits = |(tenant, webhook)| {
+            let of_tenant = tenants.entry(tenant).or_default();
+            let of_webhook = webhooks.entry(webhook).or_default();
+            let fits = *of_tenant < caps.per_tenant && *of_webhook < caps.per_webhook;
+            *of_tenant += u32::from(fits);
+            *of_webhook += u32::from(fits);
+            fits
+        };
+        wanted.map(&mut fits).collect()
     }
 
     /// The places of each webhook that are taken, or closed for now by its flow; then those of the tenants.
     pub(super) fn counts(&self, now: DateTime<Utc>) -> Counts {
-        let cap = self.0.caps.per_webhook;
-        let busy = &mut *self.busy();
-        let mut webhooks: HashMap<WebhookId, u32> = busy.webhooks.clone();
-        for (id, flow) in &mut busy.flows {
-            let under_way = busy.webhooks.get(id).copied().unwrap_or_default();
-            let closed = cap.saturating_sub(flow.room(under_way, now));
-            if closed > under_way {
-                webhooks.insert(*id, closed);
-            }
+        let mut webhooks = self.busy().webhooks.clone();
+        for (id, closed) in self.closed(now) {
+            *webhooks.entry(id).or_default() += closed;
         }
+        let busy = self.busy();
         let column = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         Counts {
             webhooks: webhooks.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
             tenants: busy.tenants.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
         }
+    }
+
+    /// The places of webhooks that are free and closed for now, by what their receivers said.
+    pub(super) fn closed(&self, now: DateTime<Utc>) -> Vec<(WebhookId, u32)> {
+        let cap = self.0.caps.per_webhook;
+        let busy = &mut *self.busy();
+        let closed = busy.flows.iter_mut().map(|(id, flow)| {
+            let under_way = busy.webhooks.get(id).copied().unwrap_or_default();
+            let closed = cap.saturating_sub(flow.room(under_way, now));
+            (*id, closed.saturating_sub(under_way))
+        });
+        closed.filter(|(_, closed)| *closed > 0).collect()
     }
 
     /// Notes when a webhook with a rate limit may go on.

@@ -1,8 +1,9 @@
 //! `REDIS_URL`.
 
 use redis::IntoConnectionInfo as _;
-use shared::Secret;
-use shared::settings::Value;
+
+use crate::Secret;
+use crate::settings::Value;
 
 /// `redis://[[user]:password@]host[:port][/database]`; it may hold a password.
 #[derive(Clone, Debug)]
@@ -18,7 +19,9 @@ impl Value for RedisUrl {
 }
 
 impl RedisUrl {
-    pub(super) fn expose(&self) -> &str {
+    /// The whole URL, for the client alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
         self.0.expose()
     }
 }

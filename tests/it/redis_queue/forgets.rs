@@ -1,0 +1,84 @@
+//! A Redis that loses what it holds, whole or in parts.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tests::kit::{Program, Reply, TestApp};
+use tests::servers::Redis;
+use tokio::task::JoinHandle;
+
+use super::{client, key, sample, wait_for, worker};
+
+/// Three workers send so many deliveries while something is done to Redis; each must arrive once.
+async fn send_while(number: i32, harm: impl AsyncFnOnce(&Redis) -> Option<JoinHandle<()>>) {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscribers = [acme.subscribe(&["*"]).await, acme.subscribe(&["*"]).await];
+    for subscriber in &subscribers {
+        let delays = (0..number).map(|n| Duration::from_millis(u64::try_from(n % 40).unwrap()));
+        subscriber.receiver.script(delays.map(|delay| Reply::status(200).after(delay)));
+    }
+    let redis = Redis::start().await.unwrap();
+    let mut workers: Vec<Program> = Vec::new();
+    for _ in 0..3 {
+        workers.push(worker(&app, &redis.url()).await);
+        wait_for(&workers[workers.len() - 1], "queue_redis_up", 1).await;
+    }
+    let harming = harm(&redis).await;
+    for _ in 0..5 {
+        app.announce(&acme, "contact.created", number / 5).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    app.wait_until("delivered", i64::from(number) * 2).await;
+    if let Some(harming) = harming {
+        harming.abort();
+    }
+    for subscriber in subscribers {
+        let calls = subscriber.receiver.calls();
+        let ids: HashSet<_> = calls.iter().map(|call| call.header("webhook-id")).collect();
+        let number = usize::try_from(number).unwrap();
+        assert_eq!((ids.len(), calls.len()), (number, number), "once each");
+    }
+    let mut taken = 0;
+    for worker in &workers {
+        let (_, text) = worker.admin("/metrics").await;
+        taken += sample(&text, "queue_tokens_taken_total").unwrap_or(0);
+    }
+    assert!(taken > 0, "nothing went through Redis");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_workers_send_each_delivery_once() {
+    send_while(500, async |_| None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flushall_again_and_again_under_load_loses_nothing_and_repeats_nothing() {
+    send_while(1000, async |redis| {
+        let mut connection = client(redis).await;
+        Some(tokio::spawn(async move {
+            loop {
+                let _: () = redis::cmd("flushall").query_async(&mut connection).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+        }))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_evicted_one_by_one_lose_nothing_and_repeat_nothing() {
+    send_while(500, async |redis| {
+        let mut connection = client(redis).await;
+        Some(tokio::spawn(async move {
+            for name in
+                ["tokens", "flights", "workers", "closed", "claimer", "again"].iter().cycle()
+            {
+                let key = key(&mut connection, name).await;
+                let _: u32 = redis::cmd("del").arg(key).query_async(&mut connection).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }))
+    })
+    .await;
+}
