@@ -43,6 +43,10 @@ events! {
 /// so that one that asked for everything is not told more than it was promised.
 pub const EXTENSIONS: &[EventType] = &[EventType::ActivityCreated];
 
+/// Webhooks that an event in the log remembers at most: of those that do not want it, and of those whose filter it did
+/// not pass.
+pub const REMEMBERED: i32 = 100;
+
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]
 pub fn is_pattern(text: &str) -> bool {

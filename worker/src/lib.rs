@@ -8,6 +8,7 @@ pub mod deliver;
 mod explain;
 mod gauges;
 pub mod imports;
+pub mod lines;
 pub mod pipeline;
 pub mod queue;
 pub mod record;

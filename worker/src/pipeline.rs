@@ -13,7 +13,7 @@ use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::signing::Signers;
-use crate::{imports, retention, sweep};
+use crate::{imports, lines, retention, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -90,6 +90,7 @@ impl Pipeline {
     pub async fn drain(&mut self) -> sqlx::Result<usize> {
         self.relay().await?;
         while sweep::fail_deleted(&self.db).await? > 0 {}
+        while lines::dissolve(&self.db).await? > 0 {}
         let mut attempts = 0;
         loop {
             let claimed = self.claim().await?;

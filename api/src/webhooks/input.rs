@@ -9,6 +9,7 @@ use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 
 use super::calling::{Calling, NewCertificate};
+use super::select::{Filter, Selecting};
 use crate::http::fields::{Change, Checked, Fault, Fields, Input};
 use crate::http::json::Value;
 use crate::http::rules;
@@ -40,6 +41,14 @@ pub struct NewWebhook {
     /// Attempts begun in a second, at most.
     #[schema(value_type = Option<i64>)]
     pub rate_limit: Change<i64>,
+    /// Which of these events it hears of; all of them without one.
+    #[schema(value_type = Option<Filter>)]
+    pub filter: Change<Filter>,
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub fields: Change<Vec<String>>,
+    /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.
+    pub ordering: Option<String>,
 }
 
 /// What changes in a webhook: absent fields stay, `null` clears.
@@ -67,6 +76,14 @@ pub struct WebhookPatch {
     /// Attempts begun in a second, at most.
     #[schema(value_type = Option<i64>)]
     pub rate_limit: Change<i64>,
+    /// Which of these events it hears of; all of them without one.
+    #[schema(value_type = Option<Filter>)]
+    pub filter: Change<Filter>,
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub fields: Change<Vec<String>>,
+    /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.
+    pub ordering: Option<String>,
 }
 
 impl Input for NewWebhook {
@@ -78,8 +95,10 @@ impl Input for NewWebhook {
         let description = fields.optional("description", rules::line(200));
         let secret = fields.optional("secret", own_secret());
         let calling = Calling::read(fields);
+        let selecting = Selecting::read(fields);
         fields.ignore(&["disabledReason"]);
         let Calling { headers, client_certificate, rate_limit } = calling?;
+        let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,
@@ -89,6 +108,9 @@ impl Input for NewWebhook {
             headers,
             client_certificate,
             rate_limit,
+            filter,
+            fields,
+            ordering,
         })
     }
 }
@@ -102,8 +124,10 @@ impl Input for WebhookPatch {
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string());
         let calling = Calling::read(fields);
+        let selecting = Selecting::read(fields);
         fields.ignore(&["disabledReason"]);
         let Calling { headers, client_certificate, rate_limit } = calling?;
+        let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,
@@ -113,6 +137,9 @@ impl Input for WebhookPatch {
             headers,
             client_certificate,
             rate_limit,
+            filter,
+            fields,
+            ordering,
         })
     }
 }

@@ -11,13 +11,14 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Webhook;
+use super::select::Written;
 use super::signing::Sealed;
 use crate::list::Source;
 
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, tenant_id, url, events, active, description, secret_hint, headers_shown, \
-        identity_shown, rate_limit, disabled_reason, version, created_at, updated_at",
+        identity_shown, rate_limit, filter, fields, ordering, disabled_reason, version, created_at, updated_at",
     table: "webhooks",
     condition: "deleted_at is null",
     inside: None,
@@ -53,7 +54,8 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null"#,
         id.0,
@@ -67,7 +69,8 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   version, created_at, updated_at
            from webhooks where id = any ($1) and deleted_at is null"#,
         ids,
@@ -82,7 +85,8 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         Webhook,
         r#"select id as "id: WebhookId", tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, disabled_reason,
+                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   version, created_at, updated_at
            from webhooks where id = $1 and deleted_at is null for no key update"#,
         id.0,
@@ -138,6 +142,34 @@ pub(super) async fn call(
         sqlx::query!("update webhooks set identity_enc = $2 where id = $1", id, sealed)
             .execute(tx.conn())
             .await?;
+    }
+    Ok(())
+}
+
+/// Writes what it gets of events; the filter, if that changes, in both forms.
+pub(super) async fn select(
+    tx: &mut TenantTx,
+    webhook: &Webhook,
+    path: Change<String>,
+) -> sqlx::Result<()> {
+    let id = webhook.id.0;
+    sqlx::query!(
+        "update webhooks set fields = $2, ordering = $3 where id = $1",
+        id,
+        webhook.fields.as_deref(),
+        webhook.ordering,
+    )
+    .execute(tx.conn())
+    .await?;
+    if !path.is_keep() {
+        sqlx::query!(
+            "update webhooks set filter = $2::text::json, filter_path = $3::text::jsonpath where id = $1",
+            id,
+            webhook.filter.as_ref().map(|filter| filter.text()),
+            path.into_value(),
+        )
+        .execute(tx.conn())
+        .await?;
     }
     Ok(())
 }
