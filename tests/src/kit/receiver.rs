@@ -99,8 +99,12 @@ impl From<u16> for Reply {
     }
 }
 
+/// Says what a request is answered, one request after the other.
+type Judge = Box<dyn FnMut(&Call) -> u16 + Send>;
+
 #[derive(Default)]
 struct Memory {
+    judge: Mutex<Option<Judge>>,
     calls: Mutex<Vec<Call>>,
     script: Mutex<VecDeque<Reply>>,
     arrived: Notify,
@@ -134,6 +138,11 @@ impl Receiver {
     /// Answers the next requests with these, one each, before it answers 200 again.
     pub fn script(&self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
         lock(&self.memory.script).extend(replies.into_iter().map(Into::into));
+    }
+
+    /// Asks for the status of each request from now on, in the order in which they arrive.
+    pub fn judge(&self, judge: impl FnMut(&Call) -> u16 + Send + 'static) {
+        *lock(&self.memory.judge) = Some(Box::new(judge));
     }
 
     /// Everything that has arrived, in order.
@@ -187,8 +196,11 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let reply = lock(&memory.script).pop_front().unwrap_or(Reply::status(200));
-    lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
+    let call = Call { method, path: uri.to_string(), headers, body };
+    let judged = lock(&memory.judge).as_mut().map(|judge| Reply::status(judge(&call)));
+    let scripted = || lock(&memory.script).pop_front();
+    let reply = judged.or_else(scripted).unwrap_or(Reply::status(200));
+    lock(&memory.calls).push(call);
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();
     let response = reply.give().await;
