@@ -56,12 +56,18 @@ pub(crate) fn payload(event: EventType) -> Payload {
         E::TenantSettingsUpdated => {
             (SchemaOf::of::<Settings>(), vec![("previous", Member::Previous)])
         }
-        E::ActivityCreated => (SchemaOf::of::<Activity>(), vec![]),
+        E::ActivityCreated => (SchemaOf::of::<Activity>(), activity()),
         E::WebhookFailing | E::WebhookRecovered | E::WebhookDisabled => {
             (SchemaOf::of::<HealthChange>(), vec![])
         }
     };
     Payload { record, more }
+}
+
+/// Activities never change.
+fn activity() -> Vec<(&'static str, Member)> {
+    let version = json!({"const": 1, "description": "Activities never change."});
+    vec![("version", Member::Plain(version, json!(1)))]
 }
 
 /// Which pipeline a stage belongs to, and the pipeline's version.

@@ -51,6 +51,10 @@ pub const EXTENSIONS: &[EventType] = &[
     EventType::WebhookDisabled,
 ];
 
+/// Webhooks that an event in the log remembers at most: of those that do not want it, and of those whose filter it did
+/// not pass.
+pub const REMEMBERED: i32 = 100;
+
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]
 pub fn is_pattern(text: &str) -> bool {

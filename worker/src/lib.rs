@@ -10,6 +10,7 @@ mod explain;
 mod gauges;
 pub mod health;
 pub mod imports;
+pub mod lines;
 pub mod pipeline;
 pub mod queue;
 pub mod record;

@@ -15,7 +15,7 @@ use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::signing::Signers;
-use crate::{health, imports, retention, sweep};
+use crate::{health, imports, lines, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -139,6 +139,7 @@ impl Pipeline {
     pub async fn drain(&mut self) -> sqlx::Result<usize> {
         self.relay().await?;
         while sweep::fail_deleted(&self.db).await? > 0 {}
+        while lines::dissolve(&self.db).await? > 0 {}
         let mut attempts = 0;
         loop {
             let claimed = self.claim().await?;

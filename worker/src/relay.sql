@@ -1,5 +1,5 @@
 -- One batch of events: into the log, and to their webhooks.
---   $1  how many    $2  the events that `*` does not stand for
+--   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
 with taken as (
     delete from outbox where ctid = any (array(
         select ctid from outbox order by id limit $1 for update skip locked))
@@ -16,47 +16,85 @@ with taken as (
     returning l.tenant_id, l.last
 ), batch as (
     select f.*, c.last - count(*) over tenant + row_number() over (tenant order by f.id) as sequence,
+           split_part(f.event, '.', 1) || '.*' as family,
            coalesce(f.payload->>'id', f.payload->>'pipelineId', f.payload->>'tenantId') as record,
            f.payload->>'version' as version
     from fresh f join counted c on c.tenant_id = f.tenant_id
     window tenant as (partition by f.tenant_id)
+), judged as (
+    select b.id, b.tenant_id, b.event_id, b.event, b.family, b.sequence, b.version, b.payload, b.request_id, b.traceparent,
+           b.occurred_at,
+           case when b.record ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then b.record::uuid end as record,
+           w.wanted, w.lined, w.unwanted, w.filtered
+    from batch b
+    cross join lateral (
+        select array_agg(id) filter (where passed) as wanted,
+               array_agg(id) filter (where passed and ordering = 'record') as lined,
+               array_agg(id) filter (where not named) as unwanted,
+               array_agg(id) filter (where named and not passed) as filtered
+        from (
+            -- The payload is read for webhooks with a filter only.
+            select id, ordering, named,
+                   named and case when filter_path is null then true
+                                  else event_passes(b.payload, filter_path, b.event) end as passed
+            from (
+                select id, ordering, filter_path,
+                       -- Nobody is told of himself: who fails could not hear it, and who hears it would have to be told of that.
+                       events && array[b.event, b.family, case when b.event = any ($2) then b.event else '*' end]
+                       and (b.event like 'webhook.%' and b.record = id::text) is not true as named
+                from webhooks
+                where tenant_id = b.tenant_id and deleted_at is null
+                offset 0) n
+            offset 0) v
+        ) w
 ), logged as (
-    insert into events (tenant_id, id, sequence, event, record, version, payload, request_id, traceparent, occurred_at)
-    select tenant_id, event_id, sequence, event,
-           case when record ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then record::uuid end,
+    insert into events (tenant_id, id, sequence, event, record, version, payload, request_id, traceparent, occurred_at,
+                        unwanted, filtered)
+    select tenant_id, event_id, sequence, event, record,
            case when version ~ '^[0-9]{1,9}$' then version::integer end,
-           payload, request_id, traceparent, occurred_at
-    from batch
+           payload, request_id, traceparent, occurred_at, coalesce(unwanted[:$3], '{}'), filtered[:$3]
+    from judged
     order by id
 ), fanned as (
     insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, sequence, event, body, status, skip_reason,
-                                request_id, traceparent, created_at)
-    select b.tenant_id, d.id, w.id, b.event_id, b.sequence, b.event,
-           ('{"id":"' || d.id || '","event":"' || b.event || '","timestamp":"'
-            || to_char(b.occurred_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-            || '","data":' || b.payload::text || ',"occurrenceId":"' || b.event_id
-            || '","sequence":' || b.sequence || '}')::json,
+                                pattern, filter_passed, request_id, traceparent, created_at)
+    select j.tenant_id, d.id, w.id, j.event_id, j.sequence, j.event,
+           ('{"id":"' || d.id || '","event":"' || j.event || '","timestamp":"'
+            || to_char(j.occurred_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+            || '","data":' || case when w.fields is null then j.payload::text else masked_payload(j.payload, w.fields) end
+            || ',"occurrenceId":"' || j.event_id || '","sequence":' || j.sequence || '}')::json,
            case when w.active then 'pending' else 'skipped' end,
            case when not w.active then
                case when w.disabled_reason is null then 'webhook_inactive' else 'webhook_disabled' end end,
-           b.request_id, b.traceparent, b.occurred_at
-    from batch b
+           case when j.event = any (w.events) then j.event when j.family = any (w.events) then j.family else '*' end,
+           case when w.filter_path is not null then true end,
+           j.request_id, j.traceparent, j.occurred_at
+    from judged j
+    cross join lateral unnest(j.wanted) wanted (id)
     cross join lateral (
-        select id, active, disabled_reason from webhooks
-        where tenant_id = b.tenant_id and deleted_at is null
-          and events && array[b.event, split_part(b.event, '.', 1) || '.*',
-                              case when b.event = any ($2) then b.event else '*' end]
-          -- Nobody is told of himself: who fails could not hear it, and who hears it would have to be told of that.
-          and (b.event like 'webhook.%' and b.record = id::text) is not true
+        select id, active, disabled_reason, events, filter_path, fields from webhooks
+        where tenant_id = j.tenant_id and id = wanted.id
         offset 0) w
-    cross join lateral (select delivery_id(b.event_id, w.id) as id) d
-    order by b.id
+    cross join lateral (select delivery_id(j.event_id, w.id) as id) d
+    order by j.id
     on conflict do nothing
-    returning tenant_id, id, webhook_id, status, created_at
+    returning tenant_id, id, webhook_id, sequence, status, created_at
+), lines as materialized (
+    -- The records of the deliveries that have to go in order.
+    select jsonb_object_agg(delivery_id(j.event_id, lined.id), j.record) as records
+    from judged j cross join lateral unnest(j.lined) lined (id)
+    where j.record is not null
 ), queued as (
-    insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
-    select tenant_id, id, webhook_id, created_at from fanned where status = 'pending'
+    insert into webhook_queue (tenant_id, id, webhook_id, next_retry, record, sequence)
+    select f.tenant_id, f.id, f.webhook_id, case when r.record is null then f.created_at else in_line() end,
+           r.record, case when r.record is not null then f.sequence end
+    from fanned f cross join lines l cross join lateral (select (l.records->>f.id::text)::uuid as record) r
+    where f.status = 'pending'
+    returning webhook_id, record
 )
 select (select count(*) from taken) as "events!",
        (select count(*) from fanned where status = 'pending') as "deliveries!",
-       (select count(*) from fanned where status = 'skipped') as "skipped!"
+       (select count(*) from fanned where status = 'skipped') as "skipped!",
+       (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as "filtered!",
+       (select coalesce(array_agg(webhook_id), '{}') from queued where record is not null) as "webhooks!",
+       (select coalesce(array_agg(record), '{}') from queued where record is not null) as "records!"

@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
 use crate::{
-    admin, gauges, health, imports, pipeline, queue, record, replays, retention, signing, sweep,
+    admin, gauges, health, imports, lines, pipeline, queue, record, replays, retention, signing,
+    sweep,
 };
 
 /// How often the gauges are set and deleted webhooks looked for.
@@ -128,8 +129,12 @@ async fn listen(db: Db, knocks: [Knock; 3], stop: CancellationToken) {
     }
 }
 
+/// Rounds of housekeeping between looks at every line, which none should need.
+const MENDING: u32 = 30;
+
 async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
+    let mut rounds: u32 = 0;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -139,6 +144,12 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             gauges::measure(&db, &slots).await?;
             sweep::fail_deleted(&db).await?;
             sweep::forget_answers(&db).await?;
+            lines::dissolve(&db).await?;
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(MENDING) {
+                lines::mend(&db).await?;
+                lines::measure(&db).await?;
+            }
             imports::sweep(&db).await?;
             replays::sweep(&db).await?;
             replays::probe(&db).await

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName};
 use shared::id::EventId;
 use shared::scope::Scope;
 
+use super::explain::{self, Explanation};
 use super::{Event, Feed, FeedQuery, follow, input};
 use crate::App;
 use crate::auth::Caller;
@@ -20,6 +21,7 @@ pub fn routes() -> Routes {
         .get("", Scope::WebhooksRead, page, page_doc())
         .get("/stream", Scope::WebhooksRead, stream, stream_doc())
         .get("/{id}", Scope::WebhooksRead, show, Doc::data::<Event>("getEvent", "Get one event"))
+        .get("/{id}/webhooks", Scope::WebhooksRead, explain, explain_doc())
 }
 
 fn page_doc() -> Doc {
@@ -34,6 +36,10 @@ fn stream_doc() -> Doc {
         .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
 }
 
+fn explain_doc() -> Doc {
+    Doc::data::<Explanation>("explainEvent", "Explain which webhooks an event went to, and why")
+}
+
 async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<Data<Feed>> {
     let query = FeedQuery::page(&params)?;
     let mut tx = app.begin(&caller).await?;
@@ -45,6 +51,16 @@ async fn show(caller: Caller, State(app): State<App>, Id(id): Id<EventId>) -> Re
     let mut tx = app.begin(&caller).await?;
     let event = super::show(&mut tx, id).await;
     tx.finish(event).await.map(Data)
+}
+
+async fn explain(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<EventId>,
+) -> Result<Data<Explanation>> {
+    let mut tx = app.begin(&caller).await?;
+    let explanation = explain::explain(&mut tx, id).await;
+    tx.finish(explanation).await.map(Data)
 }
 
 async fn stream(

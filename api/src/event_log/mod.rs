@@ -1,6 +1,7 @@
 //! The change feed: every event of the tenant in the order of its number, whether or not a webhook heard of it. The
 //! worker's relay writes it (worker/src/relay.sql); here it is read, page by page or live.
 
+pub mod explain;
 mod follow;
 mod followers;
 mod http;

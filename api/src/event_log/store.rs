@@ -2,9 +2,11 @@
 
 use serde_json::value::RawValue;
 use shared::TenantTx;
+use shared::event::REMEMBERED;
 use shared::id::EventId;
 use sqlx::types::Json;
 
+use super::explain::{Considered, Reason};
 use super::{Event, FeedQuery, Head};
 
 /// How far the log goes; a tenant without an event has none.
@@ -57,5 +59,45 @@ pub(super) async fn find(tx: &mut TenantTx, id: EventId) -> sqlx::Result<Option<
         id.0,
     )
     .fetch_optional(tx.conn())
+    .await
+}
+
+/// The tenant's webhooks and what the relay did with the event at each, those first that it went to.
+pub(super) async fn considered(
+    tx: &mut TenantTx,
+    event: EventId,
+    limit: i64,
+) -> sqlx::Result<Vec<Considered>> {
+    sqlx::query_as!(
+        Considered,
+        r#"select w.id as "webhook_id!", w.url as "url!", w.deleted_at is not null as "deleted!",
+                  case when e.event like 'webhook.%' and w.id = e.record then 'its_own_health'
+                       when w.id = any (e.unwanted) then 'event_not_wanted'
+                       when w.id = any (e.filtered) then 'filtered'
+                       when w.created_at > e.occurred_at then 'webhook_created_later'
+                       when e.unwanted is null or greatest(cardinality(e.unwanted), cardinality(e.filtered)) >= $2
+                            then 'not_recorded'
+                       when w.deleted_at is not null then 'webhook_deleted'
+                       -- In the same millisecond as the event.
+                       else 'webhook_created_later' end as "absence!: Reason",
+                  d.id as "delivery_id?", d.pattern, d.filter_passed, d.status as "status?", d.skip_reason,
+                  d.attempts as "attempts?", d.last_error, held_reason(d.status, w.active, q.next_retry) as held_reason,
+                  case when q.lease_id is null and held_reason(d.status, w.active, q.next_retry) is null
+                       then q.next_retry end as next_retry
+           from events e
+           cross join webhooks w
+           left join lateral (
+               select * from webhook_events d where d.tenant_id = e.tenant_id and d.id = delivery_id(e.id, w.id) offset 0
+           ) d on true
+           left join webhook_queue q on q.tenant_id = d.tenant_id and q.id = d.id
+           where e.id = $1
+           order by d.id is null, not coalesce(w.id = any (e.filtered), false), not coalesce(w.id = any (e.unwanted), false),
+                    w.deleted_at is not null, w.created_at, w.id
+           limit $3"#,
+        event.0,
+        REMEMBERED,
+        limit,
+    )
+    .fetch_all(tx.conn())
     .await
 }

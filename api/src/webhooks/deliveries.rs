@@ -1,7 +1,7 @@
 //! What became of each event at one webhook: the document's `WebhookEvent`, with every attempt.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::id::{DeliveryId, EventId, TenantId, WebhookId};
 use shared::scope::Scope;
@@ -47,6 +47,9 @@ pub struct WebhookEvent {
     /// The `data` of the body that is sent.
     #[schema(value_type = Object)]
     pub payload: Json<Box<RawValue>>,
+    /// Why it came; `null` of deliveries from before that was kept.
+    #[schema(value_type = Option<Why>)]
+    pub why: Option<Json<Why>>,
     /// `pending`, `delivered`, `failed`, or `skipped`: not sent, because the webhook was off.
     pub status: String,
     /// Why it was skipped: `webhook_inactive`, or `webhook_disabled` when it was not the tenant who switched it off.
@@ -60,7 +63,7 @@ pub struct WebhookEvent {
     /// When the next attempt is due; `null` once final, while one is under way, and while held.
     #[serde(serialize_with = "clock::serialize_option")]
     pub next_retry: Option<DateTime<Utc>>,
-    /// Why it waits although it is due: `webhook_inactive`.
+    /// Why it waits although it may be due: `webhook_inactive`, or `record_order`: behind another delivery of its record.
     pub held_reason: Option<String>,
     /// The status of the last answer.
     pub last_status_code: Option<i32>,
@@ -76,6 +79,16 @@ pub struct WebhookEvent {
     /// Every attempt of every cycle, oldest first.
     #[sqlx(skip)]
     pub attempt_log: Vec<Attempt>,
+}
+
+/// What of the webhook let the event through when it was relayed; the webhook may be another one by now.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Why {
+    /// Which of its `events` named the event.
+    pub pattern: String,
+    /// `true` when its filter passed the event, `null` when it had none.
+    pub filter_passed: Option<bool>,
 }
 
 impl Representation for WebhookEvent {}
@@ -116,12 +129,14 @@ pub static LIST: List = List {
 };
 
 /// Columns of [`WebhookEvent`]. A lease is a due time in the future: no business of the tenant's.
-const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event, body->'data' as payload, status, skip_reason,
+const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event, body->'data' as payload,
+    case when pattern is not null then json_build_object('pattern', pattern, 'filterPassed', filter_passed) end as why,
+    status, skip_reason,
     attempts, cycle, trigger, case when lease_id is null and held_reason is null then next_retry end as next_retry, held_reason,
     last_status_code, last_error, created_at, delivered_at";
 
 const TABLE: &str = "(select e.*, q.next_retry, q.lease_id,
-        case when e.status = 'pending' and not w.active then 'webhook_inactive' end as held_reason
+        held_reason(e.status, w.active, q.next_retry) as held_reason
     from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id
     left join webhook_queue q on q.tenant_id = e.tenant_id and q.id = e.id) as events";
 

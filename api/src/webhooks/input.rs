@@ -9,6 +9,7 @@ use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 
 use super::calling::{Calling, NewCertificate};
+use super::select::{Filter, Selecting};
 use crate::http::fields::{Change, Checked, Fault, Fields, Input};
 use crate::http::json::Value;
 use crate::http::rules;
@@ -47,6 +48,14 @@ pub struct NewWebhook {
     /// Whether what has failed is sent again when the receiver has recovered; `false` unless said otherwise.
     #[schema(value_type = Option<bool>)]
     pub auto_redrive: bool,
+    /// Which of these events it hears of; all of them without one.
+    #[schema(value_type = Option<Filter>)]
+    pub filter: Change<Filter>,
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub fields: Change<Vec<String>>,
+    /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.
+    pub ordering: Option<String>,
 }
 
 /// What changes in a webhook: absent fields stay, `null` clears.
@@ -76,6 +85,14 @@ pub struct WebhookPatch {
     pub rate_limit: Change<i64>,
     /// Whether what has failed is sent again when the receiver has recovered.
     pub auto_redrive: Option<bool>,
+    /// Which of these events it hears of; all of them without one.
+    #[schema(value_type = Option<Filter>)]
+    pub filter: Change<Filter>,
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub fields: Change<Vec<String>>,
+    /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.
+    pub ordering: Option<String>,
 }
 
 impl Input for NewWebhook {
@@ -89,7 +106,9 @@ impl Input for NewWebhook {
         let auto_redrive = fields.optional("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
+        let selecting = Selecting::read(fields);
         let Calling { headers, client_certificate, rate_limit } = calling?;
+        let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,
@@ -100,6 +119,9 @@ impl Input for NewWebhook {
             client_certificate,
             rate_limit,
             auto_redrive: auto_redrive?.unwrap_or_default(),
+            filter,
+            fields,
+            ordering,
         })
     }
 }
@@ -115,7 +137,9 @@ impl Input for WebhookPatch {
         let auto_redrive = fields.replaced("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
+        let selecting = Selecting::read(fields);
         let Calling { headers, client_certificate, rate_limit } = calling?;
+        let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,
@@ -126,6 +150,9 @@ impl Input for WebhookPatch {
             client_certificate,
             rate_limit,
             auto_redrive: auto_redrive?,
+            filter,
+            fields,
+            ordering,
         })
     }
 }

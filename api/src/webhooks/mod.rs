@@ -8,6 +8,7 @@ pub mod health;
 mod http;
 mod input;
 pub mod replays;
+pub mod select;
 pub mod signing;
 mod store;
 
@@ -30,18 +31,19 @@ use uuid::Uuid;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
 use crate::http::expand::{Records, records};
-use crate::http::{IfMatch, Listed, Representation, Resource};
+use crate::http::{IfMatch, Listed, Representation, Resource, doc};
 use crate::list::{Column, Kind, List, ListQuery};
 use calling::Calling;
 pub use http::routes;
 pub use input::{NewWebhook, WebhookPatch};
+use select::{Filter, ORDERINGS, Selecting, Written};
 use signing::Sealed;
 
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false, "ordering": "none"}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -72,6 +74,14 @@ pub struct Webhook {
     pub rate_limit: Option<i32>,
     /// Whether what has failed is sent again when the receiver has recovered.
     pub auto_redrive: bool,
+    /// Which events it hears of, of those that `events` names; `null` for all of them.
+    #[schema(value_type = Option<Filter>)]
+    pub filter: Option<Json<Written>>,
+    /// The members of `data` that are sent; `null` for all of them.
+    pub fields: Option<Vec<String>>,
+    /// `record`: deliveries of one record go one after the other, in the order of its changes; `none`: as they come.
+    #[schema(schema_with = ordering_schema)]
+    pub ordering: String,
     /// Why it was switched off, when it was not the tenant who did it.
     pub disabled_reason: Option<String>,
     /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
@@ -92,6 +102,13 @@ pub struct Webhook {
     /// When it last changed.
     #[serde(serialize_with = "clock::serialize")]
     pub updated_at: DateTime<Utc>,
+}
+
+fn ordering_schema() -> utoipa::openapi::Object {
+    doc::words(
+        "`record`: deliveries of one record go one after the other, in the order of its changes; `none`: as they come.",
+        ORDERINGS,
+    )
 }
 
 impl Representation for Webhook {
@@ -148,6 +165,9 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         client_certificate: None,
         rate_limit: None,
         auto_redrive: new.auto_redrive,
+        filter: None,
+        fields: None,
+        ordering: ORDERINGS[0].to_owned(),
         disabled_reason: None,
         health: State::Healthy,
         failure_streak: 0,
@@ -166,8 +186,11 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
         rate_limit: new.rate_limit,
     };
     let sealable = calling.apply(&mut webhook)?;
+    let selecting = Selecting { filter: new.filter, fields: new.fields, ordering: new.ordering };
+    let selected = selecting.apply(&mut webhook)?;
     store::insert(tx, &webhook, &sealed).await?;
     sealable.write(tx, &webhook, keys).await?;
+    select::write(tx, &webhook, selected).await?;
     changes::created(tx, &webhook)?;
     signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
@@ -226,6 +249,9 @@ pub async fn update(
         rate_limit: patch.rate_limit,
     };
     let sealable = calling.apply(&mut webhook)?;
+    let selecting =
+        Selecting { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
+    let selected = selecting.apply(&mut webhook)?;
     if webhook == before && !sealable.is_new() {
         return Ok(before);
     }
@@ -233,6 +259,7 @@ pub async fn update(
     webhook.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &webhook).await?;
     sealable.write(tx, &webhook, keys).await?;
+    select::write(tx, &webhook, selected).await?;
     changes::updated(tx, &before, &webhook)?;
     tx.wake();
     Ok(webhook)

@@ -12,13 +12,14 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Webhook;
+use super::select::Written;
 use super::signing::Sealed;
 use crate::list::Source;
 
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, \
-        identity_shown, rate_limit, auto_redrive, disabled_reason, \
+        identity_shown, rate_limit, auto_redrive, filter, fields, ordering, disabled_reason, \
         case when not active and disabled_reason is not null then 'disabled' \
              else coalesce(state, 'healthy') end as health, \
         coalesce(streak, 0) as failure_streak, last_success_at, \
@@ -61,7 +62,7 @@ pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -81,7 +82,7 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -102,7 +103,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
         r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  disabled_reason,
+                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
                   case when not active and disabled_reason is not null then 'disabled'
                        else coalesce(h.state, 'healthy') end as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
@@ -164,6 +165,34 @@ pub(super) async fn call(
         sqlx::query!("update webhooks set identity_enc = $2 where id = $1", id, sealed)
             .execute(tx.conn())
             .await?;
+    }
+    Ok(())
+}
+
+/// Writes what it gets of events; the filter, if that changes, in both forms.
+pub(super) async fn select(
+    tx: &mut TenantTx,
+    webhook: &Webhook,
+    path: Change<String>,
+) -> sqlx::Result<()> {
+    let id = webhook.id.0;
+    sqlx::query!(
+        "update webhooks set fields = $2, ordering = $3 where id = $1",
+        id,
+        webhook.fields.as_deref(),
+        webhook.ordering,
+    )
+    .execute(tx.conn())
+    .await?;
+    if !path.is_keep() {
+        sqlx::query!(
+            "update webhooks set filter = $2::text::json, filter_path = $3::text::jsonpath where id = $1",
+            id,
+            webhook.filter.as_ref().map(|filter| filter.text()),
+            path.into_value(),
+        )
+        .execute(tx.conn())
+        .await?;
     }
     Ok(())
 }

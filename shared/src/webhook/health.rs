@@ -47,7 +47,7 @@ impl State {
     "state": "failing", "previousState": "healthy", "reason": null, "failureStreak": 5,
     "failingSince": "2026-01-02T03:04:05.678Z", "lastSuccessAt": "2026-01-02T03:04:04.912Z",
     "lastFailureAt": "2026-01-02T03:06:05.691Z", "lastError": "connect_failed", "pending": 12,
-    "oldestPendingAt": "2026-01-02T03:04:05.678Z"}))]
+    "oldestPendingAt": "2026-01-02T03:04:05.678Z", "version": 3}))]
 pub struct HealthChange {
     /// The webhook whose state it is.
     #[schema(value_type = Uuid)]
@@ -84,6 +84,8 @@ pub struct HealthChange {
     #[schema(required)]
     #[serde(serialize_with = "clock::serialize_option")]
     pub oldest_pending_at: Option<DateTime<Utc>>,
+    /// The webhook's: only to be switched off counts.
+    pub version: i32,
 }
 
 /// What waits for a webhook.

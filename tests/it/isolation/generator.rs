@@ -242,6 +242,7 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
         "uuid" => json!(uuid::Uuid::from_u128(unique)),
         "text" => json!(column.check.as_deref().and_then(first_literal).unwrap_or(&text)),
         "text[]" => json!([text]),
+        "uuid[]" => json!([uuid::Uuid::from_u128(unique)]),
         "json" | "jsonb" => json!({"data": text}),
         "bytea" => json!(format!("\\x{unique:032x}")),
         "integer" | "bigint" | "smallint" | "numeric" => json!(1),
@@ -259,6 +260,8 @@ fn shaped(table: &str, column: &str, text: &str) -> Option<Value> {
         ("webhooks", "identity_shown") => {
             Some(json!({"subject": text, "fingerprint": text, "expiresAt": "2030-01-02T03:04:05Z"}))
         }
+        // A filter that passes everything.
+        ("webhooks", "filter_path") => Some(json!("true")),
         ("webhook_attempts", "detail") => Some(json!({
             "phase": null, "warning": null, "timings": {}, "connection": null, "requestHeaders": {"x": text},
             "responseHeaders": {"x": text}, "next": {"at": null, "why": "delivered"},

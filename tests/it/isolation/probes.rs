@@ -130,6 +130,7 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/api-keys/{id}").ids(&["api_keys"]).body(api_key),
     Probe::new("DELETE /api/v1/api-keys/{id}").ids(&["api_keys"]),
     Probe::new("POST /api/v1/api-keys/{id}/rotate").ids(&["api_keys"]),
+    Probe::new("GET /api/v1/events/{id}/webhooks").ids(&["events"]),
     Probe::new("GET /api/v1/webhooks"),
     Probe::new("POST /api/v1/webhooks").body(webhook),
     Probe::new("GET /api/v1/webhooks/{id}").ids(&["webhooks"]),

@@ -17,15 +17,12 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
     acme.post(&format!("{own}/restore"), json!({})).await.ok()
 }
 
-#[tokio::test]
-async fn every_event_is_sent_as_the_document_says() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
-    live(&acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
-    live(&acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
+/// Does what is told by every event there is.
+pub(crate) async fn cause_everything(acme: &Tenant) {
+    live(acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
+    live(acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
     let new = json!({"title": "40 seats", "status": "new"});
-    let lead = live(&acme, LEADS, new, json!({"value": 12.5})).await;
+    let lead = live(acme, LEADS, new, json!({"value": 12.5})).await;
     let stages = json!([{"name": "New", "displayOrder": 0}, {"name": "Won", "displayOrder": 1}]);
     let pipeline = json!({"name": "Sales", "stages": stages});
     let pipeline = acme.post(PIPELINES, pipeline).await.created();
@@ -37,6 +34,14 @@ async fn every_event_is_sent_as_the_document_says() {
     let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
     acme.post(ACTIVITIES, note).await.created();
     acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
+}
+
+#[tokio::test]
+async fn every_event_is_sent_as_the_document_says() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
+    cause_everything(&acme).await;
     app.worker().drain().await.unwrap();
 
     let document = document();

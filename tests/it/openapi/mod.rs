@@ -1,7 +1,7 @@
 //! The OpenAPI document says what the api does, no more and no less.
 
 mod edges;
-mod events;
+pub(crate) mod events;
 mod examples;
 mod served;
 mod table;

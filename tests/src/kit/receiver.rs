@@ -99,8 +99,12 @@ impl From<u16> for Reply {
     }
 }
 
+/// Says what a request is answered, one request after the other.
+type Judge = Box<dyn FnMut(&Call) -> u16 + Send>;
+
 struct Memory {
     otherwise: AtomicU16,
+    judge: Mutex<Option<Judge>>,
     calls: Mutex<Vec<Call>>,
     script: Mutex<VecDeque<Reply>>,
     arrived: Notify,
@@ -111,6 +115,7 @@ struct Memory {
 impl Memory {
     fn new() -> Self {
         Self {
+            judge: Mutex::default(),
             otherwise: AtomicU16::new(200),
             calls: Mutex::default(),
             script: Mutex::default(),
@@ -152,6 +157,11 @@ impl Receiver {
     /// Answers with this status from now on, where nothing else is scripted.
     pub fn answer(&self, status: u16) {
         self.memory.otherwise.store(status, Ordering::SeqCst);
+    }
+
+    /// Asks for the status of each request from now on, in the order in which they arrive.
+    pub fn judge(&self, judge: impl FnMut(&Call) -> u16 + Send + 'static) {
+        *lock(&self.memory.judge) = Some(Box::new(judge));
     }
 
     /// Everything that has arrived, in order.
@@ -205,9 +215,13 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let scripted = lock(&memory.script).pop_front();
-    let reply = scripted.unwrap_or_else(|| Reply::status(memory.otherwise.load(Ordering::SeqCst)));
-    lock(&memory.calls).push(Call { method, path: uri.to_string(), headers, body });
+    let call = Call { method, path: uri.to_string(), headers, body };
+    let judged = lock(&memory.judge).as_mut().map(|judge| Reply::status(judge(&call)));
+    let scripted = || lock(&memory.script).pop_front();
+    let reply = judged
+        .or_else(scripted)
+        .unwrap_or_else(|| Reply::status(memory.otherwise.load(Ordering::SeqCst)));
+    lock(&memory.calls).push(call);
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();
     let response = reply.give().await;

@@ -119,6 +119,7 @@ async fn apply(
         last_error: health.last_error.clone(),
         pending: pending.count.min(MOST_COUNTED),
         oldest_pending_at: pending.oldest,
+        version: health.version + i32::from(change.reason().is_some()),
     };
     if change == Change::Recovered {
         redrive::begin(tx, webhook).await?;

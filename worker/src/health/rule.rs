@@ -20,6 +20,8 @@ const DAYS: i32 = 5;
 pub(super) struct Health {
     /// Where it points.
     pub url: String,
+    /// Its version.
+    pub version: i32,
     /// Whether it is switched on, and not deleted.
     pub active: bool,
     /// Healthy or failing.
@@ -132,6 +134,7 @@ mod tests {
     fn failed(streak: i32, minutes: i64) -> Health {
         Health {
             url: String::new(),
+            version: 1,
             active: true,
             state: State::Healthy,
             changed_at: None,

@@ -33,7 +33,7 @@ pub(super) async fn due(conn: &mut PgConnection, after: Due, most: i64) -> sqlx:
 pub(super) async fn lock(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Health>> {
     sqlx::query_as!(
         Health,
-        r#"select w.url, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.changed_at, h.streak,
+        r#"select w.url, w.version, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.changed_at, h.streak,
                   h.streak_since, h.failed_days, h.failing_since, h.last_success_at, h.last_failure_at, h.last_error,
                   h.accepted, h.gone
            from webhooks w join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id

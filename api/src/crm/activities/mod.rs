@@ -296,9 +296,22 @@ pub async fn create(tx: &mut TenantTx, new: NewActivity) -> Result<Activity> {
         created_at: now,
     };
     store::insert(tx, std::slice::from_ref(&activity)).await?;
-    tx.emit(EventType::ActivityCreated, &activity)?;
+    announce(tx, &activity)?;
     changes::created(tx, &activity)?;
     Ok(activity)
+}
+
+/// What `activity.created` tells: like every event it says which version of the record it has.
+#[derive(Serialize)]
+struct Announced<'a> {
+    #[serde(flatten)]
+    activity: &'a Activity,
+    version: i32,
+}
+
+fn announce(tx: &mut TenantTx, activity: &Activity) -> Result<()> {
+    tx.emit(EventType::ActivityCreated, &Announced { activity, version: 1 })?;
+    Ok(())
 }
 
 /// The activity.
@@ -347,7 +360,7 @@ pub async fn happened(tx: &mut TenantTx, entries: Vec<Happened<'_>>) -> Result<(
     let activities: Vec<Activity> = entries.into_iter().map(activity).collect();
     store::insert(tx, &activities).await?;
     for activity in &activities {
-        tx.emit(EventType::ActivityCreated, activity)?;
+        announce(tx, activity)?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::schemas::Schemas;
 use crate::events::{Member, Payload, payload};
 
 const WHAT: &str = "Sent to every webhook that listens. Answer 2xx within 30 seconds; anything else is tried again after \
-    2, 4, 8 and 16 minutes. Deliveries come at least once and in no order.";
+    2, 4, 8 and 16 minutes. Deliveries come at least once, and in no order unless the webhook's `ordering` asks for one. Of a webhook with \
+    `fields`, `data` has these members only.";
 
 /// `webhooks`: each event with its body and headers.
 pub(super) fn all(schemas: &mut Schemas) -> Map<String, Value> {

@@ -1,0 +1,111 @@
+//! Order per record. Of a webhook that asks for it, the deliveries of one record in the queue are a line: the first is due
+//! or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed, by a
+//! trigger, so that no way out of it can be forgotten (docs/decisions/0021). Here is what comes beside: new rows, a webhook
+//! that wants order no longer, and lines that nobody has advanced.
+
+use shared::{Db, SystemTx};
+use uuid::Uuid;
+
+/// Rows that are let out of their lines in one transaction.
+const BATCH: i64 = 1000;
+
+/// Makes the first of each of these lines due: a webhook and a record each. To be done after something was added to
+/// them, in the same transaction.
+pub(crate) async fn advance(
+    tx: &mut SystemTx,
+    webhooks: &[Uuid],
+    records: &[Uuid],
+) -> sqlx::Result<u64> {
+    if webhooks.is_empty() {
+        return Ok(0);
+    }
+    let advanced =
+        sqlx::query_scalar!(r#"select advance_lines($1, $2) as "advanced!""#, webhooks, records)
+            .fetch_one(tx.conn())
+            .await?;
+    Ok(advanced.unsigned_abs())
+}
+
+/// Lets up to 1,000 deliveries out of the lines of webhooks that want no order any more; says how many.
+///
+/// # Errors
+/// The database's.
+pub async fn dissolve(db: &Db) -> sqlx::Result<u64> {
+    let mut tx = db.system().await?;
+    let freed = sqlx::query!(
+        r#"with recursive lined as (
+               (select webhook_id, tenant_id from webhook_queue where record is not null order by webhook_id limit 1)
+               union all
+               select n.webhook_id, n.tenant_id from lined l cross join lateral (
+                   select q.webhook_id, q.tenant_id from webhook_queue q
+                   where q.record is not null and q.webhook_id > l.webhook_id order by q.webhook_id limit 1) n
+           ), freed as (
+               update webhook_queue q
+               set record = null, sequence = null, next_retry = case q.next_retry when in_line() then moment_of(q.id) else q.next_retry end
+               from (
+                   select f.row, f.webhook_id, f.record
+                   from lined l
+                   join webhooks w on w.tenant_id = l.tenant_id and w.id = l.webhook_id and w.ordering = 'none'
+                   cross join lateral (
+                       select f.ctid as row, f.webhook_id, f.record from webhook_queue f
+                       where f.webhook_id = l.webhook_id and f.record is not null
+                       limit $1 for update skip locked) f
+                   limit $1) f
+               where q.ctid = f.row
+               returning f.webhook_id, f.record
+           )
+           select coalesce(array_agg(webhook_id), '{}') as "webhooks!", coalesce(array_agg(record), '{}') as "records!"
+           from freed"#,
+        BATCH,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    advance(&mut tx, &freed.webhooks, &freed.records).await?;
+    tx.commit_lazily().await?;
+    Ok(freed.webhooks.len() as u64)
+}
+
+/// Advances the lines whose first delivery waits, which none should; says how many there were. One look at each line.
+///
+/// # Errors
+/// The database's.
+pub async fn mend(db: &Db) -> sqlx::Result<u64> {
+    let mut tx = db.system().await?;
+    let stuck = sqlx::query!(
+        r#"with recursive lines as (
+               (select webhook_id, record, next_retry from webhook_queue where record is not null
+                order by webhook_id, record, sequence limit 1)
+               union all
+               select n.webhook_id, n.record, n.next_retry from lines l cross join lateral (
+                   select q.webhook_id, q.record, q.next_retry from webhook_queue q
+                   where q.record is not null and (q.webhook_id, q.record) > (l.webhook_id, l.record)
+                   order by q.webhook_id, q.record, q.sequence limit 1) n
+           )
+           select coalesce(array_agg(webhook_id), '{}') as "webhooks!", coalesce(array_agg(record), '{}') as "records!"
+           from lines where next_retry >= in_line()"#
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let mended = advance(&mut tx, &stuck.webhooks, &stuck.records).await?;
+    tx.commit_lazily().await?;
+    if mended > 0 {
+        tracing::warn!(mended, "deliveries waited behind nothing; they go out now");
+    }
+    Ok(mended)
+}
+
+/// Sets the gauge of what waits in lines, of which 100,000 are counted.
+pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
+    let waiting = db
+        .direct(async |conn| {
+            sqlx::query_scalar!(
+                r#"select count(*)::integer as "waiting!" from (
+                       select from webhook_queue where record is not null and next_retry >= in_line() limit 100000) w"#
+            )
+            .fetch_one(conn)
+            .await
+        })
+        .await?;
+    metrics::gauge!("webhook_deliveries_in_line").set(f64::from(waiting));
+    Ok(())
+}
