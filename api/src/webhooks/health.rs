@@ -182,20 +182,16 @@ pub async fn of(tx: &mut TenantTx, id: WebhookId) -> Result<WebhookHealth> {
 /// # Errors
 /// The database's.
 pub(super) async fn begin_anew(tx: &mut TenantTx, webhook: &mut Webhook) -> sqlx::Result<()> {
-    if webhook.health == State::Disabled {
-        webhook.health = State::Failing;
-    }
     webhook.failure_streak = 0;
-    sqlx::query!(
-        "insert into webhook_health (tenant_id, webhook_id, state) values ($1, $2, $3)
-         on conflict (tenant_id, webhook_id) do update
-         set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, due = false",
-        webhook.tenant_id.0,
+    let state = sqlx::query_scalar!(
+        r#"update webhook_health
+           set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, due = false
+           where webhook_id = $1 returning state as "state: State""#,
         webhook.id.0,
-        webhook.health as State,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
+    webhook.health = state.unwrap_or(State::Healthy);
     Ok(())
 }
 

@@ -136,6 +136,11 @@ impl Receiver {
         lock(&self.memory.script).extend(replies.into_iter().map(Into::into));
     }
 
+    /// Answers 200 from here on.
+    pub fn forget_script(&self) {
+        lock(&self.memory.script).clear();
+    }
+
     /// Everything that has arrived, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
