@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::event::EventType;
 use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, LEADS, PIPELINES, Tenant, TestApp};
+use worker::pipeline::Pipeline;
 
 use super::{document, faults};
 
@@ -17,11 +19,24 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
     acme.post(&format!("{own}/restore"), json!({})).await.ok()
 }
 
+/// A webhook that fails, recovers and is gone.
+async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Pipeline) {
+    let ailing = acme.subscribe(&["contact.updated"]).await;
+    for answers in [&[500; 5][..], &[500; 5], &[], &[410]] {
+        ailing.receiver.forget_script();
+        ailing.receiver.script(answers.iter().copied());
+        app.announce(acme, "contact.updated", 5).await;
+        app.advance(TimeDelta::minutes(2));
+        worker.drain().await.unwrap();
+    }
+    worker.drain().await.unwrap();
+}
+
 #[tokio::test]
 async fn every_event_is_sent_as_the_document_says() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
+    let subscriber = acme.subscribe(&["*", "activity.*", "webhook.*"]).await;
     live(&acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
     live(&acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
     let new = json!({"title": "40 seats", "status": "new"});
@@ -37,7 +52,10 @@ async fn every_event_is_sent_as_the_document_says() {
     let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
     acme.post(ACTIVITIES, note).await.created();
     acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
-    app.worker().drain().await.unwrap();
+    let mut worker = app.worker();
+    worker.drain().await.unwrap();
+    acme.put(&subscriber.path(), json!({"events": ["webhook.*"]})).await.ok();
+    trouble(&app, &acme, &mut worker).await;
 
     let document = document();
     let mut sent = BTreeSet::new();
