@@ -22,7 +22,7 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
 /// A webhook that fails, recovers and is gone.
 async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Pipeline) {
     let ailing = acme.subscribe(&["contact.updated"]).await;
-    for answers in [&[500; 5][..], &[500; 5], &[], &[410]] {
+    for answers in [&[500; 20][..], &[500; 20], &[], &[410]] {
         ailing.receiver.forget_script();
         ailing.receiver.script(answers.iter().copied());
         app.announce(acme, "contact.updated", 5).await;
