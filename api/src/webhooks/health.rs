@@ -227,7 +227,7 @@ async fn failed(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<i64> {
 }
 
 /// How often something came out.
-struct Outcome {
+struct Tally {
     outcome: i32,
     /// Within the shorter window.
     recent: bool,
@@ -239,9 +239,9 @@ async fn outcomes(
     id: WebhookId,
     since: DateTime<Utc>,
     recent: DateTime<Utc>,
-) -> sqlx::Result<Vec<Outcome>> {
+) -> sqlx::Result<Vec<Tally>> {
     sqlx::query_as!(
-        Outcome,
+        Tally,
         r#"select outcome, slot >= $3 as "recent!", sum(count)::bigint as "count!" from webhook_outcomes
            where webhook_id = $1 and slot >= $2 group by 1, 2 order by 1, 2"#,
         id.0,
@@ -253,7 +253,7 @@ async fn outcomes(
 }
 
 /// The counts of each outcome, in its order.
-fn added<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<(i32, i64)> {
+fn added<'a>(outcomes: impl Iterator<Item = &'a Tally>) -> Vec<(i32, i64)> {
     outcomes.fold(Vec::new(), |mut added, one| {
         match added.last_mut() {
             Some((outcome, count)) if *outcome == one.outcome => *count += one.count,
