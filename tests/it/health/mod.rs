@@ -8,7 +8,7 @@ mod upgrade;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Subscriber, Tenant, TestApp};
+use tests::kit::{CONTACTS, Call, Subscriber, Tenant, TestApp};
 use worker::pipeline::Pipeline;
 
 /// A tenant with a webhook of its own, and a worker.
@@ -83,7 +83,7 @@ impl Stage {
 /// What a receiver was sent: event and data.
 fn received(subscriber: &Subscriber) -> Vec<(Value, Value)> {
     let calls = subscriber.receiver.calls();
-    let bodies = calls.iter().map(|call| call.json());
+    let bodies = calls.iter().map(Call::json);
     bodies.map(|body| (body["event"].clone(), body["data"].clone())).collect()
 }
 

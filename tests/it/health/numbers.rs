@@ -10,8 +10,8 @@ use super::Stage;
 #[derive(Default)]
 struct Log {
     /// Milliseconds from the change to the acceptance.
-    times: Vec<i64>,
-    refused: i64,
+    times: Vec<i32>,
+    refused: i32,
     seen: usize,
 }
 
@@ -24,7 +24,7 @@ impl Log {
             } else {
                 let made: DateTime<Utc> =
                     call.json()["timestamp"].as_str().unwrap().parse().unwrap();
-                self.times.push((now - made).num_milliseconds());
+                self.times.push((now - made).num_milliseconds().try_into().unwrap());
             }
         }
         self.seen = calls.len();
@@ -34,16 +34,16 @@ impl Log {
     fn percentile(&mut self, percent: usize) -> f64 {
         self.times.sort_unstable();
         let rank = (self.times.len() * percent).div_ceil(100);
-        self.times[rank.max(1) - 1] as f64
+        f64::from(self.times[rank.max(1) - 1])
     }
 
     #[track_caller]
     fn assert_same(&mut self, window: &Value) {
-        let accepted = i64::try_from(self.times.len()).unwrap();
+        let accepted = i32::try_from(self.times.len()).unwrap();
         assert_eq!(window["accepted"], accepted);
         assert_eq!(window["failed"], self.refused);
         assert_eq!(window["attempts"], accepted + self.refused);
-        let rate = accepted as f64 / (accepted + self.refused) as f64;
+        let rate = f64::from(accepted) / f64::from(accepted + self.refused);
         assert_near(&window["successRate"], rate);
         for (member, percent) in [("p50Ms", 50), ("p95Ms", 95), ("p99Ms", 99)] {
             assert_near(&window["timeToDeliver"][member], self.percentile(percent));
