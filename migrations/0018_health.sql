@@ -27,7 +27,7 @@ create table webhook_health (
 create index webhook_health_due on webhook_health (tenant_id, webhook_id) where due;
 create index webhook_health_failing on webhook_health (tenant_id, webhook_id) where state = 'failing';
 select protect_tenant_table('webhook_health');
-grant select, insert on webhook_health to crm_app;
+grant select on webhook_health to crm_app;
 grant update (streak, streak_since, failed_days, accepted, gone, due) on webhook_health to crm_app;
 create policy delivery on webhook_health to crm_worker using (true) with check (true);
 grant select, insert, update on webhook_health to crm_worker;

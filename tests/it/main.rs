@@ -18,6 +18,7 @@ mod disk;
 mod envelope;
 mod event_log;
 mod fairness;
+mod health;
 mod held;
 mod imports;
 mod isolation;

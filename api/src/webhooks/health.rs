@@ -182,20 +182,16 @@ pub async fn of(tx: &mut TenantTx, id: WebhookId) -> Result<WebhookHealth> {
 /// # Errors
 /// The database's.
 pub(super) async fn begin_anew(tx: &mut TenantTx, webhook: &mut Webhook) -> sqlx::Result<()> {
-    if webhook.health == State::Disabled {
-        webhook.health = State::Failing;
-    }
     webhook.failure_streak = 0;
-    sqlx::query!(
-        "insert into webhook_health (tenant_id, webhook_id, state) values ($1, $2, $3)
-         on conflict (tenant_id, webhook_id) do update
-         set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, due = false",
-        webhook.tenant_id.0,
+    let state = sqlx::query_scalar!(
+        r#"update webhook_health
+           set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, due = false
+           where webhook_id = $1 returning state as "state: State""#,
         webhook.id.0,
-        webhook.health as State,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
+    webhook.health = state.unwrap_or(State::Healthy);
     Ok(())
 }
 
@@ -231,7 +227,7 @@ async fn failed(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<i64> {
 }
 
 /// How often something came out.
-struct Outcome {
+struct Tally {
     outcome: i32,
     /// Within the shorter window.
     recent: bool,
@@ -243,9 +239,9 @@ async fn outcomes(
     id: WebhookId,
     since: DateTime<Utc>,
     recent: DateTime<Utc>,
-) -> sqlx::Result<Vec<Outcome>> {
+) -> sqlx::Result<Vec<Tally>> {
     sqlx::query_as!(
-        Outcome,
+        Tally,
         r#"select outcome, slot >= $3 as "recent!", sum(count)::bigint as "count!" from webhook_outcomes
            where webhook_id = $1 and slot >= $2 group by 1, 2 order by 1, 2"#,
         id.0,
@@ -257,7 +253,7 @@ async fn outcomes(
 }
 
 /// The counts of each outcome, in its order.
-fn added<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<(i32, i64)> {
+fn added<'a>(outcomes: impl Iterator<Item = &'a Tally>) -> Vec<(i32, i64)> {
     outcomes.fold(Vec::new(), |mut added, one| {
         match added.last_mut() {
             Some((outcome, count)) if *outcome == one.outcome => *count += one.count,

@@ -43,7 +43,8 @@ use signing::Sealed;
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"url": "https://example.com/webhook", "events": ["contact.created"], "active": true,
-    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false, "ordering": "none"}))]
+    "secret": "whsec_…f3a9", "headers": {"authorization": "…cdef"}, "autoRedrive": false, "ordering": "none",
+    "health": "healthy", "failureStreak": 0}))]
 pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]

@@ -17,7 +17,7 @@ fn numbers(events: &[Value]) -> Vec<i64> {
 }
 
 /// One page of a tenant's feed: its events, and the number to go on with.
-async fn page(tenant: &Tenant, query: &str) -> (Vec<Value>, i64) {
+pub(crate) async fn page(tenant: &Tenant, query: &str) -> (Vec<Value>, i64) {
     let feed = tenant.get(&format!("{EVENTS}?{query}")).await.ok();
     (feed["events"].as_array().unwrap().clone(), feed["next"].as_i64().unwrap())
 }

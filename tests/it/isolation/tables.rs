@@ -302,7 +302,8 @@ async fn the_worker_reaches_across_tenants_what_it_delivers_imports_and_sweeps_a
         let read = outcome(read);
         let expected = match table.name.as_str() {
             "outbox" | "webhooks" | "webhook_events" | "webhook_attempts" | "webhook_queue"
-            | "webhook_replays" | "events" | "event_logs" | "idempotency_keys" | "imports" => Ok(2),
+            | "webhook_health" | "webhook_outcomes" | "webhook_replays" | "events"
+            | "event_logs" | "idempotency_keys" | "imports" => Ok(2),
             // Its policy asks for a tenant, and here is none.
             "contacts" | "companies" | "tenants" | "import_rows" => Err(NO_TENANT.into()),
             _ => Err(REFUSED.into()),

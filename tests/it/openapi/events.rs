@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::event::EventType;
 use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, LEADS, PIPELINES, Tenant, TestApp};
+use worker::pipeline::Pipeline;
 
 use super::{document, faults};
 
@@ -15,6 +17,19 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
     acme.put(&own, change).await.ok();
     acme.delete(&own).await.no_content();
     acme.post(&format!("{own}/restore"), json!({})).await.ok()
+}
+
+/// A webhook that fails, recovers and is gone.
+async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Pipeline) {
+    let ailing = acme.subscribe(&["contact.updated"]).await;
+    for answers in [&[500; 20][..], &[500; 20], &[], &[410]] {
+        ailing.receiver.forget_script();
+        ailing.receiver.script(answers.iter().copied());
+        app.announce(acme, "contact.updated", 5).await;
+        app.advance(TimeDelta::minutes(2));
+        worker.drain().await.unwrap();
+    }
+    worker.drain().await.unwrap();
 }
 
 /// Does what is told by every event there is.
@@ -40,9 +55,12 @@ pub(crate) async fn cause_everything(acme: &Tenant) {
 async fn every_event_is_sent_as_the_document_says() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
+    let subscriber = acme.subscribe(&["*", "activity.*", "webhook.*"]).await;
     cause_everything(&acme).await;
-    app.worker().drain().await.unwrap();
+    let mut worker = app.worker();
+    worker.drain().await.unwrap();
+    acme.put(&subscriber.path(), json!({"events": ["webhook.*"]})).await.ok();
+    trouble(&app, &acme, &mut worker).await;
 
     let document = document();
     let mut sent = BTreeSet::new();

@@ -164,6 +164,11 @@ impl Receiver {
         *lock(&self.memory.judge) = Some(Box::new(judge));
     }
 
+    /// Forgets what was scripted and not yet answered.
+    pub fn forget_script(&self) {
+        lock(&self.memory.script).clear();
+    }
+
     /// Everything that has arrived, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

@@ -123,11 +123,9 @@ pub(super) fn change(health: &Health) -> Option<Change> {
 mod tests {
     use super::*;
 
-    fn at(minutes: i64) -> Option<DateTime<Utc>> {
-        Some(
-            "2026-01-02T03:04:05.678Z".parse::<DateTime<Utc>>().unwrap()
-                + TimeDelta::minutes(minutes),
-        )
+    fn at(minutes: i64) -> DateTime<Utc> {
+        let start: DateTime<Utc> = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        start + TimeDelta::minutes(minutes)
     }
 
     /// A webhook whose attempts failed so often, from the first minute to the last.
@@ -139,11 +137,11 @@ mod tests {
             state: State::Healthy,
             changed_at: None,
             streak,
-            streak_since: at(0),
+            streak_since: Some(at(0)),
             failed_days: 1,
             failing_since: None,
             last_success_at: None,
-            last_failure_at: at(minutes),
+            last_failure_at: Some(at(minutes)),
             last_error: None,
             accepted: false,
             gone: false,
@@ -162,7 +160,7 @@ mod tests {
     #[test]
     fn a_webhook_that_has_just_recovered_is_not_failing_again_for_five_minutes() {
         for (minutes, change_to) in [(4, None), (5, Some(Change::Failing))] {
-            let health = Health { changed_at: at(0), ..failed(50, minutes) };
+            let health = Health { changed_at: Some(at(0)), ..failed(50, minutes) };
             assert_eq!(change(&health), change_to, "{minutes}");
         }
     }
