@@ -24,7 +24,10 @@ pub(super) static SOURCE: Source = Source {
         coalesce(streak, 0) as failure_streak, last_success_at, \
         greatest(last_success_at, last_failure_at) as last_delivery_at, \
         version, created_at, updated_at",
-    table: "(select w.*, h.state, h.streak, h.last_success_at, h.last_failure_at from webhooks w \
+    // By name: the api has no right to all columns.
+    table: "(select id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, identity_shown, \
+            rate_limit, auto_redrive, disabled_reason, version, created_at, updated_at, deleted_at, \
+            h.state, h.streak, h.last_success_at, h.last_failure_at from webhooks w \
         left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id) as webhooks",
     condition: "deleted_at is null",
     inside: None,

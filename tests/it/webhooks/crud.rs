@@ -31,6 +31,7 @@ async fn the_documents_own_sample_is_created_and_every_field_comes_back() {
             "headers": {},
             "clientCertificate": null,
             "rateLimit": null,
+            "autoRedrive": false,
             "disabledReason": null,
             "health": "healthy",
             "failureStreak": 0,
