@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use shared::clock::Clock;
 use shared::seal::Keyring;
 use shared::telemetry;
+use shared::webhook::Owner;
 use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
-use shared::webhook::keys::Owner;
 use tracing::Instrument as _;
 
 use crate::client::{Client, Exchange, Message};
@@ -94,12 +94,12 @@ impl Sender {
         now: DateTime<Utc>,
         span: &tracing::Span,
     ) -> Option<(HeaderMap, CustomHeaders, Option<ClientIdentity>)> {
-        let (keys, tenant, webhook) = (&self.keyring, delivery.tenant, delivery.webhook);
+        let (keys, owner) = (&self.keyring, Owner(delivery.tenant, delivery.webhook));
         let custom = delivery.headers.as_deref();
-        let custom = custom.map(|sealed| CustomHeaders::open(sealed, keys, tenant, webhook));
+        let custom = custom.map(|sealed| CustomHeaders::open(sealed, keys, owner));
         let custom = custom.transpose().ok()?.unwrap_or_default();
         let identity = delivery.identity.as_deref();
-        let identity = identity.map(|sealed| ClientIdentity::open(sealed, keys, tenant, webhook));
+        let identity = identity.map(|sealed| ClientIdentity::open(sealed, keys, owner));
         let mut headers = self.headers(delivery, now, span)?;
         for (name, value) in custom.iter() {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

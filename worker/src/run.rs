@@ -92,12 +92,14 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ended.map_err(Into::into)
 }
 
+/// A task of its own, on any thread of the runtime: apalis polls all of its tasks in one, on one thread. A panic ends
+/// here; the lease runs out, and the delivery is claimed again.
 async fn deliver(
     claimed: Claimed,
     sender: Data<Arc<Sender>>,
-) -> Result<(), std::convert::Infallible> {
-    sender.deliver(claimed).await;
-    Ok(())
+) -> Result<(), tokio::task::JoinError> {
+    let sender = Arc::clone(&sender);
+    tokio::spawn(async move { sender.deliver(claimed).await }).await
 }
 
 /// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports and

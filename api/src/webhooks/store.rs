@@ -17,18 +17,14 @@ use crate::list::Source;
 
 /// What lists of webhooks select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, url, events, active, description, secret_hint, headers_shown, \
+    columns: "id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, \
         identity_shown, rate_limit, auto_redrive, disabled_reason, \
         case when not active and disabled_reason is not null then 'disabled' \
              else coalesce(state, 'healthy') end as health, \
         coalesce(streak, 0) as failure_streak, last_success_at, \
         greatest(last_success_at, last_failure_at) as last_delivery_at, \
         version, created_at, updated_at",
-    // By name: the api has no right to all columns.
-    table: "(select id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, identity_shown, \
-            rate_limit, auto_redrive, disabled_reason, version, created_at, updated_at, deleted_at, \
-            h.state, h.streak, h.last_success_at, h.last_failure_at from webhooks w \
-        left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id) as webhooks",
+    table: "webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id",
     condition: "deleted_at is null",
     inside: None,
 };

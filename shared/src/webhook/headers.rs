@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{TenantId, WebhookId};
 use crate::seal::{Keyring, Unopened};
 use crate::secret::Secret;
+use crate::webhook::Owner;
 
 /// Headers of one webhook, at most.
 pub const MOST: usize = 10;
@@ -103,34 +103,20 @@ impl CustomHeaders {
     ///
     /// # Errors
     /// As [`Keyring::seal`].
-    pub fn seal(
-        &self,
-        keys: &Keyring,
-        tenant: TenantId,
-        webhook: WebhookId,
-    ) -> Result<Vec<u8>, Unopened> {
+    pub fn seal(&self, keys: &Keyring, owner: Owner) -> Result<Vec<u8>, Unopened> {
         let plain: BTreeMap<&str, &str> = self.iter().collect();
         let plain = Secret::new(serde_json::to_vec(&plain).map_err(|_| Unopened)?);
-        keys.seal(plain.expose(), &place(tenant, webhook))
+        keys.seal(plain.expose(), &owner.place("headers"))
     }
 
     /// Opens what [`CustomHeaders::seal`] sealed.
     ///
     /// # Errors
     /// As [`Keyring::open`].
-    pub fn open(
-        sealed: &[u8],
-        keys: &Keyring,
-        tenant: TenantId,
-        webhook: WebhookId,
-    ) -> Result<Self, Unopened> {
-        let plain = keys.open(sealed, &place(tenant, webhook))?;
+    pub fn open(sealed: &[u8], keys: &Keyring, owner: Owner) -> Result<Self, Unopened> {
+        let plain = keys.open(sealed, &owner.place("headers"))?;
         serde_json::from_slice(plain.expose()).map(Self::new).map_err(|_| Unopened)
     }
-}
-
-fn place(tenant: TenantId, webhook: WebhookId) -> Vec<u8> {
-    format!("{tenant}|{webhook}|webhooks.headers").into_bytes()
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::clock;
-use crate::id::{TenantId, WebhookId};
 use crate::seal::{Keyring, Unopened};
 use crate::secret::Secret;
+use crate::webhook::Owner;
 
 /// Characters of a chain of certificates, or of a key, at most.
 pub const LONGEST: usize = 16 * 1024;
@@ -95,26 +95,16 @@ impl ClientIdentity {
     ///
     /// # Errors
     /// As [`Keyring::seal`].
-    pub fn seal(
-        &self,
-        keys: &Keyring,
-        tenant: TenantId,
-        webhook: WebhookId,
-    ) -> Result<Vec<u8>, Unopened> {
-        keys.seal(self.pem.expose().as_bytes(), &place(tenant, webhook))
+    pub fn seal(&self, keys: &Keyring, owner: Owner) -> Result<Vec<u8>, Unopened> {
+        keys.seal(self.pem.expose().as_bytes(), &owner.place("client_certificate"))
     }
 
     /// Opens what [`ClientIdentity::seal`] sealed.
     ///
     /// # Errors
     /// As [`Keyring::open`].
-    pub fn open(
-        sealed: &[u8],
-        keys: &Keyring,
-        tenant: TenantId,
-        webhook: WebhookId,
-    ) -> Result<Self, Unopened> {
-        let plain = keys.open(sealed, &place(tenant, webhook))?;
+    pub fn open(sealed: &[u8], keys: &Keyring, owner: Owner) -> Result<Self, Unopened> {
+        let plain = keys.open(sealed, &owner.place("client_certificate"))?;
         let pem = std::str::from_utf8(plain.expose()).map_err(|_| Unopened)?;
         Ok(Self::of(pem.to_owned()))
     }
@@ -141,10 +131,6 @@ fn summary(certificate: &CertificateDer<'static>) -> Option<CertificateSummary> 
         fingerprint,
         expires_at: DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)?,
     })
-}
-
-fn place(tenant: TenantId, webhook: WebhookId) -> Vec<u8> {
-    format!("{tenant}|{webhook}|webhooks.client_certificate").into_bytes()
 }
 
 #[cfg(test)]

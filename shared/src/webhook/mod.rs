@@ -11,5 +11,8 @@ pub mod health;
 pub mod histogram;
 pub mod identity;
 pub mod keys;
+mod owner;
 pub mod signature;
 pub mod target;
+
+pub use owner::Owner;

@@ -5,8 +5,9 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::settings::Value as _;
+use shared::webhook::Owner;
 use shared::webhook::ed25519::PublicKey;
-use shared::webhook::keys::{Key, Owner, SigningKeys};
+use shared::webhook::keys::{Key, SigningKeys};
 use shared::webhook::signature::SigningSecret;
 use tests::kit::{Answer, CONTACTS, Subscriber, Tenant, TestApp};
 

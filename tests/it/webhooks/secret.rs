@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::id::{TenantId, WebhookId};
-use shared::webhook::keys::{Owner, SigningKeys};
+use shared::webhook::Owner;
+use shared::webhook::keys::SigningKeys;
 use shared::webhook::signature::SigningSecret;
 use sqlx::Connection as _;
 use sqlx::error::DatabaseError;

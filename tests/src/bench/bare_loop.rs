@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
 use tokio::task::JoinSet;
 use worker::client::{self, Client, Limits, WayOut};
 
 use super::cpu::{self, Cpu};
 use super::report::Measured;
-use super::signed::Message;
+use super::signed::{Message, keys};
 use crate::servers::Result;
 
 /// What the process is called by its first argument.
@@ -65,9 +64,9 @@ pub async fn measure(task: &Task) -> Result<Measured> {
 /// When a post fails.
 pub async fn run(task: &str) -> Result<String> {
     let task: Task = serde_json::from_str(task)?;
-    let secret = SigningSecret::generate();
+    let keys = keys()?;
     let messages: Vec<Message> =
-        (0..MESSAGES).map(|number| Message::new(&secret, number)).collect::<Result<_>>()?;
+        (0..MESSAGES).map(|number| Message::new(&keys, number)).collect::<Result<_>>()?;
     let messages = Arc::new(messages);
     let client = client()?;
     let warm_up = Task { posts: task.posts.div_ceil(10), ..task.clone() };

@@ -1,18 +1,21 @@
-//! B4: one worker drains pending deliveries that wait in the table when it starts. The limit: the bare loop with the
-//! worker's client.
+//! B4, B6 and B9: workers drain pending deliveries that wait in the table when they start. The limit of B4: the bare
+//! loop with the worker's client. That of B6, whose table has been in use: B4. B9 is B4 with more workers.
 //!
-//! The deliveries are written by SQL, spread evenly over the [subscribers](super::subscribers); the relay has no part
-//! in it. The clock runs from the start of the worker's process to the last arrival, CPU time until every outcome is
-//! written down.
+//! The relay has no part in it. The clock runs from the start of the first worker's process to the last arrival, CPU
+//! time until every outcome is written down.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
+use super::backlog::{To, age, empty, fill, wait_until_written};
 use super::bare_loop::{self, Task};
+use super::cpu::micros_each;
+use super::latency::median;
 use super::options::Options;
-use super::report::{Measured, Round, Row};
+use super::program::Program;
+use super::report::{Measured, Round, Row, Workers};
 use super::stage::{Stage, execute};
 use super::subscribers::Subscribers;
 use crate::servers::Result;
@@ -23,108 +26,165 @@ const CONCURRENCY: u32 = 128;
 /// A drain that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Runs the row.
-///
-/// # Errors
-/// When something fails, or a delivery is made twice or never.
-pub async fn run(stage: &Stage, options: &Options, subscribers: &Subscribers) -> Result<Row> {
-    let count = if options.quick { 3_000 } else { 50_000 };
-    let mut session = stage.superuser().await?;
-    let task = Task {
-        receivers: subscribers.receivers.addresses.clone(),
-        posts: count,
-        concurrency: CONCURRENCY,
-    };
-    drain(stage, &mut session, subscribers, count / 10).await?;
-    let mut rounds = Vec::new();
-    for _ in 0..options.rounds() {
-        let limit = bare_loop::measure(&task).await?;
-        subscribers.receivers.take();
-        let ours = drain(stage, &mut session, subscribers, count).await?;
-        rounds.push(Round { ours, limit });
+/// Workers beside one another in B9.
+const WORKERS: [usize; 3] = [1, 2, 4];
+
+/// Everything that the rows need.
+pub struct Drains<'a> {
+    pub stage: &'a Stage,
+    pub options: &'a Options,
+    pub subscribers: &'a Subscribers,
+}
+
+/// What a drain came to.
+struct Drained {
+    measured: Measured,
+    duplicates: usize,
+}
+
+impl Drains<'_> {
+    fn count(&self) -> u32 {
+        if self.options.quick { 3_000 } else { 50_000 }
     }
-    Ok(Row::of_rounds("B4", 0.50, &rounds))
-}
 
-async fn drain(
-    stage: &Stage,
-    session: &mut PgConnection,
-    subscribers: &Subscribers,
-    count: u32,
-) -> Result<Measured> {
-    fill(session, count).await?;
-    let before = stage.meter(&[])?.read()?;
-    let started = Instant::now();
-    let worker = stage.worker().await?;
-    subscribers.receivers.wait_for(count as usize, PATIENCE).await?;
-    wait_until_written(session).await?;
-    let cpu = stage.meter(&[&worker])?.read()? - before;
-    worker.stop().await?;
-
-    let arrivals = subscribers.receivers.take();
-    let different: HashSet<_> = arrivals.iter().map(|arrival| arrival.delivery).collect();
-    if arrivals.len() != different.len() {
-        let twice = arrivals.len() - different.len();
-        return Err(format!("{twice} of {count} deliveries were made twice").into());
+    /// Runs B4.
+    ///
+    /// # Errors
+    /// When something fails, or a delivery is made twice or never.
+    pub async fn against_bare_loop(&self) -> Result<Row> {
+        let mut session = self.stage.superuser().await?;
+        let task = Task {
+            receivers: self.subscribers.receivers.addresses.clone(),
+            posts: self.count(),
+            concurrency: CONCURRENCY,
+        };
+        self.fresh(&mut session, self.count() / 10, 1).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..self.options.rounds() {
+            let limit = bare_loop::measure(&task).await?;
+            self.subscribers.receivers.take();
+            let ours = self.fresh(&mut session, self.count(), 1).await?.once()?;
+            rounds.push(Round { ours, limit });
+        }
+        Ok(Row::of_rounds("B4", 0.50, &rounds))
     }
-    let last = arrivals.iter().map(|arrival| arrival.at).max().unwrap_or(started);
-    Ok(Measured { count, seconds: (last - started).as_secs_f64(), cpu, latencies: None })
+
+    /// Runs B6. The rounds of the limit are before and behind those of ours: to fill the table takes longer than all.
+    ///
+    /// # Errors
+    /// When something fails, or a delivery is made twice or never.
+    pub async fn in_an_old_table(&self) -> Result<Row> {
+        let mut session = self.stage.superuser().await?;
+        let (mut limits, mut ours) = (Vec::new(), Vec::new());
+        self.fresh(&mut session, self.count() / 10, 1).await?;
+        for _ in 0..self.options.rounds() {
+            limits.push(self.fresh(&mut session, self.count(), 1).await?.once()?);
+        }
+        age(&mut session, self.options.quick).await?;
+        for _ in 0..self.options.rounds() {
+            fill(&mut session, self.count(), To::All).await?;
+            ours.push(self.drain(&mut session, self.count(), 1).await?.once()?);
+        }
+        for _ in 0..self.options.rounds() {
+            limits.push(self.fresh(&mut session, self.count(), 1).await?.once()?);
+        }
+        // Each round of ours beside one before it and one behind it.
+        let before_and_behind = ours.iter().chain(&ours).cloned();
+        let rounds = before_and_behind.zip(limits).map(|(ours, limit)| Round { ours, limit });
+        Ok(Row::of_rounds("B6", 0.90, &rounds.collect::<Vec<_>>()))
+    }
+
+    /// Runs B9. What stands as ours is the rate of all four workers, as the limit that of one.
+    ///
+    /// # Errors
+    /// When something fails, or a delivery is never made.
+    pub async fn with_more_workers(&self) -> Result<Row> {
+        let mut session = self.stage.superuser().await?;
+        self.fresh(&mut session, self.count() / 10, 1).await?;
+        let mut drains = WORKERS.map(|_| Vec::new());
+        for _ in 0..self.options.rounds() {
+            for (workers, drains) in WORKERS.into_iter().zip(&mut drains) {
+                drains.push(self.fresh(&mut session, self.count(), workers).await?);
+            }
+        }
+        let workers = WORKERS.into_iter().zip(&drains).map(|(count, drains)| {
+            let middle = |figure: fn(&Measured) -> f64| {
+                median(drains.iter().map(|one| figure(&one.measured)))
+            };
+            Workers {
+                count,
+                per_second: middle(Measured::per_second),
+                cpu_us: middle(|one| micros_each(one.cpu.ours + one.cpu.postgres, one.count)),
+                duplicates: drains.iter().map(|drain| drain.duplicates).sum(),
+            }
+        });
+        let workers = workers.collect();
+        let [one, .., four] = drains;
+        let rounds = four.into_iter().zip(one);
+        let rounds = rounds.map(|(four, one)| Round { ours: four.measured, limit: one.measured });
+        let row = Row::of_rounds("B9", 1.0, &rounds.collect::<Vec<_>>());
+        Ok(Row { workers: Some(workers), ..row })
+    }
+
+    /// Drains so many deliveries, of which nothing is left before and behind.
+    async fn fresh(
+        &self,
+        session: &mut PgConnection,
+        count: u32,
+        workers: usize,
+    ) -> Result<Drained> {
+        empty(session).await?;
+        fill(session, count, To::All).await?;
+        let drained = self.drain(session, count, workers).await;
+        empty(session).await?;
+        drained
+    }
+
+    /// One after the other, each as soon as the one before is ready.
+    async fn start(&self, count: usize) -> Result<Vec<Program>> {
+        let mut workers = Vec::new();
+        while workers.len() < count {
+            workers.push(self.stage.worker().await?);
+        }
+        Ok(workers)
+    }
+
+    async fn drain(
+        &self,
+        session: &mut PgConnection,
+        count: u32,
+        workers: usize,
+    ) -> Result<Drained> {
+        // What housekeeping of the server has to be done is not to fall into the measurement at random.
+        execute(session, ["checkpoint"]).await?;
+        let before = self.stage.meter(&[])?.read()?;
+        let started = Instant::now();
+        let workers = self.start(workers).await?;
+        let receivers = &self.subscribers.receivers;
+        receivers.wait_for(count as usize, PATIENCE).await?;
+        wait_until_written(session, PATIENCE).await?;
+        let cpu = self.stage.meter(&workers.iter().collect::<Vec<_>>())?.read()? - before;
+        for worker in workers {
+            worker.stop().await?;
+        }
+        let arrivals = receivers.take();
+        let different: HashSet<_> = arrivals.iter().map(|arrival| arrival.delivery).collect();
+        let last = arrivals.iter().map(|arrival| arrival.at).max().unwrap_or(started);
+        let seconds = (last - started).as_secs_f64();
+        Ok(Drained {
+            measured: Measured { count, seconds, cpu, latencies: None },
+            duplicates: arrivals.len() - different.len(),
+        })
+    }
 }
 
-/// Leaves exactly so many pending deliveries, with ids that ascend as the relay's do.
-async fn fill(session: &mut PgConnection, count: u32) -> Result<()> {
-    let empty = [
-        "truncate webhook_events, webhook_attempts, webhook_queue, events, event_logs, outbox",
-        "set session_replication_role = replica",
-    ];
-    execute(session, empty).await?;
-    sqlx::query(
-        r#"with filled as (
-           insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, created_at)
-           select w.tenant_id, d.id, w.id, o.id, 'contact.created',
-                  ('{"id":"' || d.id || '","event":"contact.created","timestamp":"' || t.text || '","data":{"id":"' || o.id
-                   || '","tenantId":"' || w.tenant_id || '","name":"Contact ' || 100000000000 + n || '","email":"c'
-                   || 100000000000 + n || '@example.com","phone":"+49' || 100000000000 + n || '","phoneE164":"+49'
-                   || 100000000000 + n || '","company":"ACME Corp","version":1,"createdAt":"' || t.text
-                   || '","updatedAt":"' || t.text || '"},"occurrenceId":"' || o.id || '"}')::json, now()
-           from generate_series(0, $1 - 1) n
-           join (select *, row_number() over (order by id) - 1 as place, count(*) over () as webhooks
-                 from webhooks) w on w.place = n % w.webhooks
-           cross join lateral (select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint + n / 4), 12, '0')
-                                       || '70008000' || lpad(to_hex(n), 12, '0'))::uuid as id) o
-           cross join lateral (select delivery_id(o.id, w.id) as id) d
-           cross join (select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as text) t
-           returning tenant_id, id, webhook_id, created_at)
-           insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
-           select tenant_id, id, webhook_id, created_at from filled"#,
-    )
-    .bind(i32::try_from(count)?)
-    .execute(&mut *session)
-    .await?;
-    execute(
-        session,
-        [
-            "reset session_replication_role",
-            "vacuum (analyze) webhook_events, webhook_queue",
-            "checkpoint",
-        ],
-    )
-    .await
-}
-
-async fn wait_until_written(session: &mut PgConnection) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let open: i64 =
-            sqlx::query_scalar("select count(*) from webhook_events where status <> 'delivered'")
-                .fetch_one(&mut *session)
-                .await?;
-        if open == 0 {
-            return Ok(());
+impl Drained {
+    /// Itself, if no delivery was made twice.
+    fn once(self) -> Result<Measured> {
+        if self.duplicates > 0 {
+            let (twice, count) = (self.duplicates, self.measured.count);
+            return Err(format!("{twice} of {count} deliveries were made twice").into());
         }
-        if Instant::now() > deadline {
-            return Err(format!("{open} deliveries arrived and were not written down").into());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(self.measured)
     }
 }

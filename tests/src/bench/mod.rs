@@ -1,13 +1,15 @@
 //! The benchmark: what the product does beside what the machine does for the same work without it: `make bench`.
 //!
-//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4), [`reach`] (B5), [`import`] (B8): one file for each row.
-//! - [`stage`]: the server, the programs and tenants; [`population`] and [`subscribers`] put data into them.
+//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4, B6, B9), [`reach`] (B5), [`neighbour`] (B7), [`import`] (B8).
+//! - [`stage`]: the server, the programs and tenants; [`population`], [`subscribers`] and
+//!   [`backlog`] put data into them.
 //! - [`load`] and [`open_loop`] call the api over [`wire`]; [`receiver`] is called by the worker.
 //! - [`pgbench`] runs what [`statements`] reads from the server's log and [`script`] turns into its language.
 //! - [`bare_loop`] is the worker's client without the worker.
 //! - [`cpu`] and [`latency`] measure; [`report`] and [`table`] say what came out.
 
 mod against_pgbench;
+mod backlog;
 mod bare_loop;
 mod cpu;
 mod create;
@@ -16,6 +18,7 @@ mod import;
 mod latency;
 mod load;
 mod machine;
+mod neighbour;
 mod open_loop;
 mod options;
 mod pace;
@@ -42,7 +45,9 @@ use std::{env, fs};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::drain::Drains;
 use self::machine::{Machine, load_average};
+use self::neighbour::Neighbour;
 use self::options::Options;
 use self::population::Population;
 use self::report::{Report, Row};
@@ -111,7 +116,8 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
     for id in &options.rows {
         let started = Instant::now();
         say(format!("{id} … "));
-        if matches!(*id, "B4" | "B5") && subscribers.is_none() {
+        let delivers = matches!(*id, "B4" | "B5" | "B6" | "B7" | "B9");
+        if delivers && subscribers.is_none() {
             let api = stage.api().await?;
             subscribers = Some(Subscribers::create(stage).await?);
             api.stop().await?;
@@ -127,7 +133,17 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
                 read.run(stage, options, population).await?
             }
             ("B8", _) => import::run(stage, options, &numbers).await?,
-            ("B4", Some(subscribers)) => drain::run(stage, options, subscribers).await?,
+            ("B4" | "B6" | "B9", Some(subscribers)) => {
+                let drains = Drains { stage, options, subscribers };
+                match *id {
+                    "B4" => drains.against_bare_loop().await?,
+                    "B6" => drains.in_an_old_table().await?,
+                    _ => drains.with_more_workers().await?,
+                }
+            }
+            ("B7", Some(subscribers)) => {
+                Neighbour { stage, options, numbers: &numbers, subscribers }.run().await?
+            }
             ("B5", Some(subscribers)) => reach::run(stage, options, &numbers, subscribers).await?,
             _ => return Err(format!("there is no row {id}").into()),
         };

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use shared::webhook::signature::SigningSecret;
 use tokio::task::JoinSet;
 
+use super::backlog::empty;
 use super::bare_loop::{client, post};
 use super::cpu::{Cpu, micros_each};
 use super::latency::{Latencies, median};
@@ -17,7 +17,7 @@ use super::pace::{Distances, events};
 use super::program::Program;
 use super::report::{CpuMicros, Rate, Row};
 use super::requests::Numbers;
-use super::signed::Message;
+use super::signed::{Message, keys};
 use super::stage::{Stage, execute};
 use super::subscribers::Subscribers;
 use crate::servers::Result;
@@ -70,12 +70,9 @@ pub async fn run(
         for rate in &options.rates {
             beside.push((bench.answers(*rate, &api).await?, bench.bare(*rate).await?));
         }
-        let empty = [
-            "truncate webhook_events, webhook_attempts, webhook_queue, events, event_logs, outbox",
-            "vacuum (analyze) webhook_events, webhook_queue, events",
-            "checkpoint",
-        ];
-        execute(&mut session, empty).await?;
+        empty(&mut session).await?;
+        let settled = ["vacuum (analyze) webhook_events, webhook_queue, events", "checkpoint"];
+        execute(&mut session, settled).await?;
         let worker = stage.worker().await?;
         for ((rate, trials), (answers, bare)) in options.rates.iter().zip(&mut trials).zip(beside) {
             trials.push(bench.trial(*rate, &[&api, &worker], &answers, bare).await?);
@@ -126,14 +123,14 @@ impl Bench<'_> {
 
     /// The median of bare POSTs at this rate, in milliseconds.
     async fn bare(&self, rate: u32) -> Result<f64> {
-        let (client, secret) = (client()?, SigningSecret::generate());
+        let (client, keys) = (client()?, keys()?);
         let receivers = &self.subscribers.receivers;
         let (window, now) = self.window(self.beside());
         let mut due = events(rate, self.distances(), now, window.until);
         let (mut started, mut posts) = (HashMap::new(), JoinSet::new());
         while let Some(event) = due.recv().await {
             let number = self.numbers.next();
-            let Message { headers, body } = Message::new(&secret, number)?;
+            let Message { headers, body } = Message::new(&keys, number)?;
             let address = receivers.addresses[usize::try_from(number)? % receivers.addresses.len()];
             let client = client.clone();
             if window.contains(event) {
@@ -220,6 +217,9 @@ fn row(trials: &[Vec<Trial>]) -> Row {
             limit: middle(|trial| trial.answer_cpu_us),
         },
         rates: Some(rates),
+        workers: None,
+        idle_p99_ms: None,
+        busy_p99_ms: None,
         bench_us: middle(|trial| micros_each(trial.cpu.bench, trial.count)),
         others_percent: middle(|trial| trial.cpu.others_percent(trial.seconds)),
     }

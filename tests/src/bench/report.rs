@@ -32,6 +32,12 @@ pub struct Row {
     pub cpu_us: CpuMicros,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Vec<Rate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Vec<Workers>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_p99_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_p99_ms: Option<f64>,
     /// Microseconds of load generator and receiver for each operation.
     #[serde(skip)]
     pub bench_us: f64,
@@ -70,6 +76,18 @@ pub struct Rate {
     /// How late the generator began its calls.
     #[serde(skip)]
     pub late_p99_ms: f64,
+}
+
+/// B9 with so many workers beside one another.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Workers {
+    #[serde(rename = "workers")]
+    pub count: usize,
+    pub per_second: f64,
+    /// Microseconds for each delivery, PostgreSQL's included.
+    pub cpu_us: f64,
+    /// Deliveries that arrived twice, in all rounds.
+    pub duplicates: usize,
 }
 
 /// So many operations, how long they took and what they cost.
@@ -125,6 +143,9 @@ impl Row {
                 }),
             },
             rates: None,
+            workers: None,
+            idle_p99_ms: None,
+            busy_p99_ms: None,
             bench_us: middle(&|round| micros_each(round.ours.cpu.bench, round.ours.count)),
             others_percent: middle(&|round| round.ours.cpu.others_percent(round.ours.seconds)),
         }

@@ -37,7 +37,6 @@ pub struct Stage {
     api: Environment,
     worker: Environment,
     api_operators: SocketAddr,
-    worker_operators: SocketAddr,
 }
 
 /// A tenant, of which all that is needed is a key that may do everything in it.
@@ -58,8 +57,7 @@ impl Stage {
         let owner = [("MIGRATION_DATABASE_URL".into(), database.owner_url.to_string())];
         binaries.command(&["migrate"], &owner.into()).await?;
         let [app_url, worker_url] = database.log_in(["crm_app", "crm_worker"]).await?;
-        let [api_address, api_operators, worker_operators] =
-            [loopback()?, loopback()?, loopback()?];
+        let [api_address, api_operators] = [loopback()?, loopback()?];
 
         let mut common = binaries.keys().await?;
         common.extend(DIFFERENCES.map(|(name, value)| (name.into(), value.into())));
@@ -69,17 +67,7 @@ impl Stage {
         api.insert("ADMIN_LISTEN".into(), api_operators.to_string());
         let mut worker = common;
         worker.insert("DATABASE_URL".into(), worker_url.to_string());
-        worker.insert("ADMIN_LISTEN".into(), worker_operators.to_string());
-        Ok(Self {
-            api_address,
-            app_url,
-            binaries,
-            database,
-            api,
-            worker,
-            api_operators,
-            worker_operators,
-        })
+        Ok(Self { api_address, app_url, binaries, database, api, worker, api_operators })
     }
 
     /// Starts the api.
@@ -90,12 +78,15 @@ impl Stage {
         Program::start("api", &self.binaries.api, &self.api, self.api_operators).await
     }
 
-    /// Starts the worker.
+    /// Starts a worker.
     ///
     /// # Errors
     /// When it does not start.
     pub async fn worker(&self) -> Result<Program> {
-        Program::start("worker", &self.binaries.worker, &self.worker, self.worker_operators).await
+        let operators = loopback()?;
+        let mut worker = self.worker.clone();
+        worker.insert("ADMIN_LISTEN".into(), operators.to_string());
+        Program::start("worker", &self.binaries.worker, &worker, operators).await
     }
 
     /// The server.

@@ -29,6 +29,13 @@ pub fn table(report: &Report) -> String {
             }
         }
     }
+    for workers in report.rows.iter().filter_map(|row| row.workers.as_ref()).flatten() {
+        let _ = writeln!(
+            text,
+            "\nB9 with {} workers: {:.0}/s, {:.0} µs of CPU each, {} made twice",
+            workers.count, workers.per_second, workers.cpu_us, workers.duplicates
+        );
+    }
     text
 }
 
@@ -37,7 +44,8 @@ fn line(text: &mut String, row: &Row) {
         "B1" => "creates/s",
         "B2" => "gets/s",
         "B3" => "pages/s",
-        "B4" => "deliveries/s",
+        "B4" | "B6" | "B9" => "deliveries/s",
+        "B7" => "p99 ms at 10/s",
         "B8" => "imported/s",
         _ => "p50 ms at 50/s",
     };

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
-use shared::webhook::keys::{KeysError, Owner, SigningKeys};
+use shared::webhook::Owner;
+use shared::webhook::keys::{KeysError, SigningKeys};
 
 pub use pairs::{give_pairs, keep_giving_pairs};
 

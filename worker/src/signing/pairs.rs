@@ -6,8 +6,9 @@ use std::time::Duration;
 use shared::Db;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
+use shared::webhook::Owner;
 use shared::webhook::ed25519::KeyPair;
-use shared::webhook::keys::{KeysError, Owner, SigningKeys};
+use shared::webhook::keys::{KeysError, SigningKeys};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use shared::TenantTx;
 use shared::seal::Keyring;
+use shared::webhook::Owner;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
 use sqlx::types::Json;
@@ -95,9 +96,9 @@ impl Sealable {
         webhook: &Webhook,
         keys: &Keyring,
     ) -> Result<()> {
-        let (tenant, id) = (webhook.tenant_id, webhook.id);
-        let headers = sealed(self.headers, |headers| headers.seal(keys, tenant, id))?;
-        let identity = sealed(self.identity, |identity| identity.seal(keys, tenant, id))?;
+        let owner = Owner(webhook.tenant_id, webhook.id);
+        let headers = sealed(self.headers, |headers| headers.seal(keys, owner))?;
+        let identity = sealed(self.identity, |identity| identity.seal(keys, owner))?;
         Ok(store::call(tx, webhook, headers, identity).await?)
     }
 }

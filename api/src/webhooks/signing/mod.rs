@@ -10,8 +10,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::id::WebhookId;
 use shared::seal::Keyring;
+use shared::webhook::Owner;
 use shared::webhook::ed25519::PublicKey;
-use shared::webhook::keys::{Key, Owner, Replaced, SigningKeys};
+use shared::webhook::keys::{Key, Replaced, SigningKeys};
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 

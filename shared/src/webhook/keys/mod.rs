@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use crate::id::{TenantId, WebhookId};
 use crate::seal::{Keyring, Unopened};
+use crate::webhook::Owner;
 use crate::webhook::ed25519::{BadKey, KeyPair, PublicKey};
 use crate::webhook::signature::{BadSecret, SigningSecret};
 
@@ -17,10 +17,6 @@ const FORMAT: u8 = 1;
 
 /// Most replaced keys that sign at the same time, and most that are kept to recognise them.
 pub const MOST_REPLACED: usize = 3;
-
-/// The webhook that keys belong to; sealed for one, they do not open for another.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner(pub TenantId, pub WebhookId);
 
 /// See the module.
 #[derive(Debug)]
@@ -115,7 +111,7 @@ impl SigningKeys {
     /// # Errors
     /// [`KeysError::Sealed`], [`KeysError::Form`].
     pub fn open(keyring: &Keyring, sealed: &[u8], owner: Owner) -> Result<Self, KeysError> {
-        let opened = keyring.open(sealed, &place(owner))?;
+        let opened = keyring.open(sealed, &owner.place("secret"))?;
         if let Some((&FORMAT, json)) = opened.expose().split_first() {
             let stored: Vec<Stored> = serde_json::from_slice(json).map_err(|_| KeysError::Form)?;
             return Self::from_stored(&stored);
@@ -133,7 +129,7 @@ impl SigningKeys {
         stored.extend(self.replaced.iter().map(|old| Stored::of(&old.key, Some(old.ends_at))));
         let mut plain = vec![FORMAT];
         serde_json::to_writer(&mut plain, &stored).map_err(|_| KeysError::Form)?;
-        let sealed = keyring.seal(&plain, &place(owner));
+        let sealed = keyring.seal(&plain, &owner.place("secret"));
         plain.zeroize();
         Ok(sealed?)
     }
@@ -235,10 +231,6 @@ impl Drop for Stored {
         self.secret.zeroize();
         self.seed.zeroize();
     }
-}
-
-fn place(Owner(tenant, webhook): Owner) -> Vec<u8> {
-    format!("{tenant}|{webhook}|webhooks.secret").into_bytes()
 }
 
 #[cfg(test)]
