@@ -53,11 +53,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
-    let (events, due) = (Knock::default(), Knock::default());
-    let (imports, replays) = (Knock::default(), Knock::default());
-    let knocks = [events.clone(), imports.clone(), replays.clone()];
-    tokio::spawn(listen(db.clone(), knocks, stop.clone()));
-    let replaying = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
+    let [events, due, imports, replays] = [(); 4].map(|()| Knock::default());
+    let heard = [events.clone(), imports.clone(), replays.clone()];
+    tokio::spawn(listen(db.clone(), heard, stop.clone()));
+    let stepping = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
@@ -83,7 +82,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = worker.run_until(drain(stopped, stop.clone())).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming, importing, replaying);
+    let _ = tokio::join!(relaying, claiming, importing, stepping);
     gone.cancel();
     let _ = recorder.await;
     db.close().await;

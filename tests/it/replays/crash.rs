@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
+use shared::Clock;
 use tests::kit::{Stage, WEBHOOKS};
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ async fn each_delivery_gets_exactly_one_new_cycle_although_the_worker_is_killed_
     let mut stage = Stage::start(&[]).await;
     let webhook: Uuid =
         sqlx::query_scalar("select id from webhooks").fetch_one(stage.admin()).await.unwrap();
-    let from = Utc::now() - TimeDelta::hours(1);
+    let from = Clock::system().now() - TimeDelta::hours(1);
     let event = "contact.created";
     Past { webhook, status: "failed", event, from, count: ROWS }.plant(stage.admin()).await;
     let path = format!("{WEBHOOKS}/{webhook}/replays");

@@ -223,6 +223,8 @@ async fn a_webhook_says_whether_it_is_redriven_and_nobody_is_unasked() {
     assert_eq!(subscriber.show().await["autoRedrive"], false);
     opt_in(&acme, &subscriber).await;
     assert_eq!(subscriber.show().await["autoRedrive"], true);
+    let page = acme.get(WEBHOOKS).await.page();
+    assert!(page.items.iter().all(|webhook| webhook["autoRedrive"] == true), "{:#?}", page.items);
     let fault = json!({"autoRedrive": "Must be true or false"});
     acme.put(&subscriber.path(), json!({"autoRedrive": "yes"})).await.invalid(&fault);
     let fault = json!({"autoRedrive": "Must not be null"});

@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use tests::kit::{CONTACTS, TestApp};
+use uuid::Uuid;
 
 use super::{Past, ask, at, counts, finish, path, time, with_cycle, with_failed};
 
@@ -158,4 +160,44 @@ async fn a_few_events_among_many_are_found() {
     finish(&app, &mut worker).await;
     assert_eq!(counts(&acme.get(&at(&replay)).await.ok()), [2, 2, 2, 0, 0]);
     assert_eq!(subscriber.receiver.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_reads_what_it_selects_and_nothing_else_whatever_there_is_beside() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let (webhook, event) = (subscriber.id, "contact.created");
+    let from = app.clock.now() - TimeDelta::hours(9);
+    for (status, count) in [("delivered", 20_000), ("failed", 3), ("skipped", 3)] {
+        Past { webhook, status, event, from, count }.plant(app.database.admin()).await;
+    }
+    app.database.execute("analyze webhook_events").await;
+    let sql = include_str!("../../../worker/src/replays/begin.sql");
+    let db = app.worker_db();
+    let plan: Vec<String> = db
+        .direct(async |conn| {
+            sqlx::query_scalar(AssertSqlSafe(format!("explain (analyze, timing off) {sql}")))
+                .bind(acme.id.0)
+                .bind(webhook)
+                .bind(["failed", "skipped"])
+                .bind(from - TimeDelta::hours(1))
+                .bind(Uuid::nil())
+                .bind(app.clock.now())
+                .bind(None::<Vec<String>>)
+                .bind(app.clock.now())
+                .bind(250_i64)
+                .bind(100_i64)
+                .bind("replay")
+                .bind(app.clock.now())
+                .bind(Uuid::from_u128(1))
+                .fetch_all(conn)
+                .await
+        })
+        .await
+        .unwrap();
+    assert_eq!(with_cycle(&app, 2).await, 6);
+    let removed = plan.iter().filter_map(|line| line.split("Rows Removed by Filter: ").nth(1));
+    let removed: i64 = removed.map(|count| count.parse::<i64>().unwrap()).sum();
+    assert!(removed < 100, "{removed} rows read for nothing:\n{}", plan.join("\n"));
 }

@@ -34,6 +34,7 @@ async fn the_documents_own_sample_is_created_and_every_field_comes_back() {
             "fields": null,
             "ordering": "none",
             "rateLimit": null,
+            "autoRedrive": false,
             "disabledReason": null,
             "health": "healthy",
             "failureStreak": 0,

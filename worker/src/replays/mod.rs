@@ -102,11 +102,11 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
 
 /// Does what can be done of a replay now; says how many cycles began.
 async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sqlx::Result<i64> {
-    if replay.is_unwanted() {
+    if replay.unwanted {
         replay.end("cancelled", now);
         return store::save(tx, replay, now).await.map(|()| 0);
     }
-    if replay.is_held() {
+    if replay.held {
         replay.due_at = Some(now + HELD);
         return store::save(tx, replay, now).await.map(|()| 0);
     }

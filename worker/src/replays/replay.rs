@@ -23,28 +23,19 @@ pub(super) struct Replay {
     pub pace: Pace,
     /// Of a redrive.
     pub ramp: Option<Ramp>,
+    /// Its webhook has failed and recovered since it began.
     pub again: bool,
     pub asked_at: DateTime<Utc>,
     pub state: String,
     pub due_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    pub active: bool,
-    pub deleted: bool,
-    pub auto_redrive: bool,
-    pub failing: bool,
+    /// There is nobody any more to send it to, or who wants it.
+    pub unwanted: bool,
+    /// It has to wait for its webhook. A replay that somebody asked for tries failing ones too.
+    pub held: bool,
 }
 
 impl Replay {
-    /// Whether there is nobody any more to send it to, or who wants it.
-    pub(super) fn is_unwanted(&self) -> bool {
-        self.deleted || self.ramp.is_some() && !self.auto_redrive
-    }
-
-    /// Whether it has to wait for its webhook. A replay that somebody asked for tries failing ones too.
-    pub(super) fn is_held(&self) -> bool {
-        !self.active || self.ramp.is_some() && self.failing
-    }
-
     /// Behind the last delivery it is over, unless the webhook has failed and recovered meanwhile: then what it had sent
     /// before may be parked again.
     pub(super) fn reach_end(&mut self, now: DateTime<Utc>) {

@@ -19,8 +19,8 @@ pub(super) async fn take(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<Option
                   r.since, r.until, r.statuses, r.events, r.replayed, r.delivered, r.passed_over, r.reached_at, r.reached_id,
                   least(r.rate, case when w.rate_limit is not null then greatest(w.rate_limit / 2, 1) end) as "most!",
                   r.pace, r.paced_until, r.paced_at, r.accepted, r.refused, r.batch, r.again, r.created_at, r.state,
-                  w.active, w.deleted_at is not null as "deleted!", w.auto_redrive,
-                  coalesce(h.state = 'failing', false) as "failing!"
+                  w.deleted_at is not null or r.trigger = 'redrive' and not w.auto_redrive as "unwanted!",
+                  not w.active or r.trigger = 'redrive' and coalesce(h.state = 'failing', false) as "held!"
            from webhook_replays r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id
            left join webhook_health h on h.tenant_id = r.tenant_id and h.webhook_id = r.webhook_id
            where r.due_at <= $1
@@ -54,10 +54,8 @@ pub(super) async fn take(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<Option
             state: row.state,
             due_at: None,
             finished_at: None,
-            active: row.active,
-            deleted: row.deleted,
-            auto_redrive: row.auto_redrive,
-            failing: row.failing,
+            unwanted: row.unwanted,
+            held: row.held,
         }
     }))
 }
