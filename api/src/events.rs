@@ -5,7 +5,7 @@ use shared::event::EventType;
 
 use crate::crm::activities::Activity;
 use crate::crm::companies::Company;
-use crate::crm::contacts::Contact;
+use crate::crm::contacts::{Contact, ErasedContact};
 use crate::crm::leads::{Lead, Place};
 use crate::crm::pipelines::StageChange;
 use crate::http::doc::SchemaOf;
@@ -56,6 +56,7 @@ pub(crate) fn payload(event: EventType) -> Payload {
             (SchemaOf::of::<Settings>(), vec![("previous", Member::Previous)])
         }
         E::ActivityCreated => (SchemaOf::of::<Activity>(), vec![]),
+        E::ContactErased => (SchemaOf::of::<ErasedContact>(), vec![]),
     };
     Payload { record, more }
 }

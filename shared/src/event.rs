@@ -37,11 +37,12 @@ events! {
     LeadMovedToStage = "lead.moved_to_stage",
     TenantSettingsUpdated = "tenant.settings.updated",
     ActivityCreated = "activity.created",
+    ContactErased = "contact.erased",
 }
 
 /// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,
 /// so that one that asked for everything is not told more than it was promised.
-pub const EXTENSIONS: &[EventType] = &[EventType::ActivityCreated];
+pub const EXTENSIONS: &[EventType] = &[EventType::ActivityCreated, EventType::ContactErased];
 
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]

@@ -16,6 +16,7 @@ mod crash;
 mod delivery;
 mod disk;
 mod envelope;
+mod erase;
 mod event_log;
 mod fairness;
 mod held;

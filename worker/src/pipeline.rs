@@ -13,7 +13,7 @@ use crate::queue::{self, Claimed, Slots, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::signing::Signers;
-use crate::{imports, retention, sweep};
+use crate::{erasures, imports, retention, sweep};
 
 /// See the module.
 pub struct Pipeline {
@@ -80,6 +80,15 @@ impl Pipeline {
     /// The database's.
     pub async fn import(&self) -> sqlx::Result<()> {
         while imports::advance(&self.db).await? {}
+        Ok(())
+    }
+
+    /// Goes on with the erasures that are due, as far as they can go now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn erase(&self) -> sqlx::Result<()> {
+        while erasures::advance(&self.db, &self.sender.keyring).await? {}
         Ok(())
     }
 

@@ -17,7 +17,8 @@ with taken as (
 ), batch as (
     select f.*, c.last - count(*) over tenant + row_number() over (tenant order by f.id) as sequence,
            coalesce(f.payload->>'id', f.payload->>'pipelineId', f.payload->>'tenantId') as record,
-           f.payload->>'version' as version
+           f.payload->>'version' as version,
+           case when f.payload->>'erased' = 'true' then f.occurred_at end as erased_at
     from fresh f join counted c on c.tenant_id = f.tenant_id
     window tenant as (partition by f.tenant_id)
 ), logged as (
@@ -30,7 +31,7 @@ with taken as (
     order by id
 ), fanned as (
     insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, sequence, event, body, status, skip_reason,
-                                request_id, traceparent, created_at)
+                                request_id, traceparent, created_at, erased_at)
     select b.tenant_id, d.id, w.id, b.event_id, b.sequence, b.event,
            ('{"id":"' || d.id || '","event":"' || b.event || '","timestamp":"'
             || to_char(b.occurred_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -39,7 +40,7 @@ with taken as (
            case when w.active then 'pending' else 'skipped' end,
            case when not w.active then
                case when w.disabled_reason is null then 'webhook_inactive' else 'webhook_disabled' end end,
-           b.request_id, b.traceparent, b.occurred_at
+           b.request_id, b.traceparent, b.occurred_at, b.erased_at
     from batch b
     cross join lateral (
         select id, active, disabled_reason from webhooks

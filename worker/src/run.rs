@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
-use crate::{admin, gauges, imports, pipeline, queue, record, retention, signing, sweep};
+use crate::{admin, erasures, gauges, imports, pipeline, queue, record, retention, signing, sweep};
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -48,8 +48,12 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
-    let (events, due, imports) = (Knock::default(), Knock::default(), Knock::default());
-    tokio::spawn(listen(db.clone(), [events.clone(), imports.clone()], stop.clone()));
+    let (events, due) = (Knock::default(), Knock::default());
+    let (imports, erasures) = (Knock::default(), Knock::default());
+    let knocks = [events.clone(), imports.clone(), erasures.clone()];
+    tokio::spawn(listen(db.clone(), knocks, stop.clone()));
+    let erasing =
+        tokio::spawn(erasures::run(db.clone(), config.keyring.clone(), erasures, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
@@ -78,7 +82,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = worker.run_until(drain).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming, importing);
+    let _ = tokio::join!(relaying, claiming, importing, erasing);
     gone.cancel();
     let _ = recorder.await;
     db.close().await;
@@ -94,8 +98,9 @@ async fn deliver(
     Ok(())
 }
 
-/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports.
-async fn listen(db: Db, knocks: [Knock; 2], stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports and
+/// erasures.
+async fn listen(db: Db, knocks: [Knock; 3], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {

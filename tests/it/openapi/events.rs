@@ -21,8 +21,9 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
 async fn every_event_is_sent_as_the_document_says() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*"]).await;
-    live(&acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
+    let subscriber = acme.subscribe(&["*", "activity.*", "contact.erased"]).await;
+    let contact =
+        live(&acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
     live(&acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
     let new = json!({"title": "40 seats", "status": "new"});
     let lead = live(&acme, LEADS, new, json!({"value": 12.5})).await;
@@ -37,7 +38,12 @@ async fn every_event_is_sent_as_the_document_says() {
     let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
     acme.post(ACTIVITIES, note).await.created();
     acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
-    app.worker().drain().await.unwrap();
+    let erasing = format!("{CONTACTS}/{}/erase", contact["id"].as_str().unwrap());
+    assert_eq!(acme.post(&erasing, json!({})).await.status, 202);
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+    worker.erase().await.unwrap();
+    worker.drain().await.unwrap();
 
     let document = document();
     let mut sent = BTreeSet::new();

@@ -7,7 +7,7 @@ use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
 
-use super::{Entry, Report};
+use super::{Entry, Report, erased};
 use crate::queue::Delivery;
 use crate::retry::Next;
 
@@ -27,6 +27,11 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
         let reported = Reported(reported);
         log_attempts(&mut tx, db, &reported).await?;
         written = write_outcomes(&mut tx, &reported).await?;
+        let (tenants, ids) = (
+            reported.column(|delivery, _| delivery.tenant.0),
+            reported.column(|delivery, _| delivery.id.0),
+        );
+        erased::leave_out(&mut tx, &tenants, &ids).await?;
         disable_gone(&mut tx, &reported).await?;
     }
     if !unbegun.is_empty() {
