@@ -14,12 +14,10 @@ create table erasures (
     record_type   text not null constraint erasures_record_known check (record_type in ('contact')),
     record_id     uuid not null,
     stage         text not null default 'outbox' constraint erasures_stage_known
-                  check (stage in ('outbox', 'changes', 'activities', 'settling', 'change_attempts', 'activity_attempts',
-                                   'imports', 'done')),
+                  check (stage in ('outbox', 'changes', 'activities', 'imports', 'done')),
     cursor_at     timestamptz,      -- of the stage: what comes behind it is not erased yet
     cursor_id     uuid,
     cursor_row    integer,
-    fence         bigint,           -- the last transaction that erased a body
     sought        text[] not null default '{}',    -- what failed rows of imports are searched for; emptied at the end
     events        integer not null default 0,
     deliveries    integer not null default 0,

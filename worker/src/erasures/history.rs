@@ -180,19 +180,40 @@ pub(super) async fn erase_events(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Resul
     count(erased.execute(tx.conn()).await?)
 }
 
-/// Erases the data of events' deliveries, sent or not: what is sent from here on is what is left.
+/// Erases the data of events' deliveries, sent or not: what is sent from here on is what is left. Rows that somebody
+/// else is writing are passed over, because two that wait for each other would wait for ever: see [`left`]. By `offset 0`
+/// the ids are worked out first; else the planner would compare each row of a partition that it believes empty.
 pub(super) async fn erase_deliveries(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::Result<i32> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let erased = sqlx::query!(
         "update webhook_events e set body = erased_body(e.event, e.body), erased_at = $3
          from (select delivery_id(o.id, w.id) as id
-               from unnest($2::uuid[]) o (id) cross join (select id from webhooks where tenant_id = $1) w) d
-         where e.tenant_id = $1 and e.id = d.id and e.erased_at is null",
+               from unnest($2::uuid[]) o (id) cross join (select id from webhooks where tenant_id = $1) w offset 0) d
+         cross join lateral (
+             select id from webhook_events
+             where tenant_id = $1 and id = d.id and erased_at is null for no key update skip locked) free
+         where e.tenant_id = $1 and e.id = free.id",
         tenant.0,
         events,
         now,
     );
     count(erased.execute(tx.conn()).await?)
+}
+
+/// Whether deliveries of these events were passed over.
+pub(super) async fn left(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::Result<bool> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from (select delivery_id(o.id, w.id) as id
+                            from unnest($2::uuid[]) o (id)
+                            cross join (select id from webhooks where tenant_id = $1) w offset 0) d
+               join webhook_events e on e.tenant_id = $1 and e.id = d.id and e.erased_at is null) as "left!""#,
+        tenant.0,
+        events,
+    )
+    .fetch_one(tx.conn())
+    .await
 }
 
 /// Erases what receivers said to events' deliveries. When, how long and with which outcome stays.
@@ -201,7 +222,7 @@ pub(super) async fn erase_attempts(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::
     let erased = sqlx::query!(
         "update webhook_attempts a set excerpt = null, detail = erased_detail(a.detail)
          from (select delivery_id(o.id, w.id) as id
-               from unnest($2::uuid[]) o (id) cross join (select id from webhooks where tenant_id = $1) w) d
+               from unnest($2::uuid[]) o (id) cross join (select id from webhooks where tenant_id = $1) w offset 0) d
          where a.tenant_id = $1 and a.delivery_id = d.id
            and (a.excerpt is not null or (a.detail->'responseHeaders')::text <> '{}')",
         tenant.0,

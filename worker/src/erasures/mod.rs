@@ -23,22 +23,16 @@ use crate::queue::{Knock, Pause, wait};
 /// Looks without being asked.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How far an erasure is. The bodies go first; what receivers said goes once nobody can add to it unknowingly.
+/// How far an erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 enum Stage {
     /// Events that no relay has taken yet.
     Outbox,
-    /// The record's own changes: the audit log, events and deliveries.
+    /// The record's own changes: the audit log, events, deliveries and their attempts.
     Changes,
     /// The same of activities about it.
     Activities,
-    /// Transactions that began before the last body was erased.
-    Settling,
-    /// What receivers said to the record's own events.
-    ChangeAttempts,
-    /// The same of activities.
-    ActivityAttempts,
     /// Rows of imports.
     Imports,
     /// Nothing is left.
@@ -54,8 +48,6 @@ struct Erasure {
     stage: Stage,
     /// How far the stage is: time, id and row behind which it goes on.
     cursor: Cursor,
-    /// The last transaction that erased a body.
-    fence: Option<i64>,
     /// What failed rows of imports are searched for.
     sought: Vec<String>,
     counts: Counts,

@@ -6,10 +6,10 @@ use shared::seal::Keyring;
 use uuid::Uuid;
 
 use super::history::{self, Place};
-use super::{Cursor, Erasure, Stage, answers, imports, store};
+use super::{Cursor, Erasure, Stage, answers, imports};
 
-/// How long transactions from before are waited for, before they are looked for again.
-const SETTLING: TimeDelta = TimeDelta::milliseconds(200);
+/// How long others are left to write what they are writing.
+const BUSY: TimeDelta = TimeDelta::milliseconds(50);
 
 /// How long an import that is not over is waited for.
 const IMPORTING: TimeDelta = TimeDelta::seconds(2);
@@ -36,7 +36,9 @@ pub(super) async fn step(
             let ids = ids(&page);
             history::seek(tx, erasure.id, &ids).await?;
             erasure.counts.audit_entries += history::erase_entries(tx, &ids).await?;
-            erase_bodies(tx, erasure, &ids).await?;
+            if erase_told(tx, erasure, &ids).await? {
+                return Ok(Some(BUSY));
+            }
             turn(erasure, &page, Stage::Activities);
         }
         Stage::Activities => {
@@ -46,22 +48,9 @@ pub(super) async fn step(
             erasure.counts.activities += history::erase_activities(tx, &ids).await?;
             erasure.counts.audit_entries += history::erase_entries_about(tx, &ids).await?;
             erasure.counts.answers += answers::erase(tx, keyring, "activity", &ids).await?;
-            erase_bodies(tx, erasure, &events).await?;
-            turn(erasure, &page, Stage::Settling);
-        }
-        Stage::Settling => match erasure.fence {
-            Some(fence) if !store::settled(tx, fence).await? => return Ok(Some(SETTLING)),
-            _ => erasure.enter(Stage::ChangeAttempts),
-        },
-        Stage::ChangeAttempts => {
-            let page = history::changes(tx, erasure.record, erasure.cursor).await?;
-            erasure.counts.attempts += history::erase_attempts(tx, &ids(&page)).await?;
-            turn(erasure, &page, Stage::ActivityAttempts);
-        }
-        Stage::ActivityAttempts => {
-            let page = history::activities(tx, erasure.record, erasure.cursor).await?;
-            let events = history::told(tx, &ids(&page)).await?;
-            erasure.counts.attempts += history::erase_attempts(tx, &events).await?;
+            if erase_told(tx, erasure, &events).await? {
+                return Ok(Some(BUSY));
+            }
             turn(erasure, &page, Stage::Imports);
         }
         Stage::Imports => match imports::next(tx, erasure).await? {
@@ -82,22 +71,20 @@ pub(super) async fn step(
     Ok(None)
 }
 
-async fn erase_bodies(
+/// Erases the data of events and their deliveries, then what receivers said: whoever writes an attempt holds its
+/// delivery, so none comes unseen. Says whether deliveries were passed over, so that the step is to be done again.
+async fn erase_told(
     tx: &mut TenantTx,
     erasure: &mut Erasure,
     events: &[Uuid],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    let logged = history::erase_events(tx, events).await?;
-    let delivered = history::erase_deliveries(tx, events).await?;
-    if logged + delivered > 0 {
-        erasure.fence = Some(store::transaction(tx).await?);
-    }
-    erasure.counts.events += logged;
-    erasure.counts.deliveries += delivered;
-    Ok(())
+    erasure.counts.events += history::erase_events(tx, events).await?;
+    erasure.counts.deliveries += history::erase_deliveries(tx, events).await?;
+    erasure.counts.attempts += history::erase_attempts(tx, events).await?;
+    history::left(tx, events).await
 }
 
 fn ids(page: &[Place]) -> Vec<Uuid> {

@@ -10,7 +10,7 @@ use super::{Counts, Cursor, Erasure, Stage};
 pub(super) async fn take(tx: &mut TenantTx, id: ErasureId) -> sqlx::Result<Option<Erasure>> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
-        r#"select record_id, created_at, stage as "stage: Stage", cursor_at, cursor_id, cursor_row, fence, sought, events,
+        r#"select record_id, created_at, stage as "stage: Stage", cursor_at, cursor_id, cursor_row, sought, events,
                   deliveries, attempts, audit_entries, activities, import_rows, answers
            from erasures where tenant_id = $1 and id = $2 and due_at is not null for update skip locked"#,
         tenant.0,
@@ -24,7 +24,6 @@ pub(super) async fn take(tx: &mut TenantTx, id: ErasureId) -> sqlx::Result<Optio
         created_at: row.created_at,
         stage: row.stage,
         cursor: Cursor { at: row.cursor_at, id: row.cursor_id, row: row.cursor_row },
-        fence: row.fence,
         sought: row.sought,
         counts: Counts {
             events: row.events,
@@ -48,9 +47,9 @@ pub(super) async fn save(
     let done = erasure.stage == Stage::Done;
     sqlx::query!(
         "update erasures
-         set stage = $3, cursor_at = $4, cursor_id = $5, cursor_row = $6, fence = $7, events = $8, deliveries = $9,
-             attempts = $10, audit_entries = $11, activities = $12, import_rows = $13, answers = $14, claims = 0,
-             due_at = $15, finished_at = $16, sought = case when $16::timestamptz is null then sought else '{}' end
+         set stage = $3, cursor_at = $4, cursor_id = $5, cursor_row = $6, events = $7, deliveries = $8,
+             attempts = $9, audit_entries = $10, activities = $11, import_rows = $12, answers = $13, claims = 0,
+             due_at = $14, finished_at = $15, sought = case when $15::timestamptz is null then sought else '{}' end
          where tenant_id = $1 and id = $2",
         tenant.0,
         erasure.id.0,
@@ -58,7 +57,6 @@ pub(super) async fn save(
         erasure.cursor.at,
         erasure.cursor.id,
         erasure.cursor.row,
-        erasure.fence,
         counts.events,
         counts.deliveries,
         counts.attempts,
@@ -72,21 +70,4 @@ pub(super) async fn save(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// The number of this transaction.
-pub(super) async fn transaction(tx: &mut TenantTx) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"select pg_current_xact_id()::text::bigint as "number!""#)
-        .fetch_one(tx.conn())
-        .await
-}
-
-/// Whether every transaction up to this number has ended: those that began later see what it wrote.
-pub(super) async fn settled(tx: &mut TenantTx, fence: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint > $1 as "settled!""#,
-        fence,
-    )
-    .fetch_one(tx.conn())
-    .await
 }

@@ -1,11 +1,14 @@
 //! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use shared::id::AttemptId;
 use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{Entry, Report, erased};
 use crate::queue::Delivery;
@@ -25,13 +28,11 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<()> {
     let mut written = Vec::new();
     if !reported.is_empty() {
         let reported = Reported(reported);
-        log_attempts(&mut tx, db, &reported).await?;
+        let tenants = reported.column(|delivery, _| delivery.tenant.0);
+        let ids = reported.column(|delivery, _| delivery.id.0);
+        let erased = erased::hold(&mut tx, &tenants, &ids).await?;
+        log_attempts(&mut tx, db, &reported, &erased).await?;
         written = write_outcomes(&mut tx, &reported).await?;
-        let (tenants, ids) = (
-            reported.column(|delivery, _| delivery.tenant.0),
-            reported.column(|delivery, _| delivery.id.0),
-        );
-        erased::leave_out(&mut tx, &tenants, &ids).await?;
         disable_gone(&mut tx, &reported).await?;
     }
     if !unbegun.is_empty() {
@@ -53,8 +54,18 @@ impl Reported<'_> {
     }
 }
 
-async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::Result<()> {
+/// Of deliveries that are erased, without what the receiver said.
+async fn log_attempts(
+    tx: &mut SystemTx,
+    db: &Db,
+    rows: &Reported<'_>,
+    erased: &HashSet<Uuid>,
+) -> sqlx::Result<()> {
     let now = db.clock().now();
+    let is_erased = |delivery: &Delivery| erased.contains(&delivery.id.0);
+    let details: Vec<_> = (rows.0.iter())
+        .map(|(delivery, report)| Json(erased::left(&report.attempt.detail, is_erased(delivery))))
+        .collect();
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
                                        first_byte_ms, status_code, error_code, error, excerpt, detail)
@@ -72,8 +83,10 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
         &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
         &rows.column(|_, report| report.attempt.error_code.map(str::to_owned)) as &[Option<String>],
         &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
-        &rows.column(|_, report| report.attempt.excerpt.clone()) as &[Option<String>],
-        &rows.column(|_, report| Json(&report.attempt.detail)) as &[Json<&AttemptDetail>],
+        &rows.column(|delivery, report| {
+            report.attempt.excerpt.clone().filter(|_| !is_erased(delivery))
+        }) as &[Option<String>],
+        &details as &[Json<Cow<'_, AttemptDetail>>],
     )
     .execute(tx.conn())
     .await?;
