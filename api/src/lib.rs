@@ -130,6 +130,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::routes(),
         webhooks::signing::routes(),
         webhooks::debug::routes(),
+        webhooks::sample::routes(),
         event_log::routes(),
         audit::routes(),
         meta::routes(),

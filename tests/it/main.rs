@@ -24,6 +24,7 @@ mod imports;
 mod isolation;
 mod leads;
 mod limits;
+mod listen;
 mod lists;
 mod manners;
 mod meta;

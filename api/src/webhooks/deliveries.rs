@@ -55,7 +55,7 @@ pub struct WebhookEvent {
     pub attempts: i32,
     /// 1, and one more for each resend.
     pub cycle: i32,
-    /// Why it is sent: `automatic` or `manual`.
+    /// Why it is sent: `automatic`, `manual` or, for a test event, `test`.
     pub trigger: String,
     /// When the next attempt is due; `null` once final, while one is under way, and while held.
     #[serde(serialize_with = "clock::serialize_option")]

@@ -6,6 +6,7 @@ pub mod debug;
 pub mod deliveries;
 mod http;
 mod input;
+pub mod sample;
 pub mod signing;
 mod store;
 

@@ -143,6 +143,7 @@ pub const PROBES: &[Probe] = &[
     Probe::new("POST /api/v1/webhooks/{id}/signature/verify")
         .ids(&["webhooks"])
         .body(|| json!({"headers": {}, "body": ""})),
+    Probe::new("POST /api/v1/webhooks/{id}/test").ids(&["webhooks"]),
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}").ids(&["webhooks", "webhook_events"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}/attempts/{attemptId}").ids(&[
