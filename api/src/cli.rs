@@ -33,7 +33,7 @@ enum Command {
     #[command(subcommand)]
     Admin(Admin),
     /// Follow the tenant's events and send each to a program on this machine, signed as a webhook's would be
-    Listen(Options),
+    Listen(Box<Options>),
     /// Print the OpenAPI document
     Openapi,
     /// Check everything that must hold before serving
@@ -126,7 +126,7 @@ async fn dispatch(command: Command) -> CommandResult {
     match command {
         Command::Serve => serve::serve(Config::from_env()?).await,
         Command::Migrate => commands::migrate().await,
-        Command::Listen(options) => commands::listen::listen(options).await,
+        Command::Listen(options) => commands::listen::listen(*options).await,
         Command::Openapi => commands::openapi(),
         Command::Doctor => commands::doctor(Config::from_env()?).await,
         Command::Admin(Admin::Keys) => commands::keys(),

@@ -165,7 +165,9 @@ async fn without_a_webhook_it_signs_with_a_secret_that_it_prints_and_sends_what_
     let calls = here.wait_for(2).await;
     let events: Vec<_> = calls.iter().map(|call| call.header("x-webhook-event")).collect();
     assert_eq!(events, ["lead.created", "contact.deleted"]);
-    calls.iter().for_each(|call| verify(call, &secret));
+    for call in &calls {
+        verify(call, &secret);
+    }
     assert!(listening.line().await.unwrap().contains("  500  "));
     assert!(listening.line().await.unwrap().contains("  200  "));
     let (said, ended) = listening.interrupt().await;

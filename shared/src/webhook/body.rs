@@ -48,7 +48,7 @@ impl Body<'_> {
     }
 }
 
-/// The id of the delivery of one event to one webhook: UUIDv8 (RFC 9562) with the event's 48-bit time in front and
+/// The id of the delivery of one event to one webhook: `UUIDv8` (RFC 9562) with the event's 48-bit time in front and
 /// bits of MD5 behind it.
 #[must_use]
 pub fn delivery_id(event: EventId, webhook: WebhookId) -> DeliveryId {

@@ -18,7 +18,7 @@ async fn an_erased_contact_is_gone_at_once_for_everyone_and_cannot_be_brought_ba
     let lead = json!({"title": "Deal", "status": "new", "contactId": contact["id"]});
     let lead = acme.post(LEADS, lead).await.created();
 
-    begun(ask(&acme, &contact).await);
+    begun(&ask(&acme, &contact).await);
     acme.get(&at(&contact)).await.problem(404, "NOT_FOUND");
     acme.put(&at(&contact), json!({"name": "Eve"})).await.problem(404, "NOT_FOUND");
     acme.delete(&at(&contact)).await.problem(404, "NOT_FOUND");
@@ -125,13 +125,13 @@ async fn asking_twice_is_one_erasure_and_trying_is_none() {
     let request = acme.request(Method::POST, &erasing).header("if-match", "\"7-x\"");
     assert_eq!(Answer::to(request).await.status, 412);
 
-    let first = begun(post_once(&acme, &erasing, "key", &json!({})).await);
+    let first = begun(&post_once(&acme, &erasing, "key", &json!({})).await);
     let again = post_once(&acme, &erasing, "key", &json!({})).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
-    assert_eq!(begun(again)["id"], first["id"]);
-    assert_eq!(begun(ask(&acme, &contact).await)["id"], first["id"]);
+    assert_eq!(begun(&again)["id"], first["id"]);
+    assert_eq!(begun(&ask(&acme, &contact).await)["id"], first["id"]);
     let done = finished(&app, &app.worker(), &acme, &first).await;
-    assert_eq!(begun(ask(&acme, &contact).await), done);
+    assert_eq!(begun(&ask(&acme, &contact).await), done);
     assert!(done["finishedAt"].is_string());
     let events = app.announced().await;
     assert_eq!(events.iter().filter(|event| *event == "contact.erased").count(), 1);
@@ -151,7 +151,7 @@ async fn erasing_takes_a_right_of_its_own_and_a_contact_of_ones_own() {
     }
     ask(&other, &contact).await.problem(404, "NOT_FOUND");
     acme.get(&at(&contact)).await.ok();
-    let erasure = begun(ask(&acme.with_role(Role::Admin).await, &contact).await);
+    let erasure = begun(&ask(&acme.with_role(Role::Admin).await, &contact).await);
     other.get(&path(&erasure)).await.problem(404, "NOT_FOUND");
     acme.get("/api/v1/erasures/01a2036c-0ba7-71c1-a434-1fbdf72a5c13")
         .await
@@ -165,7 +165,7 @@ async fn the_database_itself_refuses_to_fill_an_erased_row() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let contact = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
-    begun(ask(&acme, &contact).await);
+    begun(&ask(&acme, &contact).await);
     for set in
         ["name = 'Ada'", "email = 'ada@example.com'", "deleted_at = null", "phone_e164 = '+1'"]
     {

@@ -49,7 +49,7 @@ async fn a_worker_that_is_killed_half_way_leaves_nothing_and_counts_everything_o
     let path = format!("/api/v1/erasures/{}", erasure["data"]["id"].as_str().unwrap());
 
     let deadline = Instant::now() + PATIENCE;
-    let (mut kills, mut seen) = (0, String::new());
+    let (mut kills, mut seen) = (0, Value::Null);
     let done = loop {
         let answer = stage.caller.request(Method::GET, &path).send().await.unwrap();
         let now: Value = answer.json().await.unwrap();
@@ -58,8 +58,8 @@ async fn a_worker_that_is_killed_half_way_leaves_nothing_and_counts_everything_o
             break now;
         }
         assert!(Instant::now() < deadline, "{now:#}\n{}", stage.worker.last_lines());
-        if now.to_string() != seen && now["events"] != 0 && kills < 4 {
-            seen = now.to_string();
+        if now != seen && now["events"] != 0 && kills < 4 {
+            seen = now.clone();
             kills += 1;
             stage.worker.kill9().await;
             stage.worker.restart().await;

@@ -28,7 +28,7 @@ async fn ask(tenant: &Tenant, contact: &Value) -> Answer {
 }
 
 /// Expects 202 with the erasure, at its own path.
-fn begun(answer: Answer) -> Value {
+fn begun(answer: &Answer) -> Value {
     assert_eq!(answer.status, 202, "{:#}", answer.body);
     let location = answer.header("location").to_owned();
     let erasure = answer.body["data"].clone();
@@ -58,7 +58,7 @@ async fn finished(app: &TestApp, worker: &Pipeline, tenant: &Tenant, erasure: &V
 
 /// Erases a contact and its history.
 async fn erase(app: &TestApp, worker: &Pipeline, tenant: &Tenant, contact: &Value) -> Value {
-    let erasure = begun(ask(tenant, contact).await);
+    let erasure = begun(&ask(tenant, contact).await);
     finished(app, worker, tenant, &erasure).await
 }
 

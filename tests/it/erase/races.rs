@@ -51,7 +51,7 @@ async fn writers_relays_and_senders_beside_it_leave_nothing() {
         if round % 2 == 0 {
             tokio::task::yield_now().await;
         }
-        let erasure = begun(ask(&acme, &contact).await);
+        let erasure = begun(&ask(&acme, &contact).await);
         finished(&app, &worker, &acme, &erasure).await;
         for write in writes {
             write.await.unwrap();
@@ -103,7 +103,7 @@ async fn it_waits_for_a_relay_that_holds_events() {
     let contact = acme.post(CONTACTS, json!({"name": MARK})).await.created();
     let relaying = format!("select pg_advisory_xact_lock({})", worker::relay::RELAYING);
     let hold = app.database.hold(&relaying).await;
-    let erasure = begun(ask(&acme, &contact).await);
+    let erasure = begun(&ask(&acme, &contact).await);
     let worker = app.worker();
     let erasing = tokio::spawn(async move {
         worker.erase().await.unwrap();
@@ -132,7 +132,7 @@ async fn a_delivery_that_somebody_is_writing_is_waited_for_without_standing_in_i
     let worker = app.worker();
     worker.relay().await.unwrap();
     let hold = app.database.hold("select from webhook_events for no key update").await;
-    let erasure = begun(ask(&acme, &contact).await);
+    let erasure = begun(&ask(&acme, &contact).await);
     for _ in 0..3 {
         worker.erase().await.unwrap();
         app.advance(chrono::TimeDelta::seconds(1));
@@ -159,7 +159,7 @@ async fn it_waits_for_imports_that_were_begun_before_it() {
     assert_eq!(import.status, 202, "{:#}", import.body);
     let worker = app.worker();
     // Before the erasure, so that its rows match.
-    let erasure = begun(ask(&acme, &contact).await);
+    let erasure = begun(&ask(&acme, &contact).await);
     worker.erase().await.unwrap();
     app.advance(chrono::TimeDelta::seconds(10));
     worker.erase().await.unwrap();

@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, PgPool};
 /// The forms in which a text may lie somewhere, in lower case where case may have been folded.
 fn forms(text: &str) -> Vec<String> {
     let mut forms = vec![text.to_lowercase()];
-    let percent: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let escaped: String = text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    forms.extend([percent, escaped, hex]);
+    let percent: Vec<_> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let escaped: Vec<_> = text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let hex: Vec<_> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    forms.extend([percent, escaped, hex].map(|form| form.concat()));
     // Inside a longer text it may begin at any of three places of base64; the edges depend on its neighbours.
     for skipped in 0..3 {
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {

@@ -203,42 +203,8 @@ async fn nothing_of_an_erased_contact_is_left_in_any_table_and_what_was_done_sta
         assert!(done[count].as_i64().unwrap() > 0, "{count}: {done:#}");
     }
 
-    // What is still to come brings nothing back.
-    webhooks.held.switch(true).await;
-    for delivery in webhooks.delivering.deliveries().await {
-        if delivery["status"] != "pending" {
-            webhooks.delivering.resend(&delivery).await.ok();
-        }
-    }
-    let arrived = [&webhooks.delivering, &webhooks.held].map(|one| one.receiver.calls().len());
-    for _ in 0..5 {
-        worker.drain().await.unwrap();
-        app.advance(TimeDelta::minutes(20));
-    }
-    for (subscriber, arrived) in [&webhooks.delivering, &webhooks.held].into_iter().zip(arrived) {
-        let late = &subscriber.receiver.calls()[arrived..];
-        assert!(!late.is_empty());
-        for call in late {
-            call.assert_signed(&subscriber.secret);
-            assert!(!String::from_utf8_lossy(&call.body).contains(MARK), "{call:#?}");
-        }
-    }
-    let again = post_once(&acme, CONTACTS, "create", &marked("one")).await;
-    assert_eq!(again.header("idempotency-replayed"), "true");
-    let again = again.created();
-    assert_eq!(
-        (&again["id"], &again["name"], &again["erased"]),
-        (&contact["id"], &json!(""), &json!(true))
-    );
-    for import in &imports {
-        let path = format!("{CONTACTS}/imports/{}", import["id"].as_str().unwrap());
-        let csv = acme.get(&format!("{path}/errors.csv")).await;
-        assert!(csv.status.is_success() && !csv.body.to_string().contains(MARK), "{}", csv.body);
-        acme.post(&format!("{path}/undo"), json!({})).await;
-    }
-    worker.import().await.unwrap();
-    worker.drain().await.unwrap();
-    // The receiver goes on saying it; what it says of what is erased is not kept.
+    bring_back(&app, &acme, &mut worker, (&contact, &webhooks, &imports)).await;
+    // The receivers go on saying what they are sent.
     assert_eq!(hits(admin, &MARKS).await, Vec::<String>::new());
 }
 
@@ -296,4 +262,47 @@ async fn another_contact_of_the_same_tenant_keeps_everything() {
     );
     let path = format!("{WEBHOOKS}/{}/events?pageSize=100", subscriber.id);
     assert_eq!(acme.get(&path).await.page().items.len(), 3);
+}
+
+/// Sends what is pending, resends the rest, repeats a request, downloads failed rows and undoes imports.
+async fn bring_back(
+    app: &TestApp,
+    acme: &Tenant,
+    worker: &mut Pipeline,
+    (contact, webhooks, imports): (&Value, &Webhooks, &[Value]),
+) {
+    webhooks.held.switch(true).await;
+    for delivery in webhooks.delivering.deliveries().await {
+        if delivery["status"] != "pending" {
+            webhooks.delivering.resend(&delivery).await.ok();
+        }
+    }
+    let arrived = [&webhooks.delivering, &webhooks.held].map(|one| one.receiver.calls().len());
+    for _ in 0..5 {
+        worker.drain().await.unwrap();
+        app.advance(TimeDelta::minutes(20));
+    }
+    for (subscriber, arrived) in [&webhooks.delivering, &webhooks.held].into_iter().zip(arrived) {
+        let late = &subscriber.receiver.calls()[arrived..];
+        assert!(!late.is_empty());
+        for call in late {
+            call.assert_signed(&subscriber.secret);
+            assert!(!String::from_utf8_lossy(&call.body).contains(MARK), "{call:#?}");
+        }
+    }
+    let again = post_once(acme, CONTACTS, "create", &marked("one")).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    let again = again.created();
+    assert_eq!(
+        (&again["id"], &again["name"], &again["erased"]),
+        (&contact["id"], &json!(""), &json!(true))
+    );
+    for import in imports {
+        let path = format!("{CONTACTS}/imports/{}", import["id"].as_str().unwrap());
+        let csv = acme.get(&format!("{path}/errors.csv")).await;
+        assert!(csv.status.is_success() && !csv.body.to_string().contains(MARK), "{}", csv.body);
+        acme.post(&format!("{path}/undo"), json!({})).await;
+    }
+    worker.import().await.unwrap();
+    worker.drain().await.unwrap();
 }

@@ -19,6 +19,7 @@ const EVENTS: [&str; 13] = [
     "lead.moved_to_stage",
     "tenant.settings.updated",
     "activity.created",
+    "contact.erased",
 ];
 const FAMILIES: [&str; 6] =
     ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*"];

@@ -41,7 +41,7 @@ pub(super) async fn erase_outbox(tx: &mut TenantTx, record: Uuid) -> sqlx::Resul
         tenant.0,
         record.to_string(),
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// The record's next changes, oldest first: entries of the audit log, and the events of the same ids.
@@ -143,7 +143,7 @@ pub(super) async fn erase_entries(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Resu
            where id = any ($1) and (before is not null or after is not null)"#,
         ids,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// The same of entries about these records.
@@ -155,7 +155,7 @@ pub(super) async fn erase_entries_about(tx: &mut TenantTx, records: &[Uuid]) -> 
            where record_id = any ($1) and (before is not null or after is not null)"#,
         records,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// Erases what activities say.
@@ -164,7 +164,7 @@ pub(super) async fn erase_activities(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::R
         "update activities set subject = 'Erased', body = null where id = any ($1)",
         ids,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// Erases the data of events in the log.
@@ -177,7 +177,7 @@ pub(super) async fn erase_events(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Resul
         tenant.0,
         ids,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// Erases the data of events' deliveries, sent or not: what is sent from here on is what is left. Rows that somebody
@@ -197,7 +197,7 @@ pub(super) async fn erase_deliveries(tx: &mut TenantTx, events: &[Uuid]) -> sqlx
         events,
         now,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
 /// Whether deliveries of these events were passed over.
@@ -228,9 +228,9 @@ pub(super) async fn erase_attempts(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::
         tenant.0,
         events,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }
 
-pub(super) fn count(done: sqlx::postgres::PgQueryResult) -> sqlx::Result<i32> {
-    Ok(i32::try_from(done.rows_affected()).unwrap_or(i32::MAX))
+pub(super) fn count(done: &sqlx::postgres::PgQueryResult) -> i32 {
+    i32::try_from(done.rows_affected()).unwrap_or(i32::MAX)
 }

@@ -91,5 +91,5 @@ async fn applied(tx: &mut TenantTx, import: Uuid, contact: Uuid) -> sqlx::Result
         import,
         contact,
     );
-    count(erased.execute(tx.conn()).await?)
+    Ok(count(&erased.execute(tx.conn()).await?))
 }

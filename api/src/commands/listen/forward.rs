@@ -20,7 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Event<'a> {
     id: EventId,
     sequence: i64,
-    event: String,
+    #[serde(rename = "event")]
+    name: String,
     timestamp: DateTime<Utc>,
     #[serde(borrow)]
     data: &'a RawValue,
@@ -81,7 +82,7 @@ impl Forward {
             Err(error) if error.is_connect() => (false, "connection refused".to_owned()),
             Err(_) => (false, "connection broken".to_owned()),
         };
-        let (time, name, number) = (now.format("%H:%M:%S%.3f"), &event.event, event.sequence);
+        let (time, name, number) = (now.format("%H:%M:%S%.3f"), &event.name, event.sequence);
         let line = format!("{time}  {number}  {name}  {}  {outcome}  {millis} ms", event.id);
         Ok(Sent { accepted, line })
     }
@@ -91,7 +92,7 @@ impl Forward {
         let id = delivery_id(event.id, self.webhook);
         let body = Body {
             id,
-            event: &event.event,
+            event: &event.name,
             timestamp: event.timestamp,
             data: event.data.get(),
             occurrence: event.id,
@@ -106,7 +107,7 @@ impl Forward {
             .header("webhook-timestamp", now.timestamp().to_string())
             .header("webhook-signature", signatures.standard)
             .header("x-webhook-signature", signatures.document)
-            .header("x-webhook-event", &event.event)
+            .header("x-webhook-event", &event.name)
             .header("x-webhook-attempt", "1")
             .header("x-webhook-trigger", "automatic")
             .body(body)

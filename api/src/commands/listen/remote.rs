@@ -148,11 +148,9 @@ async fn refusal(response: Response) -> Trouble {
     let body: Value = response.json().await.unwrap_or_default();
     let said = body["error"].as_str().unwrap_or("no reason was given");
     let details = body["details"].as_object().into_iter().flatten();
-    let details: String = details
-        .map(|(name, value)| {
-            format!("; {name}: {}", value.as_str().map_or(value.to_string(), str::to_owned))
-        })
-        .collect();
+    let details: Vec<String> = details.map(|(name, value)| format!("{name}: {value}")).collect();
+    let details =
+        if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     let text = format!("the api answers {}: {said}{details}", status.as_u16());
     match status {
         StatusCode::UNAUTHORIZED => Trouble::Final(format!("{text} (--key or LIAISON_API_KEY)")),
