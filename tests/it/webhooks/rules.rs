@@ -5,7 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
 
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 14] = [
     "contact.created",
     "contact.updated",
     "contact.deleted",
