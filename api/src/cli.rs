@@ -1,4 +1,4 @@
-//! The command line: `api serve`, `api migrate`, `api admin …`, `api openapi`, `api doctor`.
+//! The command line: `api serve`, `api migrate`, `api admin …`, `api listen`, `api openapi`, `api doctor`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::settings::Value as _;
 
 use crate::commands::limits::Wanted;
+use crate::commands::listen::Options;
 use crate::commands::user::NewUser;
 use crate::commands::{self, CommandResult};
 use crate::config::Config;
@@ -31,6 +32,8 @@ enum Command {
     /// Work that no tenant may do
     #[command(subcommand)]
     Admin(Admin),
+    /// Follow the tenant's events and send each to a program on this machine, signed as a webhook's would be
+    Listen(Box<Options>),
     /// Print the OpenAPI document
     Openapi,
     /// Check everything that must hold before serving
@@ -123,6 +126,7 @@ async fn dispatch(command: Command) -> CommandResult {
     match command {
         Command::Serve => serve::serve(Config::from_env()?).await,
         Command::Migrate => commands::migrate().await,
+        Command::Listen(options) => commands::listen::listen(*options).await,
         Command::Openapi => commands::openapi(),
         Command::Doctor => commands::doctor(Config::from_env()?).await,
         Command::Admin(Admin::Keys) => commands::keys(),

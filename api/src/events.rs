@@ -6,7 +6,7 @@ use shared::webhook::health::HealthChange;
 
 use crate::crm::activities::Activity;
 use crate::crm::companies::Company;
-use crate::crm::contacts::Contact;
+use crate::crm::contacts::{Contact, ErasedContact};
 use crate::crm::leads::{Lead, Place};
 use crate::crm::pipelines::StageChange;
 use crate::http::doc::SchemaOf;
@@ -60,6 +60,7 @@ pub(crate) fn payload(event: EventType) -> Payload {
         E::WebhookFailing | E::WebhookRecovered | E::WebhookDisabled => {
             (SchemaOf::of::<HealthChange>(), vec![])
         }
+        E::ContactErased => (SchemaOf::of::<ErasedContact>(), vec![]),
     };
     Payload { record, more }
 }

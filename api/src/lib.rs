@@ -8,6 +8,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod crm;
+pub mod erasures;
 pub mod error;
 pub mod event_log;
 mod events;
@@ -122,6 +123,7 @@ pub fn routes() -> Vec<Route> {
         crm::leads::routes(),
         crm::pipelines::routes(),
         crm::activities::routes(),
+        erasures::routes(),
         users::routes(),
         settings::routes(),
         api_keys::routes(),
@@ -129,6 +131,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::signing::routes(),
         webhooks::debug::routes(),
         webhooks::replays::routes(),
+        webhooks::sample::routes(),
         event_log::routes(),
         audit::routes(),
         meta::routes(),

@@ -40,6 +40,7 @@ events! {
     WebhookFailing = "webhook.failing",
     WebhookRecovered = "webhook.recovered",
     WebhookDisabled = "webhook.disabled",
+    ContactErased = "contact.erased",
 }
 
 /// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,
@@ -49,6 +50,7 @@ pub const EXTENSIONS: &[EventType] = &[
     EventType::WebhookFailing,
     EventType::WebhookRecovered,
     EventType::WebhookDisabled,
+    EventType::ContactErased,
 ];
 
 /// Webhooks that an event in the log remembers at most: of those that do not want it, and of those whose filter it did

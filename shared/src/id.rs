@@ -60,6 +60,7 @@ id! {
     ActivityId: "An activity: what happened around a record.",
     CompanyId: "A company.",
     ImportId: "An import of contacts.",
+    ErasureId: "An erasure of a record for good.",
     EntryId: "An entry of the audit log.",
     WebhookId: "A webhook: where a tenant wants to hear of events.",
     ReplayId: "A replay: deliveries of one webhook that are sent again.",

@@ -1,5 +1,6 @@
 //! What both processes know. No web framework, no queue runtime, no HTTP client: those belong to `api` and `worker`.
 
+pub mod answers;
 pub mod audit;
 pub mod change;
 pub mod changes;

@@ -31,6 +31,7 @@ macro_rules! scopes {
 scopes! {
     ContactsRead = "contacts:read",
     ContactsWrite = "contacts:write",
+    ContactsErase = "contacts:erase",
     CompaniesRead = "companies:read",
     CompaniesWrite = "companies:write",
     LeadsRead = "leads:read",
@@ -119,7 +120,8 @@ impl Role {
             Role::Owner | Role::Admin => true,
             Role::Member => !matches!(
                 scope,
-                S::WebhooksWrite
+                S::ContactsErase
+                    | S::WebhooksWrite
                     | S::WebhooksSecrets
                     | S::ApiKeysRead
                     | S::ApiKeysWrite
@@ -160,5 +162,8 @@ mod tests {
         }
         assert!(!Role::ReadOnly.holds(Scope::ContactsWrite));
         assert!(!Role::Member.holds(Scope::ApiKeysWrite));
+        assert!(
+            Role::Admin.holds(Scope::ContactsErase) && !Role::Member.holds(Scope::ContactsErase)
+        );
     }
 }

@@ -10,13 +10,18 @@ pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
     let now = db.clock().now();
     let row = db.direct(async |conn| {
 sqlx::query!(
-        r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event
+        r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event,
+               (select count(*) from erasures where due_at is not null) as "erasures!",
+               (select min(created_at) from erasures where due_at is not null) as oldest_erasure
         from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
     ).fetch_one(conn).await
 }).await?;
     measure_replays(db).await?;
     metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
     metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
+    let erasures = u32::try_from(row.erasures).unwrap_or(u32::MAX);
+    metrics::gauge!("erasures_pending").set(f64::from(erasures));
+    metrics::gauge!("erasures_oldest_seconds").set(age(row.oldest_erasure, now));
     let busy = slots.caps().total - slots.free();
     metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
     let slowed = u32::try_from(slots.forget_idle(now)).unwrap_or(u32::MAX);

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod client;
 pub mod config;
 pub mod deliver;
+pub mod erasures;
 mod explain;
 mod gauges;
 pub mod health;

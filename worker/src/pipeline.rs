@@ -15,7 +15,7 @@ use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::signing::Signers;
-use crate::{health, imports, lines, retention, sweep};
+use crate::{erasures, health, imports, lines, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -130,6 +130,15 @@ impl Pipeline {
     /// The database's.
     pub async fn probe(&self) -> sqlx::Result<u64> {
         replays::probe(&self.db).await
+    }
+
+    /// Goes on with the erasures that are due, as far as they can go now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn erase(&self) -> sqlx::Result<()> {
+        while erasures::advance(&self.db, &self.sender.keyring).await? {}
+        Ok(())
     }
 
     /// Does everything that can be done now; says how many attempts were made.

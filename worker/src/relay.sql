@@ -18,12 +18,13 @@ with taken as (
     select f.*, c.last - count(*) over tenant + row_number() over (tenant order by f.id) as sequence,
            split_part(f.event, '.', 1) || '.*' as family,
            coalesce(f.payload->>'id', f.payload->>'pipelineId', f.payload->>'tenantId') as record,
-           f.payload->>'version' as version
+           f.payload->>'version' as version,
+           case when f.payload->>'erased' = 'true' then f.occurred_at end as erased_at
     from fresh f join counted c on c.tenant_id = f.tenant_id
     window tenant as (partition by f.tenant_id)
 ), judged as (
     select b.id, b.tenant_id, b.event_id, b.event, b.family, b.sequence, b.version, b.payload, b.request_id, b.traceparent,
-           b.occurred_at,
+           b.occurred_at, b.erased_at,
            case when b.record ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then b.record::uuid end as record,
            w.wanted, w.lined, w.unwanted, w.filtered
     from batch b
@@ -57,7 +58,8 @@ with taken as (
     order by id
 ), fanned as (
     insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, sequence, event, body, status, skip_reason,
-                                pattern, filter_passed, request_id, traceparent, created_at)
+                                pattern, filter_passed, request_id, traceparent, created_at,
+                                erased_at)
     select j.tenant_id, d.id, w.id, j.event_id, j.sequence, j.event,
            ('{"id":"' || d.id || '","event":"' || j.event || '","timestamp":"'
             || to_char(j.occurred_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -68,7 +70,7 @@ with taken as (
                case when w.disabled_reason is null then 'webhook_inactive' else 'webhook_disabled' end end,
            case when j.event = any (w.events) then j.event when j.family = any (w.events) then j.family else '*' end,
            case when w.filter_path is not null then true end,
-           j.request_id, j.traceparent, j.occurred_at
+           j.request_id, j.traceparent, j.occurred_at, j.erased_at
     from judged j
     cross join lateral unnest(j.wanted) wanted (id)
     cross join lateral (

@@ -15,8 +15,8 @@ use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
 use crate::{
-    admin, gauges, health, imports, lines, pipeline, queue, record, replays, retention, signing,
-    sweep,
+    admin, erasures, gauges, health, imports, lines, pipeline, queue, record, replays, retention,
+    signing, sweep,
 };
 
 /// How often the gauges are set and deleted webhooks looked for.
@@ -53,10 +53,12 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
-    let [events, due, imports, replays] = [(); 4].map(|()| Knock::default());
-    let heard = [events.clone(), imports.clone(), replays.clone()];
+    let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
+    let heard = [events.clone(), imports.clone(), replays.clone(), erasures.clone()];
     tokio::spawn(listen(db.clone(), heard, stop.clone()));
     let stepping = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
+    let erasing =
+        tokio::spawn(erasures::run(db.clone(), config.keyring.clone(), erasures, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
@@ -82,7 +84,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = worker.run_until(drain(stopped, stop.clone())).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming, importing, stepping);
+    let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
     gone.cancel();
     let _ = recorder.await;
     db.close().await;
@@ -108,9 +110,9 @@ async fn deliver(
     tokio::spawn(async move { sender.deliver(claimed).await }).await
 }
 
-/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports and
-/// replays.
-async fn listen(db: Db, knocks: [Knock; 3], stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports,
+/// replays and erasures.
+async fn listen(db: Db, knocks: [Knock; 4], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {

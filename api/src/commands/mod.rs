@@ -1,6 +1,7 @@
 //! What `api` does besides serving. Results go to standard output, and only results.
 
 pub(crate) mod limits;
+pub(crate) mod listen;
 pub(crate) mod tenant;
 pub(crate) mod user;
 

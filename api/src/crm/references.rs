@@ -20,7 +20,8 @@ pub struct References {
 }
 
 impl References {
-    /// Adds a fault for each that is missing.
+    /// Adds a fault for each that is missing. A contact is kept from being erased until the transaction ends, so that
+    /// nothing about it is written behind the erasure.
     ///
     /// # Errors
     /// The database's.
@@ -32,7 +33,7 @@ impl References {
         }
         let known = sqlx::query!(
             r#"select exists (select from users where id = $1 and active) as "owner!",
-                      exists (select from contacts where id = $2 and deleted_at is null) as "contact!",
+                      exists (select from contacts where id = $2 and deleted_at is null for key share) as "contact!",
                       exists (select from companies where id = $3 and deleted_at is null) as "company!",
                       exists (select from leads where id = $4 and deleted_at is null) as "lead!""#,
             owner,

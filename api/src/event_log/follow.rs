@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use shared::Db;
 use shared::db::Origin;
 use shared::id::TenantId;
@@ -83,6 +83,8 @@ pub(super) async fn follow(
         stop,
         _open: Open::counted(),
     };
+    // Whoever loses the connection before the first event knows where it was.
+    let begins = Message::default().id(follower.query.after.unwrap_or_default().to_string());
     follower.read_on().await?;
     let messages = stream::unfold(follower, async |mut follower| {
         let event = follower.next().await?;
@@ -91,6 +93,7 @@ pub(super) async fn follow(
         let message = message.json_data(&event).ok()?;
         Some((Ok(message), follower))
     });
+    let messages = stream::once(async { Ok(begins) }).chain(messages);
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 

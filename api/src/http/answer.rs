@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use shared::event::EventType;
+use uuid::Uuid;
 
 use super::envelope::Said;
 use crate::error::{Error, Result};
@@ -116,6 +117,16 @@ impl Reply {
     fn at(mut self, location: String) -> Self {
         self.location = Some(location);
         self
+    }
+
+    /// The id of the record that it shows.
+    pub(super) fn record(&self) -> Option<Uuid> {
+        #[derive(Deserialize)]
+        struct Record {
+            id: Uuid,
+        }
+        let record: Record = serde_json::from_str(self.data.as_deref()?).ok()?;
+        Some(record.id)
     }
 
     /// The same for a change that was only tried.

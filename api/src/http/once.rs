@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
-use shared::TenantTx;
 use shared::db::fault;
+use shared::{TenantTx, answers};
 
 use super::answer::Reply;
 use super::body;
@@ -104,10 +104,11 @@ impl Once {
         let sealed = sealed.map_err(|error| Error::Internal(error.into()))?;
         let (tenant, now) = (tx.tenant(), tx.now());
         let kept = sqlx::query!(
-            "insert into idempotency_keys as k (tenant_id, principal, key, fingerprint, answer, expires_at)
-             values ($1, $2, $3, $4, $5, $6)
+            "insert into idempotency_keys as k (tenant_id, principal, key, fingerprint, answer, expires_at, record)
+             values ($1, $2, $3, $4, $5, $6, $8)
              on conflict (tenant_id, principal, key) do update
-             set fingerprint = excluded.fingerprint, answer = excluded.answer, expires_at = excluded.expires_at
+             set fingerprint = excluded.fingerprint, answer = excluded.answer, expires_at = excluded.expires_at,
+                 record = excluded.record
              where k.expires_at <= $7",
             tenant.0,
             caller.principal.to_string(),
@@ -116,6 +117,7 @@ impl Once {
             sealed,
             now + KEPT,
             now,
+            reply.record(),
         )
         .execute(tx.conn())
         .await;
@@ -130,7 +132,7 @@ impl Once {
 
     /// Where the sealed answer belongs; elsewhere it does not open.
     fn place(&self, caller: &Caller) -> Vec<u8> {
-        format!("idempotency {} {} {}", caller.tenant, caller.principal, self.key).into_bytes()
+        answers::place(caller.tenant, &caller.principal.to_string(), &self.key)
     }
 }
 

@@ -58,7 +58,7 @@ pub struct WebhookEvent {
     pub attempts: i32,
     /// 1, and one more for each time that it was sent again.
     pub cycle: i32,
-    /// Why it is sent: `automatic`, `manual` (a resend), `replay` or `redrive`.
+    /// Why it is sent: `automatic`, `manual` (a resend), `replay`, `redrive`, or `test` (a test event).
     pub trigger: String,
     /// When the next attempt is due; `null` once final, while one is under way, and while held.
     #[serde(serialize_with = "clock::serialize_option")]

@@ -8,6 +8,7 @@ pub mod health;
 mod http;
 mod input;
 pub mod replays;
+pub mod sample;
 pub mod select;
 pub mod signing;
 mod store;

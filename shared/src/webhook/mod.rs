@@ -4,6 +4,7 @@
 //! its senders make the attempts.
 
 pub mod attempt;
+pub mod body;
 pub mod code;
 pub mod ed25519;
 pub mod headers;

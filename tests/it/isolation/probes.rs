@@ -78,6 +78,8 @@ pub const PROBES: &[Probe] = &[
     Probe::new("PATCH /api/v1/connection/contacts/{id}").ids(&["contacts"]).body(contact),
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
+    Probe::new("POST /api/v1/connection/contacts/{id}/erase").ids(&["contacts"]),
+    Probe::new("GET /api/v1/erasures/{id}").ids(&["erasures"]),
     Probe::new("POST /api/v1/connection/contacts/import").body(|| json!({"contacts": [contact()]})),
     Probe::new("GET /api/v1/connection/contacts/imports"),
     Probe::new("GET /api/v1/connection/contacts/imports/{id}").ids(&["imports"]),
@@ -143,6 +145,7 @@ pub const PROBES: &[Probe] = &[
         .ids(&["webhooks"])
         .body(|| json!({"headers": {}, "body": ""})),
     Probe::new("GET /api/v1/webhooks/{id}/health").ids(&["webhooks"]),
+    Probe::new("POST /api/v1/webhooks/{id}/test").ids(&["webhooks"]),
     Probe::new("GET /api/v1/webhooks/{id}/events").ids(&["webhooks"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}").ids(&["webhooks", "webhook_events"]),
     Probe::new("GET /api/v1/webhooks/{id}/events/{eventId}/attempts/{attemptId}").ids(&[

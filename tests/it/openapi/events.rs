@@ -34,7 +34,8 @@ async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Pipeline) {
 
 /// Does what is told by every event there is.
 pub(crate) async fn cause_everything(acme: &Tenant) {
-    live(acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
+    let contact =
+        live(acme, CONTACTS, json!({"name": "Ada"}), json!({"email": "ada@example.com"})).await;
     live(acme, COMPANIES, json!({"name": "ACME"}), json!({"employees": 3})).await;
     let new = json!({"title": "40 seats", "status": "new"});
     let lead = live(acme, LEADS, new, json!({"value": 12.5})).await;
@@ -49,15 +50,19 @@ pub(crate) async fn cause_everything(acme: &Tenant) {
     let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
     acme.post(ACTIVITIES, note).await.created();
     acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
+    let erasing = format!("{CONTACTS}/{}/erase", contact["id"].as_str().unwrap());
+    assert_eq!(acme.post(&erasing, json!({})).await.status, 202);
 }
 
 #[tokio::test]
 async fn every_event_is_sent_as_the_document_says() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*", "webhook.*"]).await;
+    let subscriber = acme.subscribe(&["*", "activity.*", "webhook.*", "contact.erased"]).await;
     cause_everything(&acme).await;
     let mut worker = app.worker();
+    worker.relay().await.unwrap();
+    worker.erase().await.unwrap();
     worker.drain().await.unwrap();
     acme.put(&subscriber.path(), json!({"events": ["webhook.*"]})).await.ok();
     trouble(&app, &acme, &mut worker).await;

@@ -35,7 +35,7 @@ pub(crate) fn resolved<'a>(document: &'a Value, item: &'a Value) -> &'a Value {
 }
 
 /// Why the value does not fit the schema, which may refer to others of the document.
-fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
+pub fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "components": document["components"],

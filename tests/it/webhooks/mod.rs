@@ -9,6 +9,7 @@ mod rotate;
 mod rules;
 mod secret;
 mod targets;
+mod test_event;
 
 use serde_json::{Value, json};
 use tests::kit::{Tenant, WEBHOOKS};

@@ -5,7 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
 
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 17] = [
     "contact.created",
     "contact.updated",
     "contact.deleted",
@@ -22,6 +22,7 @@ const EVENTS: [&str; 16] = [
     "webhook.failing",
     "webhook.recovered",
     "webhook.disabled",
+    "contact.erased",
 ];
 const FAMILIES: [&str; 7] =
     ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*", "webhook.*"];

@@ -52,13 +52,14 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     delay: Duration,
+    echoes: bool,
 }
 
 impl Reply {
     /// A status with nothing else.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO }
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, echoes: false }
     }
 
     /// With a header.
@@ -73,6 +74,21 @@ impl Reply {
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// With the body of the request, and the same again in the header `x-echo`.
+    #[must_use]
+    pub fn echo(mut self) -> Self {
+        self.echoes = true;
+        self
+    }
+
+    fn to(self, body: &Bytes) -> Self {
+        if self.echoes {
+            self.header("x-echo", String::from_utf8_lossy(body)).body(&**body)
+        } else {
+            self
+        }
     }
 
     /// Given so much later, by the real time.
@@ -225,7 +241,8 @@ async fn answer(
     let scripted = || lock(&memory.script).pop_front();
     let reply = judged
         .or_else(scripted)
-        .unwrap_or_else(|| Reply::status(memory.otherwise.load(Ordering::SeqCst)));
+        .unwrap_or_else(|| Reply::status(memory.otherwise.load(Ordering::SeqCst)))
+        .to(&call.body);
     lock(&memory.calls).push(call);
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();

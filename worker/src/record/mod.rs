@@ -1,6 +1,7 @@
 //! Writes outcomes down, many at once. An outcome counts only while its lease does: whoever lost the lease lost the
 //! say. A database in trouble is waited for; the slots stay taken meanwhile, which slows the claiming down.
 
+mod erased;
 mod health;
 mod store;
 

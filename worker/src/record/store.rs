@@ -1,5 +1,6 @@
 //! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use shared::{Db, SystemTx};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Entry, Report, health};
+use super::{Entry, Report, erased, health};
 use crate::queue::Delivery;
 use crate::replays;
 use crate::retry::Next;
@@ -31,7 +32,10 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     let (mut written, mut due) = (Vec::new(), false);
     if !reported.is_empty() {
         let reported = Reported(reported);
-        log_attempts(&mut tx, db, &reported).await?;
+        let tenants = reported.column(|delivery, _| delivery.tenant.0);
+        let ids = reported.column(|delivery, _| delivery.id.0);
+        let erased = erased::hold(&mut tx, &tenants, &ids).await?;
+        log_attempts(&mut tx, db, &reported, &erased).await?;
         written = write_outcomes(&mut tx, &reported).await?;
         // Last, because whoever else records for the same webhooks waits from here to the commit.
         due = health::count(&mut tx, &reported.of(&written)).await?;
@@ -74,8 +78,18 @@ fn error_name(report: &Report) -> Option<String> {
     report.attempt.error_code.map(|code| code.as_str().to_owned())
 }
 
-async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::Result<()> {
+/// Of deliveries that are erased, without what the receiver said.
+async fn log_attempts(
+    tx: &mut SystemTx,
+    db: &Db,
+    rows: &Reported<'_>,
+    erased: &HashSet<Uuid>,
+) -> sqlx::Result<()> {
     let now = db.clock().now();
+    let is_erased = |delivery: &Delivery| erased.contains(&delivery.id.0);
+    let details: Vec<_> = (rows.0.iter())
+        .map(|(delivery, report)| Json(erased::left(&report.attempt.detail, is_erased(delivery))))
+        .collect();
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
                                        first_byte_ms, status_code, error_code, error, excerpt, detail)
@@ -93,8 +107,10 @@ async fn log_attempts(tx: &mut SystemTx, db: &Db, rows: &Reported<'_>) -> sqlx::
         &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
         &rows.column(|_, report| error_name(report)) as &[Option<String>],
         &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
-        &rows.column(|_, report| report.attempt.excerpt.clone()) as &[Option<String>],
-        &rows.column(|_, report| Json(&report.attempt.detail)) as &[Json<&AttemptDetail>],
+        &rows.column(|delivery, report| {
+            report.attempt.excerpt.clone().filter(|_| !is_erased(delivery))
+        }) as &[Option<String>],
+        &details as &[Json<Cow<'_, AttemptDetail>>],
     )
     .execute(tx.conn())
     .await?;

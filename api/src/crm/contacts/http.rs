@@ -9,11 +9,12 @@ use shared::scope::Scope;
 use super::{Contact, ContactPatch, LIST, NewContact};
 use crate::App;
 use crate::auth::Caller;
+use crate::erasures::{self, Erasure};
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::expand::{Expand, Expanded};
 use crate::http::routes::Routes;
-use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
+use crate::http::{Accepted, Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts";
@@ -23,7 +24,7 @@ const TAKEN: &str =
 
 /// What can be done with contacts.
 pub fn routes() -> Routes {
-    use Scope::{ContactsRead, ContactsWrite};
+    use Scope::{ContactsErase, ContactsRead, ContactsWrite};
     Routes::under(PATH, "Contacts")
         .get("", ContactsRead, list, Doc::page::<Contact>("listContacts", "List contacts", &LIST))
         .post(
@@ -60,6 +61,13 @@ pub fn routes() -> Routes {
             ContactsWrite,
             restore,
             Doc::data::<Contact>("restoreContact", "Restore a deleted contact").conflict(TAKEN),
+        )
+        .post(
+            "/{id}/erase",
+            ContactsErase,
+            erase,
+            Doc::accepted::<Erasure>("eraseContact", "Erase a contact for good, and its history")
+                .conditional(),
         )
 }
 
@@ -126,4 +134,16 @@ async fn restore(caller: Caller, State(app): State<App>, Id(id): Id<ContactId>) 
     let mut tx = app.begin(&caller).await?;
     let contact = super::restore(&mut tx, id).await;
     app.commit(&caller, tx, contact.map(Data)).await
+}
+
+async fn erase(
+    caller: Caller,
+    State(app): State<App>,
+    Id(id): Id<ContactId>,
+    seen: IfMatch,
+) -> Result<Reply> {
+    let mut tx = app.begin(&caller).await?;
+    let erasure = super::erase(&mut tx, id, &seen).await;
+    let begun = erasure.map(|data| Accepted { location: erasures::location(data.id), data });
+    app.commit(&caller, tx, begun).await
 }

@@ -3,6 +3,7 @@
 //! Contacts: the rules. Every change announces itself in the transaction that makes it.
 
 mod company;
+mod erase;
 mod http;
 pub mod import;
 mod input;
@@ -26,6 +27,7 @@ use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Search};
 pub use company::{leave_company, rename_company};
+pub use erase::{ErasedContact, erase};
 pub use http::routes;
 pub use input::NewContact;
 

@@ -122,7 +122,7 @@ pub(super) async fn restore(
     sqlx::query_as!(
         Contact,
         r#"update contacts set deleted_at = null, version = version + 1, updated_at = $3
-           where id = $1 and deleted_at >= $2
+           where id = $1 and deleted_at >= $2 and erased_at is null
            returning id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164,
                      company, company_id as "company_id: CompanyId", external_id, version, created_at, updated_at"#,
         id.0,
@@ -188,5 +188,57 @@ pub(super) async fn leave_company(tx: &mut TenantTx, company: CompanyId) -> sqlx
 /// transaction.
 async fn take_time(tx: &mut TenantTx) -> sqlx::Result<()> {
     sqlx::query!("set local statement_timeout = '60s'").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Finds a contact, deleted or not, and whether it is; keeps everyone off it who writes it or refers to it anew.
+pub(super) async fn lock_for_good(
+    tx: &mut TenantTx,
+    id: ContactId,
+) -> sqlx::Result<Option<(Contact, bool)>> {
+    let row = sqlx::query!(
+        r#"select tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
+                  company_id as "company_id: CompanyId", external_id, version, created_at, updated_at,
+                  deleted_at is not null as "deleted!"
+           from contacts where id = $1 for update"#,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| {
+        let contact = Contact {
+            id,
+            tenant_id: row.tenant_id,
+            name: row.name,
+            email: row.email,
+            phone: row.phone,
+            phone_e164: row.phone_e164,
+            company: row.company,
+            company_id: row.company_id,
+            external_id: row.external_id,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        (contact, row.deleted)
+    }))
+}
+
+/// Writes what is left of a contact that is erased for good.
+pub(super) async fn empty(tx: &mut TenantTx, left: &Contact) -> sqlx::Result<()> {
+    let now = tx.now();
+    sqlx::query!(
+        "update contacts
+         set name = $2, email = null, phone = null, phone_e164 = null, company = null, company_id = null,
+             external_id = null, version = $3, updated_at = $4, deleted_at = coalesce(deleted_at, $5), erased_at = $5
+         where id = $1",
+        left.id.0,
+        left.name,
+        left.version,
+        left.updated_at,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod responses;
 mod schemas;
 
 use serde_json::{Map, Value, json};
+use shared::event::EventType;
 
 use super::routes::Route;
 use schemas::Schemas;
@@ -61,6 +62,12 @@ pub fn document(routes: &[Route]) -> Value {
 #[must_use]
 pub fn text() -> String {
     format!("{:#}\n", document(&crate::routes()))
+}
+
+/// The `data` of an event as the document shows it.
+#[must_use]
+pub fn sample(event: EventType) -> Value {
+    outgoing::sample(event)
 }
 
 /// What a group is about.

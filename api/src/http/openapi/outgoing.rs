@@ -66,6 +66,11 @@ fn name(event: EventType) -> String {
     words.fold("on".to_owned(), |name, word| name + &capital(word))
 }
 
+/// An example of an event's `data`.
+pub(super) fn sample(event: EventType) -> Value {
+    data(payload(event), &mut Schemas::default()).1
+}
+
 /// The schema of an event's `data`, and an example.
 fn data(payload: Payload, schemas: &mut Schemas) -> (Value, Value) {
     let record = schemas.shown(payload.record);
@@ -128,8 +133,8 @@ fn headers(event: EventType) -> Vec<Value> {
         ("X-Webhook-Attempt", "Begins again at 1 when it is sent again", "^[1-5]$".to_owned()),
         (
             "X-Webhook-Trigger",
-            "`manual` is a resend, `replay` a bulk one, `redrive` one after a recovery",
-            "^(automatic|manual|replay|redrive)$".to_owned(),
+            "`manual` is a resend, `replay` a bulk one, `redrive` one after a recovery, `test` a test event",
+            "^(automatic|manual|replay|redrive|test)$".to_owned(),
         ),
         ("traceparent", "W3C Trace Context", "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$".to_owned()),
     ]

@@ -1,0 +1,10 @@
+//! Answers that are kept for a repetition (`Idempotency-Key`): the api writes and reads them, and the worker opens them
+//! when somebody is erased.
+
+use crate::id::TenantId;
+
+/// Where the sealed answer to a principal's key belongs; elsewhere it does not open.
+#[must_use]
+pub fn place(tenant: TenantId, principal: &str, key: &str) -> Vec<u8> {
+    format!("idempotency {tenant} {principal} {key}").into_bytes()
+}

@@ -1,0 +1,258 @@
+//! `api listen`: the real program, which follows the event log and sends to a receiver on this machine.
+
+use std::process::Output;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use shared::id::{EventId, WebhookId};
+use shared::scope::Scope;
+use shared::webhook::body::delivery_id;
+use standardwebhooks::Webhook;
+use tests::kit::{CONTACTS, Call, Program, Receiver, Tenant, TestApp};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::boot::process::{Ended, Environment};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running `api listen`.
+struct Listening {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+fn environment(tenant: &Tenant) -> Environment {
+    Environment::empty().set("LIAISON_API_KEY", tenant.key())
+}
+
+impl Listening {
+    /// Starts it, and waits until it listens.
+    async fn start(tenant: &Tenant, arguments: &[&str]) -> (Self, Vec<String>) {
+        let mut child =
+            environment(tenant).command(&[&["listen"], arguments].concat()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut listening = Self { child, lines };
+        let mut said = Vec::new();
+        loop {
+            let Some(line) = listening.line().await else {
+                panic!("{:?} after {said:?}", listening.child.wait_with_output().await)
+            };
+            said.push(line);
+            if said.last().is_some_and(|line| line.starts_with("listening")) {
+                return (listening, said);
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        timeout(PATIENCE, self.lines.next_line()).await.expect("it says something").unwrap()
+    }
+
+    /// Ends it as Ctrl-C does: the rest of what it says.
+    async fn interrupt(mut self) -> (Vec<String>, Output) {
+        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        let mut said = Vec::new();
+        while let Some(line) = self.line().await {
+            said.push(line);
+        }
+        (said, self.child.wait_with_output().await.unwrap())
+    }
+}
+
+/// Expects a request that the usual library accepts, time included.
+fn verify(call: &Call, secret: &str) {
+    Webhook::new(secret).unwrap().verify(&call.body, &call.headers).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrives_here_is_byte_for_byte_what_the_webhook_is_sent_and_verifies_with_its_secret()
+{
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let webhook = acme.subscribe(&["contact.*"]).await;
+    let here = Receiver::start().await;
+    let (api, id) = (app.url(""), webhook.id.to_string());
+    let arguments = ["--forward", &here.url(), "--api", &api, "--webhook", &id, "--after", "0"];
+    let (mut listening, said) = Listening::start(&acme, &arguments).await;
+    assert_eq!(said.len(), 1, "a webhook's secret is not printed: {said:?}");
+
+    let contact = json!({"name": "Zoë \"the\" \\ Ωmega", "email": "zoe@example.com"});
+    let contact = acme.post(CONTACTS, contact).await.created();
+    let path = format!("{CONTACTS}/{}", contact["id"].as_str().unwrap());
+    acme.put(&path, json!({"name": "Zoë"})).await.ok();
+    acme.put(&path, json!({"company": "Ünï \u{2028} \u{1f600}"})).await.ok();
+    acme.post("/api/v1/connection/companies", json!({"name": "Unwanted"})).await.created();
+    acme.delete(&path).await.no_content();
+    let mut worker = app.worker();
+    worker.drain().await.unwrap();
+
+    let (mut there, here) = (webhook.receiver.wait_for(4).await, here.wait_for(4).await);
+    there.sort_by_key(|call| call.json()["sequence"].as_i64());
+    assert_eq!(here.len(), 4);
+    for (here, there) in here.iter().zip(&there) {
+        assert_eq!(here.body, there.body);
+        for header in [
+            "webhook-id",
+            "x-webhook-signature",
+            "x-webhook-event",
+            "x-webhook-attempt",
+            "x-webhook-trigger",
+            "content-type",
+            "user-agent",
+        ] {
+            assert_eq!(here.header(header), there.header(header), "{header}");
+        }
+        verify(here, &webhook.secret);
+    }
+    for number in [1, 2, 3, 5] {
+        let line = listening.line().await.unwrap();
+        assert!(
+            line.contains(&format!("  {number}  contact.")) && line.contains("  200  "),
+            "{line}"
+        );
+    }
+    let (said, ended) = listening.interrupt().await;
+    assert_eq!(said, ["4 delivered, 0 failed; go on with --after 5"]);
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn ids_of_deliveries_are_the_same_in_rust_and_in_the_database() {
+    let app = TestApp::start().await;
+    let now = app.clock.now();
+    let mut pairs: Vec<_> = (0..500)
+        .map(|_| (Uuid::from_u128(rand::random()), Uuid::from_u128(rand::random())))
+        .collect();
+    pairs.extend([(Uuid::nil(), Uuid::max()), (Uuid::max(), Uuid::nil())]);
+    pairs.push((EventId::fresh(now).0, WebhookId::fresh(now).0));
+    let (events, webhooks): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+    let sql: Vec<Uuid> = sqlx::query_scalar(
+        "select delivery_id(e, w) from unnest($1::uuid[], $2::uuid[]) with ordinality o (e, w, n) order by n",
+    )
+    .bind(events)
+    .bind(webhooks)
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap();
+    let ours: Vec<Uuid> = pairs
+        .iter()
+        .map(|(event, webhook)| delivery_id(EventId(*event), WebhookId(*webhook)).0)
+        .collect();
+    assert_eq!(ours, sql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_webhook_it_signs_with_a_secret_that_it_prints_and_sends_what_was_asked_for() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 2).await;
+    app.worker().relay().await.unwrap();
+    let here = Receiver::start().await;
+    here.script([500_u16, 200]);
+    let arguments =
+        ["--forward", &here.url(), "--api", &app.url(""), "--events", "lead.*,contact.deleted"];
+    let (mut listening, said) = Listening::start(&acme, &arguments).await;
+    let secret = said[0].strip_prefix("signing with ").unwrap().to_owned();
+    for event in ["contact.updated", "lead.created", "contact.deleted"] {
+        app.announce(&acme, event, 1).await;
+        app.worker().relay().await.unwrap();
+    }
+    let calls = here.wait_for(2).await;
+    let events: Vec<_> = calls.iter().map(|call| call.header("x-webhook-event")).collect();
+    assert_eq!(events, ["lead.created", "contact.deleted"]);
+    for call in &calls {
+        verify(call, &secret);
+    }
+    assert!(listening.line().await.unwrap().contains("  500  "));
+    assert!(listening.line().await.unwrap().contains("  200  "));
+    let (said, ended) = listening.interrupt().await;
+    assert_eq!(said, ["1 delivered, 1 failed; go on with --after 5"]);
+    assert!(ended.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_goes_and_comes_again_loses_nothing_not_even_before_the_first_event() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 2).await;
+    app.worker().relay().await.unwrap();
+    let mut server = Program::api(&app.database.app_url(), &[]).await;
+    let here = Receiver::start().await;
+    let arguments = ["--forward", &here.url(), "--api", &server.url()];
+    let (mut listening, _) = Listening::start(&acme, &arguments).await;
+    for number in 3..=4 {
+        server.stop().await;
+        let line = listening.line().await.unwrap();
+        assert!(line.contains("cannot be reached") && line.contains("trying again"), "{line}");
+        app.announce(&acme, "contact.created", 1).await;
+        app.worker().relay().await.unwrap();
+        server.restart().await;
+        let told = format!("  {number}  contact.created");
+        while !listening.line().await.unwrap().contains(&told) {}
+    }
+    assert_eq!(here.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_there_is_told_and_passed_over() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 2).await;
+    app.worker().relay().await.unwrap();
+    let nobody = format!("http://127.0.0.1:{}/", tests::servers::free_port().unwrap());
+    let arguments = ["--forward", &nobody, "--api", &app.url(""), "--after", "1"];
+    let (mut listening, _) = Listening::start(&acme, &arguments).await;
+    let line = listening.line().await.unwrap();
+    assert!(
+        line.contains("  2  contact.created  ") && line.contains("connection refused"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_said_at_once() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    let (api, here) = (app.url(""), "http://127.0.0.1:9/hook");
+    let run = async |tenant: &Tenant, arguments: &[&str]| -> Ended {
+        let arguments = [&["listen", "--forward", here], arguments].concat();
+        environment(tenant).run(&arguments).await
+    };
+    let missing = Uuid::from_u128(7).to_string();
+    let webhook = acme.webhook("https://example.com", &["*"]).await;
+    let webhook = webhook["id"].as_str().unwrap();
+    for (arguments, told) in [
+        (&["--api", &api, "--key", "crm_live_wrong"][..], "(--key or LIAISON_API_KEY)"),
+        (&["--api", "http://127.0.0.1:9/"], "the api cannot be reached at http://127.0.0.1:9/"),
+        (&["--api", &api, "--webhook", &missing], "404: Webhook not found"),
+        (
+            &["--api", &api, "--events", "contact.exploded"],
+            "contact.exploded is none of contact.created",
+        ),
+        (&["--api", &api, "--secret", "whsec_x"], "--secret: Must be whsec_"),
+        (&["--api", &api, "--after", "99"], "Is beyond the newest event, which has the number 1"),
+    ] {
+        run(&acme, arguments).await.refused(&[told]);
+    }
+    let reader = acme.with_scopes(&[Scope::WebhooksRead]).await;
+    run(&reader, &["--api", &api, "--webhook", webhook]).await.refused(&["webhooks:secrets"]);
+    let stranger = acme.with_scopes(&[Scope::ContactsRead]).await;
+    run(&stranger, &["--api", &api]).await.refused(&["webhooks:read"]);
+    let away = ["listen", "--forward", "http://192.0.2.1/", "--api", &api];
+    environment(&acme).run(&away).await.refused(&["--allow-remote"]);
+    let keyless = Environment::empty().run(&["listen", "--forward", here]).await;
+    assert_eq!(keyless.code, Some(2), "{keyless:?}");
+    assert!(keyless.stderr.contains("--key"), "{keyless:?}");
+    let help = Environment::empty()
+        .set("LIAISON_API_KEY", "crm_live_secret")
+        .run(&["listen", "--help"])
+        .await;
+    assert!(!help.success().contains("crm_live_secret"));
+}

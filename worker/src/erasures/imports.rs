@@ -1,0 +1,95 @@
+//! The SQL of what imports keep of a person: rows that made or changed the contact, and failed rows about it.
+
+use shared::TenantTx;
+use shared::import::Status;
+use uuid::Uuid;
+
+use super::history::count;
+use super::{Cursor, Erasure};
+
+/// Failed rows that one step looks through.
+const BATCH: i64 = 2000;
+
+/// A shorter text that a row contains says nothing about whom it is about.
+const TELLING: i32 = 5;
+
+/// An import from before the erasure.
+pub(super) struct Import {
+    pub id: Uuid,
+    /// Whether nothing of it is to come.
+    pub over: bool,
+}
+
+/// The next import behind the cursor that was begun before the erasure.
+pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<Option<Import>> {
+    let tenant = tx.tenant();
+    let under_way = [Status::Uploading, Status::Queued, Status::Running, Status::Undoing];
+    let under_way: Vec<String> = under_way.iter().map(|one| one.as_str().to_owned()).collect();
+    sqlx::query_as!(
+        Import,
+        r#"select id, status <> all ($4::text[]) as "over!" from imports
+           where tenant_id = $1 and id > $2 and created_at <= $3 order by id limit 1"#,
+        tenant.0,
+        erasure.cursor.id.unwrap_or_default(),
+        erasure.created_at,
+        &under_way,
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Erases what the import's next rows say about the contact: how many did, and where to go on.
+pub(super) async fn erase(
+    tx: &mut TenantTx,
+    erasure: &Erasure,
+    import: Uuid,
+) -> sqlx::Result<(i32, Cursor)> {
+    let mut rows = 0;
+    let after = erasure.cursor.row.unwrap_or_default();
+    if after == 0 {
+        rows += applied(tx, import, erasure.record).await?;
+    }
+    let failed = sqlx::query!(
+        r#"with page as (
+               select row, input from import_rows
+               where import_id = $1 and outcome = 'failed' and row > $2 order by row limit $3
+           ), erased as (
+               update import_rows r set input = null
+               from page p
+               where r.import_id = $1 and r.row = p.row and p.input is not null
+                 and case when json_typeof(p.input) = 'object' then exists (
+                         select from json_each_text(p.input) m where lower(btrim(m.value)) = any ($4))
+                     else exists (
+                         select from unnest($4::text[]) word
+                         where length(word) >= $5 and strpos(lower(p.input #>> '{}'), word) > 0) end
+               returning r.row
+           )
+           select max(row) as last, count(*) as "looked!", (select count(*) from erased) as "erased!" from page"#,
+        import,
+        after,
+        BATCH,
+        &erasure.sought,
+        TELLING,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    rows += i32::try_from(failed.erased).unwrap_or(i32::MAX);
+    let next = if failed.looked == BATCH {
+        Cursor { row: failed.last, ..erasure.cursor }
+    } else {
+        Cursor { id: Some(import), row: None, at: None }
+    };
+    Ok((rows, next))
+}
+
+/// Rows that made or changed the contact: an undo finds it gone and has nothing to put back.
+async fn applied(tx: &mut TenantTx, import: Uuid, contact: Uuid) -> sqlx::Result<i32> {
+    let erased = sqlx::query!(
+        "update import_rows set before = null, input = null, contact = null
+         where import_id = $1 and contact_id = $2 and outcome in ('created', 'updated')
+           and num_nonnulls(before, input, contact) > 0",
+        import,
+        contact,
+    );
+    Ok(count(&erased.execute(tx.conn()).await?))
+}
