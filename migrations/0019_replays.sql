@@ -41,6 +41,8 @@ create table webhook_replays (
     foreign key (tenant_id, webhook_id) references webhooks (tenant_id, id)
 ) with (fillfactor = 50);
 create index webhook_replays_newest on webhook_replays (tenant_id, webhook_id, created_at, id);
+create index webhook_replays_state on webhook_replays (tenant_id, webhook_id, state, created_at, id);
+create index webhook_replays_trigger on webhook_replays (tenant_id, webhook_id, trigger, created_at, id);
 create index webhook_replays_due on webhook_replays (due_at) where due_at is not null;
 create index webhook_replays_finished on webhook_replays (finished_at) where finished_at is not null;
 select protect_tenant_table('webhook_replays');

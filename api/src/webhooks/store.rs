@@ -57,23 +57,7 @@ pub(super) async fn insert(
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
-    sqlx::query_as!(
-        Webhook,
-        r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
-                  case when not active and disabled_reason is not null then 'disabled'
-                       else coalesce(h.state, 'healthy') end as "health!: State",
-                  coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
-                  greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
-                  version, created_at, updated_at
-           from webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
-           where id = $1 and deleted_at is null"#,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await
+    Ok(find_all(tx, &[id.0]).await?.pop())
 }
 
 pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Vec<Webhook>> {
@@ -98,23 +82,10 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
 
 /// Finds a webhook and keeps other writers off it until the transaction ends.
 pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Option<Webhook>> {
-    sqlx::query_as!(
-        Webhook,
-        r#"select id as "id: WebhookId", w.tenant_id as "tenant_id: TenantId", url, events, active, description,
-                  secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
-                  identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
-                  filter as "filter: Json<Written>", fields, ordering, disabled_reason,
-                  case when not active and disabled_reason is not null then 'disabled'
-                       else coalesce(h.state, 'healthy') end as "health!: State",
-                  coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
-                  greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
-                  version, created_at, updated_at
-           from webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
-           where id = $1 and deleted_at is null for no key update of w"#,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await
+    sqlx::query!("select id from webhooks where id = $1 for no key update", id.0)
+        .fetch_optional(tx.conn())
+        .await?;
+    find(tx, id).await
 }
 
 pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result<()> {

@@ -64,6 +64,7 @@ async fn a_claim_looks_at_no_more_rows_when_ten_thousand_wait_in_lines() {
         .bind(Uuid::nil())
         .bind(Uuid::from_u128(1))
         .bind(now + chrono::TimeDelta::seconds(60))
+        .bind(1_i32)
         .fetch_one(&mut session)
         .await
         .unwrap();

@@ -201,3 +201,16 @@ async fn a_batch_reads_what_it_selects_and_nothing_else_whatever_there_is_beside
     let removed: i64 = removed.map(|count| count.parse::<i64>().unwrap()).sum();
     assert!(removed < 100, "{removed} rows read for nothing:\n{}", plan.join("\n"));
 }
+
+#[tokio::test]
+async fn test_events_are_not_sent_again() {
+    let (app, acme, subscriber, mut worker) = with_failed(2).await;
+    sqlx::query("update webhook_events set trigger = 'test' where id = (select id from webhook_events order by id limit 1)")
+        .execute(app.database.admin())
+        .await
+        .unwrap();
+    let replay = ask(&acme, &subscriber, json!({})).await.created();
+    finish(&app, &mut worker).await;
+    assert_eq!(counts(&acme.get(&at(&replay)).await.ok()), [1, 1, 1, 0, 0]);
+    assert_eq!(subscriber.receiver.calls().len(), 1);
+}

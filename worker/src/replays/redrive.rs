@@ -51,7 +51,7 @@ async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<i64> {
     let tenant = tx.tenant();
     sqlx::query_scalar!(
         r#"select count(*) as "parked!" from webhooks w
-           join webhook_events e on e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed'
+           join webhook_events e on e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed' and e.trigger <> 'test'
            where w.tenant_id = $1 and w.id = $2 and w.auto_redrive"#,
         tenant.0,
         webhook.0,

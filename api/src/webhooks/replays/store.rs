@@ -64,7 +64,7 @@ pub(super) async fn count(
     sqlx::query!("set local statement_timeout = '12s'").execute(tx.conn()).await?;
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from webhook_events
-           where webhook_id = $1 and status = any ($2) and created_at >= $3 and created_at <= $4
+           where webhook_id = $1 and status = any ($2) and trigger <> 'test' and created_at >= $3 and created_at <= $4
              and id >= first_id($3) and id < first_id($4::timestamptz + interval '1 millisecond')
              and ($5::text[] is null or $5 && array[event, split_part(event, '.', 1) || '.*', '*'])"#,
         webhook.0,
