@@ -14,8 +14,9 @@ use shared::webhook::target::TargetPolicy;
 use crate::client::{Limits, Lookup, Proxy, Roots, WayOut};
 use crate::queue::Caps;
 
-/// Connections for the relay, the claims, the records, the bell, the sweep and the gauges.
-const CONNECTIONS: u32 = 8;
+/// Connections for the relay, the claims, the records, the bell and housekeeping, and for what comes and goes: imports,
+/// replays, erasures, health, retention.
+const CONNECTIONS: u32 = 12;
 
 /// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
 /// one moment and long the next, would read whole tables.
