@@ -84,6 +84,7 @@ pub struct WebhookEvent {
 /// What of the webhook let the event through when it was relayed; the webhook may be another one by now.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WebhookEventWhy)]
 pub struct Why {
     /// Which of its `events` named the event.
     pub pattern: String,

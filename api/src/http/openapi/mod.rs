@@ -87,6 +87,7 @@ fn about(tag: &str) -> &'static str {
         "Webhooks" => "Who hears of changes, and what became of each delivery.",
         "Events" => "Everything that happened, in order.",
         "Audit log" => "Who changed what.",
+        "Erasures" => "How far the erasure of a record's history is.",
         "Meta" => "The words that fields may hold, and the limits.",
         _ => "",
     }

@@ -27,7 +27,9 @@ impl Schemas {
                 complete(&mut example, &members);
                 schema["examples"] = json!([example]);
             }
-            self.0.entry(name).or_insert(schema);
+            let known = self.0.entry(name.clone()).or_insert_with(|| schema.clone());
+            // The later one would be described as the earlier one: give one of them `#[schema(as = …)]`.
+            debug_assert!(*known == schema, "two types of the document are called {name}");
         }
         reference(&(used.name)())
     }
