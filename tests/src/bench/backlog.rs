@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::stage::execute;
 use crate::servers::Result;
@@ -23,18 +24,6 @@ pub enum Rows {
     /// Pending, due in more than a day.
     Future,
 }
-
-/// Whose they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    /// Spread evenly over all webhooks.
-    All,
-    /// The first webhook's.
-    First,
-}
-
-/// The webhook that was created first.
-pub const FIRST: &str = "(select id from webhooks order by id limit 1)";
 
 impl Rows {
     fn status(self) -> &'static str {
@@ -61,17 +50,17 @@ pub async fn age(session: &mut PgConnection, quick: bool) -> Result<()> {
     execute(session, [days.as_str()]).await?;
     let count = if quick { OLD / 100 } else { OLD };
     for rows in [Rows::Finished, Rows::Future] {
-        add(session, rows, count, To::All).await?;
+        add(session, rows, count, None).await?;
     }
     settle(session).await
 }
 
-/// Adds pending deliveries that are due.
+/// Adds pending deliveries that are due, of one webhook or spread evenly over all.
 ///
 /// # Errors
 /// The database's.
-pub async fn fill(session: &mut PgConnection, count: u32, to: To) -> Result<()> {
-    add(session, Rows::Due, i32::try_from(count)?, to).await?;
+pub async fn fill(session: &mut PgConnection, count: u32, only: Option<Uuid>) -> Result<()> {
+    add(session, Rows::Due, i32::try_from(count)?, only).await?;
     settle(session).await
 }
 
@@ -103,7 +92,7 @@ async fn settle(session: &mut PgConnection) -> Result<()> {
 }
 
 /// With ids that ascend as the relay's do, without foreign keys and triggers in between.
-async fn add(session: &mut PgConnection, rows: Rows, count: i32, to: To) -> Result<()> {
+async fn add(session: &mut PgConnection, rows: Rows, count: i32, only: Option<Uuid>) -> Result<()> {
     execute(session, ["set session_replication_role = replica"]).await?;
     sqlx::query(
         r#"with filled as (
@@ -117,7 +106,7 @@ async fn add(session: &mut PgConnection, rows: Rows, count: i32, to: To) -> Resu
                   $2, case when $2 = 'delivered' then 1 else 0 end, m.moment
            from generate_series(0, $1 - 1) n
            join (select *, row_number() over (order by id) - 1 as place, count(*) over () as webhooks
-                 from webhooks where not $5 or id = (select id from webhooks order by id limit 1)) w on w.place = n % w.webhooks
+                 from webhooks where $5::uuid is null or id = $5) w on w.place = n % w.webhooks
            cross join lateral (select case when $2 = 'delivered'
                                then now() - make_interval(days => 1 + n % $3, secs => n / 100.0) else now() end as moment) m
            cross join lateral (select (lpad(to_hex((extract(epoch from m.moment) * 1000)::bigint + n / 4), 12, '0')
@@ -132,7 +121,7 @@ async fn add(session: &mut PgConnection, rows: Rows, count: i32, to: To) -> Resu
     .bind(rows.status())
     .bind(DAYS - 1)
     .bind(if rows == Rows::Future { 2 } else { 0 })
-    .bind(to == To::First)
+    .bind(only)
     .execute(&mut *session)
     .await?;
     execute(session, ["reset session_replication_role"]).await

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use super::backlog::{To, age, empty, fill, wait_until_written};
+use super::backlog::{age, empty, fill, wait_until_written};
 use super::bare_loop::{self, Task};
 use super::cpu::micros_each;
 use super::latency::median;
 use super::options::Options;
 use super::program::Program;
 use super::report::{Measured, Round, Row, Workers};
-use super::stage::{Stage, execute};
+use super::stage::Stage;
 use super::subscribers::Subscribers;
 use crate::servers::Result;
 
@@ -82,7 +82,7 @@ impl Drains<'_> {
         }
         age(&mut session, self.options.quick).await?;
         for _ in 0..self.options.rounds() {
-            fill(&mut session, self.count(), To::All).await?;
+            fill(&mut session, self.count(), None).await?;
             ours.push(self.drain(&mut session, self.count(), 1).await?.once()?);
         }
         for _ in 0..self.options.rounds() {
@@ -134,7 +134,7 @@ impl Drains<'_> {
         workers: usize,
     ) -> Result<Drained> {
         empty(session).await?;
-        fill(session, count, To::All).await?;
+        fill(session, count, None).await?;
         let drained = self.drain(session, count, workers).await;
         empty(session).await?;
         drained
@@ -155,8 +155,6 @@ impl Drains<'_> {
         count: u32,
         workers: usize,
     ) -> Result<Drained> {
-        // What housekeeping of the server has to be done is not to fall into the measurement at random.
-        execute(session, ["checkpoint"]).await?;
         let before = self.stage.meter(&[])?.read()?;
         let started = Instant::now();
         let workers = self.start(workers).await?;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use super::backlog::{FIRST, To, empty, fill};
+use super::backlog::{empty, fill};
 use super::latency::{Latencies, median};
 use super::load::Window;
 use super::open_loop::create_contacts;
@@ -118,6 +119,7 @@ impl Neighbour<'_> {
 
 /// A receiver that takes connections and requests and never answers, and the webhook that leads to it.
 struct Tarpit {
+    webhook: Uuid,
     former: String,
     _tasks: JoinSet<()>,
 }
@@ -134,8 +136,11 @@ impl Tarpit {
                 held.push(stream);
             }
         });
-        turn(session, &format!("http://{address}/")).await?;
+        let first = "select id from webhooks order by id limit 1";
+        let webhook = sqlx::query_scalar(first).fetch_one(&mut *session).await?;
+        turn(session, webhook, &format!("http://{address}/")).await?;
         Ok(Self {
+            webhook,
             former: format!("http://{}/", subscribers.receivers.addresses[0]),
             _tasks: tasks,
         })
@@ -144,17 +149,17 @@ impl Tarpit {
     /// Gives the webhook its backlog.
     async fn fill(&self, session: &mut PgConnection, quick: bool) -> Result<()> {
         let count = if quick { BACKLOG / 100 } else { BACKLOG };
-        fill(session, count, To::First).await
+        fill(session, count, Some(self.webhook)).await
     }
 
     /// Turns the webhook back.
     async fn leave(self, session: &mut PgConnection) -> Result<()> {
-        turn(session, &self.former).await
+        turn(session, self.webhook, &self.former).await
     }
 }
 
-async fn turn(session: &mut PgConnection, url: &str) -> Result<()> {
-    let sql = format!("update webhooks set url = $1 where id = {FIRST}");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).bind(url).execute(session).await?;
+async fn turn(session: &mut PgConnection, webhook: Uuid, url: &str) -> Result<()> {
+    let sql = "update webhooks set url = $1 where id = $2";
+    sqlx::query(sql).bind(url).bind(webhook).execute(session).await?;
     Ok(())
 }
