@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claimed, RedisQueue, Slots, claim};
+use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::record::Records;
 use crate::relay;
 
@@ -51,6 +51,8 @@ pub struct Engine {
     pub redis: Option<RedisQueue>,
     /// How long a claim holds.
     pub lease: TimeDelta,
+    /// The claims of a worker that claims for itself.
+    pub claims: Claims,
     /// Where claimed deliveries go.
     pub out: mpsc::UnboundedSender<Claimed>,
     /// Where they go back when nobody takes them any more.
@@ -60,20 +62,26 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Relays whatever is in the outbox, whenever `knock` is heard, and knocks at `claims` when it found something.
-    pub async fn relay(db: Db, knock: Knock, claims: Knock, stop: CancellationToken) {
+    /// Relays whatever is in the outbox, whenever `knock` is heard. What it made due is handed out at once when nobody else
+    /// is claiming; else it knocks at `claims`. So it does when it found nothing, because resends ring the bell too.
+    pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
-        while !stop.is_cancelled() {
-            match relay::relay(&db).await {
-                Ok(relayed) => {
+        while !self.stop.is_cancelled() {
+            let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
+            match relay::relay(&self.db, alone.then_some(&self.claims)).await {
+                Ok((relayed, claimed)) => {
                     pause.reset();
-                    claims.knock();
-                    if relayed.is_full() {
-                        continue;
+                    let whole = relayed.deliveries > 0
+                        && claimed.len() as u64 >= relayed.deliveries.unsigned_abs();
+                    claimed.into_iter().for_each(|claimed| self.hand_out(claimed));
+                    if !whole {
+                        claims.knock();
                     }
-                    wait(IDLE, knock.heard(), &stop).await;
+                    if !relayed.is_full() {
+                        wait(IDLE, knock.heard(), &self.stop).await;
+                    }
                 }
-                Err(error) => pause.after(&error, "relaying", &stop).await,
+                Err(error) => pause.after(&error, "relaying", &self.stop).await,
             }
         }
     }
@@ -96,7 +104,7 @@ impl Engine {
             let redis = self.redis.as_ref().and_then(|redis| Some((redis, redis.session()?)));
             let step = match &redis {
                 Some((redis, session)) => self.fill(redis, session, &mut after).await,
-                None => self.claim_alone(&mut after).await,
+                None => self.claim_alone().await,
             };
             match step {
                 Ok(more) => {
@@ -125,13 +133,10 @@ impl Engine {
 
 impl Engine {
     /// Claims for this worker's own places; whether there may be more.
-    async fn claim_alone(&self, after: &mut Option<WebhookId>) -> sqlx::Result<bool> {
-        let claimed = claim(&self.db, &self.slots, self.lease, *after).await?;
-        *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
+    async fn claim_alone(&self) -> sqlx::Result<bool> {
+        let claimed = self.claims.claim(&self.db).await?;
         let more = !claimed.is_empty();
-        for claimed in claimed {
-            self.hand_out(claimed);
-        }
+        claimed.into_iter().for_each(|claimed| self.hand_out(claimed));
         Ok(more)
     }
 
