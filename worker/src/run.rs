@@ -43,13 +43,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let judging = Knock::default();
     let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
     tokio::spawn(health::run(db.clone(), judging, stop.clone()));
-    tokio::spawn(admin::serve(
-        listener,
-        db.clone(),
-        telemetry.metrics(),
-        stop.clone(),
-        gone.clone(),
-    ));
+    let ends = (stop.clone(), gone.clone());
+    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));

@@ -22,6 +22,10 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
 
+/// How long claims that keep finding a few wait for more places to be free: one claim for many costs hardly more than one
+/// for a few.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// The longest pause while the database is in trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -73,7 +77,9 @@ impl Engine {
                     pause.reset();
                     let whole = relayed.deliveries > 0
                         && claimed.len() as u64 >= relayed.deliveries.unsigned_abs();
-                    claimed.into_iter().for_each(|claimed| self.hand_out(claimed));
+                    for claimed in claimed {
+                        self.hand_out(claimed);
+                    }
                     if !whole {
                         claims.knock();
                     }
@@ -100,11 +106,12 @@ impl Engine {
     async fn claim(&self, knock: Knock) {
         let mut pause = Pause::default();
         let mut after: Option<WebhookId> = None;
+        let mut streak: u32 = 0;
         while !self.stop.is_cancelled() {
             let redis = self.redis.as_ref().and_then(|redis| Some((redis, redis.session()?)));
             let step = match &redis {
                 Some((redis, session)) => self.fill(redis, session, &mut after).await,
-                None => self.claim_alone().await,
+                None => self.claim_alone(&mut streak).await,
             };
             match step {
                 Ok(more) => {
@@ -132,12 +139,19 @@ impl Engine {
 }
 
 impl Engine {
-    /// Claims for this worker's own places; whether there may be more.
-    async fn claim_alone(&self) -> sqlx::Result<bool> {
+    /// Claims for this worker's own places; whether there may be more. `streak` counts the claims in a row that found
+    /// something.
+    async fn claim_alone(&self, streak: &mut u32) -> sqlx::Result<bool> {
         let claimed = self.claims.claim(&self.db).await?;
-        let more = !claimed.is_empty();
-        claimed.into_iter().for_each(|claimed| self.hand_out(claimed));
-        Ok(more)
+        let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
+        for claimed in claimed {
+            self.hand_out(claimed);
+        }
+        *streak = if found > 0 { streak.saturating_add(1) } else { 0 };
+        if *streak > 1 && found < self.slots.caps().total / 4 {
+            wait(GATHERING, std::future::pending(), &self.stop).await;
+        }
+        Ok(found > 0)
     }
 
     /// Gives a delivery to whoever sends it.
