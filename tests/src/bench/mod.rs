@@ -27,16 +27,16 @@ mod population;
 pub(crate) mod program;
 mod reach;
 mod reads;
-mod receiver;
+pub mod receiver;
 mod report;
-mod requests;
+pub mod requests;
 mod script;
 mod signed;
 mod stage;
 mod statements;
 mod subscribers;
 mod table;
-mod wire;
+pub mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -110,7 +110,7 @@ async fn bench(options: &Options) -> Result<()> {
 }
 
 async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
-    let numbers = Numbers::new();
+    let numbers = Numbers::default();
     let mut rows = Vec::new();
     let (mut subscribers, mut population) = (None, None);
     for id in &options.rows {
