@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::backlog::{empty, fill};
+use super::hostile::turn;
 use super::latency::{Latencies, median};
 use super::load::Window;
 use super::open_loop::create_contacts;
@@ -84,6 +85,7 @@ impl Neighbour<'_> {
             workers: None,
             idle_p99_ms: Some(idle_p99),
             busy_p99_ms: Some(busy_p99),
+            memory: None,
             bench_us: 0.0,
             others_percent: median(others),
         })
@@ -156,10 +158,4 @@ impl Tarpit {
     async fn leave(self, session: &mut PgConnection) -> Result<()> {
         turn(session, self.webhook, &self.former).await
     }
-}
-
-async fn turn(session: &mut PgConnection, webhook: Uuid, url: &str) -> Result<()> {
-    let sql = "update webhooks set url = $1 where id = $2";
-    sqlx::query(sql).bind(url).bind(webhook).execute(session).await?;
-    Ok(())
 }
