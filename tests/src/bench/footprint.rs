@@ -88,7 +88,9 @@ pub async fn measure(stage: &Stage, options: &Options) -> Result<Storage> {
 async fn sizes(session: &mut PgConnection) -> Result<Vec<f64>> {
     // What was freed is given back first: only what stays counts.
     execute(session, ["vacuum"]).await?;
-    let sql = "select (select coalesce(sum(pg_total_relation_size(p.relid)), 0)::float8 from pg_partition_tree(t.name::regclass) p)
+    let sql = "select (pg_total_relation_size(t.name::regclass) + (
+             select coalesce(sum(pg_total_relation_size(p.relid)), 0) from pg_partition_tree(t.name::regclass) p
+             where p.isleaf and p.level > 0))::float8
          from unnest($1::text[]) with ordinality t (name, place) order by t.place";
     Ok(sqlx::query_scalar(sql).bind(TABLES.as_slice()).fetch_all(session).await?)
 }

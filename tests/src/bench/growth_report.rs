@@ -48,7 +48,8 @@ pub struct Grown {
     pub what: &'static str,
     pub sizes: Vec<u64>,
     pub costs: Vec<Cost>,
-    /// How many times more CPU at the largest size than at the smallest.
+    /// How many times more CPU at the largest size than at the one before. Between small sizes other things grow: a
+    /// table of three pages becomes one of many, and then never again.
     pub cpu_factor: f64,
     /// The same of buffers.
     pub buffers_factor: f64,
@@ -72,10 +73,12 @@ impl Sweep {
 
 impl Grown {
     fn new(sizes: Vec<u64>, costs: Vec<Cost>) -> Self {
-        let (first, last) = (costs[0], costs[costs.len() - 1]);
+        let last = costs.len() - 1;
+        let before = last.saturating_sub(1);
+        let logarithmic_factor = logarithmic(sizes[before], sizes[last]);
+        let (first, last) = (costs[before], costs[last]);
         let cpu_factor = last.cpu_us() / first.cpu_us();
         let buffers_factor = last.buffers / first.buffers;
-        let logarithmic_factor = logarithmic(sizes[0], sizes[sizes.len() - 1]);
         let most = cpu_factor.max(buffers_factor);
         let grows_faster = most > logarithmic_factor;
         Self {
@@ -132,7 +135,7 @@ impl Grown {
         let verdict = if self.grows_faster { "GROWS FASTER than" } else { "within" };
         let _ = writeln!(
             text,
-            "             CPU × {cpu_factor:.2}, buffers × {buffers_factor:.2}: {verdict} the logarithm, × {logarithmic_factor:.2}"
+            "             from the last size but one to the last: CPU × {cpu_factor:.2}, buffers × {buffers_factor:.2}: {verdict} the logarithm, × {logarithmic_factor:.2}"
         );
     }
 }
@@ -163,6 +166,7 @@ mod tests {
         assert!(!grows(&sizes, &[(400.0, 4.0), (410.0, 5.0), (430.0, 7.0)]));
         assert!(grows(&sizes, &[(400.0, 4.0), (500.0, 40.0), (1_400.0, 400.0)]), "by buffers");
         assert!(grows(&sizes, &[(400.0, 4.0), (800.0, 4.0), (1_600.0, 4.0)]), "by CPU");
+        assert!(!grows(&sizes, &[(400.0, 4.0), (420.0, 90.0), (430.0, 92.0)]), "bounded");
     }
 
     #[test]
