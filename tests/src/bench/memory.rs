@@ -12,14 +12,12 @@ use super::drain::PATIENCE;
 use super::hostile::Hostile;
 use super::load::{self, Window};
 use super::open_loop::create_contacts;
-use super::options::Options;
 use super::pace::{Distances, events};
 use super::program::Program;
 use super::report::{CpuMicros, Row};
-use super::requests::{Numbers, create_contact};
+use super::requests::create_contact;
 use super::resident::{Samples, mib};
-use super::stage::Stage;
-use super::subscribers::Subscribers;
+use super::subscribers::Scene;
 use crate::servers::Result;
 
 /// The most that either may hold under load, in MiB.
@@ -45,117 +43,106 @@ pub struct Memory {
     pub drift_mib_per_minute: f64,
 }
 
-/// Everything that the row needs.
-pub struct Resident<'a> {
-    pub stage: &'a Stage,
-    pub options: &'a Options,
-    pub numbers: &'a Numbers,
-    pub subscribers: &'a Subscribers,
+/// Runs the row.
+///
+/// # Errors
+/// When a call or a delivery fails.
+pub async fn run(scene: &Scene<'_>) -> Result<Row> {
+    let mut session = scene.stage.superuser().await?;
+    empty(&mut session).await?;
+    let api = scene.stage.api().await?;
+    let worker = scene.stage.worker().await?;
+    let (idle, api_idle_mib, worker_idle_mib) = idle(scene, &api, &worker).await?;
+    let drift_mib_per_minute = over_time(scene, &api, &worker).await?;
+    worker.stop().await?;
+    let api_load_mib = creating(scene, &api).await?;
+    api.stop().await?;
+    let worker_load_mib = draining(scene).await?;
+    let (hostile_mib, requests) = under_attack(scene).await?;
+    let memory = Memory {
+        api_idle_mib,
+        api_load_mib,
+        worker_idle_mib,
+        worker_load_mib,
+        idle_cpu_percent: 100.0 * idle.ours.as_secs_f64() / scene.options.calm().as_secs_f64(),
+        worker_hostile_mib_per_request: (hostile_mib - worker_idle_mib).max(0.0) / requests,
+        drift_mib_per_minute,
+    };
+    Ok(row(memory, idle.others_percent(scene.options.calm().as_secs_f64())))
 }
 
-impl Resident<'_> {
-    /// Runs the row.
-    ///
-    /// # Errors
-    /// When a call or a delivery fails.
-    pub async fn run(&self) -> Result<Row> {
-        let mut session = self.stage.superuser().await?;
-        empty(&mut session).await?;
-        let api = self.stage.api().await?;
-        let worker = self.stage.worker().await?;
-        let (idle, api_idle_mib, worker_idle_mib) = self.idle(&api, &worker).await?;
-        let drift_mib_per_minute = self.over_time(&api, &worker).await?;
-        worker.stop().await?;
-        let api_load_mib = self.creating(&api).await?;
-        api.stop().await?;
-        let worker_load_mib = self.draining().await?;
-        let (hostile_mib, requests) = self.under_attack().await?;
-        let memory = Memory {
-            api_idle_mib,
-            api_load_mib,
-            worker_idle_mib,
-            worker_load_mib,
-            idle_cpu_percent: 100.0 * idle.ours.as_secs_f64() / self.options.calm().as_secs_f64(),
-            worker_hostile_mib_per_request: (hostile_mib - worker_idle_mib).max(0.0) / requests,
-            drift_mib_per_minute,
-        };
-        Ok(row(memory, idle.others_percent(self.options.calm().as_secs_f64())))
-    }
-
-    /// What a while without anything to do costs, and what both hold then.
-    async fn idle(&self, api: &Program, worker: &Program) -> Result<(Cpu, f64, f64)> {
-        let calm = self.options.calm();
-        tokio::time::sleep(calm).await;
-        let meter = self.stage.meter(&[api, worker])?;
-        let before = meter.read()?;
-        tokio::time::sleep(calm).await;
-        Ok((meter.read()? - before, mib(api.pid()?)?, mib(worker.pid()?)?))
-    }
-
-    /// How much either grows while changes are made and delivered at a steady rate.
-    async fn over_time(&self, api: &Program, worker: &Program) -> Result<f64> {
-        let window = Window::after(Duration::ZERO, self.options.watch());
-        let due = events(RATE, Distances::Even, window.from, window.until);
-        let tenants = &self.subscribers.tenants;
-        let calls = create_contacts(self.stage.api_address, tenants, self.numbers, due);
-        let (api, worker) = (api.pid()?, worker.pid()?);
-        let both = Samples::during(worker, Samples::during(api, calls));
-        let ((calls, of_api), of_worker) = both.await?;
-        self.subscribers.receivers.wait_for(calls.len(), PATIENCE).await?;
-        self.subscribers.receivers.take();
-        Ok(of_api.drift().max(of_worker.drift()))
-    }
-
-    /// The most that the api holds in B1.
-    async fn creating(&self, api: &Program) -> Result<f64> {
-        let (key, numbers) = (self.subscribers.tenants[0].api_key.clone(), self.numbers.clone());
-        let write = move |into: &mut Vec<u8>| create_contact(&key, numbers.next(), into);
-        let window = Window::after(self.options.warm_up(), self.options.measurement());
-        let address = self.stage.api_address;
-        let load = load::closed(address, CONNECTIONS as usize, window, 201, write);
-        Ok(Samples::during(api.pid()?, load).await?.1.most())
-    }
-
-    /// The most that a worker holds in B4.
-    async fn draining(&self) -> Result<f64> {
-        let mut session = self.stage.superuser().await?;
-        empty(&mut session).await?;
-        let count = if self.options.quick { 3_000 } else { 50_000 };
-        fill(&mut session, count, None).await?;
-        let worker = self.stage.worker().await?;
-        let drained = async {
-            self.subscribers.receivers.wait_for(count as usize, PATIENCE).await?;
-            wait_until_written(&mut session, PATIENCE).await
-        };
-        let ((), samples) = Samples::during(worker.pid()?, drained).await?;
-        worker.stop().await?;
-        self.subscribers.receivers.take();
-        empty(&mut session).await?;
-        Ok(samples.most())
-    }
-
-    /// The most that a worker holds while every receiver means harm, and how many requests it had under way.
-    async fn under_attack(&self) -> Result<(f64, f64)> {
-        let mut session = self.stage.superuser().await?;
-        let hostile = Hostile::start(&mut session).await?;
-        fill(&mut session, 2_000, None).await?;
-        let worker = self.stage.worker().await?;
-        let attack = async {
-            tokio::time::sleep(self.options.calm()).await;
-            Ok(())
-        };
-        let ((), samples) = Samples::during(worker.pid()?, attack).await?;
-        // What it is asked to finish ends late, or never.
-        drop(worker);
-        let requests = hostile.leave(&mut session).await?;
-        empty(&mut session).await?;
-        if requests == 0 {
-            return Err("no request reached the receivers that mean harm".into());
-        }
-        Ok((samples.most(), f64::from(u32::try_from(requests)?)))
-    }
+/// What a while without anything to do costs, and what both hold then.
+async fn idle(scene: &Scene<'_>, api: &Program, worker: &Program) -> Result<(Cpu, f64, f64)> {
+    let calm = scene.options.calm();
+    tokio::time::sleep(calm).await;
+    let meter = scene.stage.meter(&[api, worker])?;
+    let before = meter.read()?;
+    tokio::time::sleep(calm).await;
+    Ok((meter.read()? - before, mib(api.pid()?)?, mib(worker.pid()?)?))
 }
 
+/// How much either grows while changes are made and delivered at a steady rate.
+async fn over_time(scene: &Scene<'_>, api: &Program, worker: &Program) -> Result<f64> {
+    let window = Window::after(Duration::ZERO, scene.options.watch());
+    let due = events(RATE, Distances::Even, window.from, window.until);
+    let tenants = &scene.subscribers.tenants;
+    let calls = create_contacts(scene.stage.api_address, tenants, scene.numbers, due);
+    let (api, worker) = (api.pid()?, worker.pid()?);
+    let both = Samples::during(worker, Samples::during(api, calls));
+    let ((calls, of_api), of_worker) = both.await?;
+    scene.subscribers.receivers.wait_for(calls.len(), PATIENCE).await?;
+    scene.subscribers.receivers.take();
+    Ok(of_api.drift().max(of_worker.drift()))
+}
+
+/// The most that the api holds in B1.
+async fn creating(scene: &Scene<'_>, api: &Program) -> Result<f64> {
+    let (key, numbers) = (scene.subscribers.tenants[0].api_key.clone(), scene.numbers.clone());
+    let write = move |into: &mut Vec<u8>| create_contact(&key, numbers.next(), into);
+    let window = Window::after(scene.options.warm_up(), scene.options.measurement());
+    let address = scene.stage.api_address;
+    let load = load::closed(address, CONNECTIONS as usize, window, 201, write);
+    Ok(Samples::during(api.pid()?, load).await?.1.most())
+}
+
+/// The most that a worker holds in B4.
+async fn draining(scene: &Scene<'_>) -> Result<f64> {
+    let mut session = scene.stage.superuser().await?;
+    empty(&mut session).await?;
+    let count = if scene.options.quick { 3_000 } else { 50_000 };
+    fill(&mut session, count, None).await?;
+    let worker = scene.stage.worker().await?;
+    let drained = async {
+        scene.subscribers.receivers.wait_for(count as usize, PATIENCE).await?;
+        wait_until_written(&mut session, PATIENCE).await
+    };
+    let ((), samples) = Samples::during(worker.pid()?, drained).await?;
+    worker.stop().await?;
+    scene.subscribers.receivers.take();
+    empty(&mut session).await?;
+    Ok(samples.most())
+}
+
+/// The most that a worker holds while every receiver means harm, and how many requests it had under way.
+async fn under_attack(scene: &Scene<'_>) -> Result<(f64, f64)> {
+    let mut session = scene.stage.superuser().await?;
+    let hostile = Hostile::start(&mut session).await?;
+    fill(&mut session, 2_000, None).await?;
+    let worker = scene.stage.worker().await?;
+    let attack = async {
+        tokio::time::sleep(scene.options.calm()).await;
+        Ok(())
+    };
+    let ((), samples) = Samples::during(worker.pid()?, attack).await?;
+    // What it is asked to finish ends late, or never.
+    drop(worker);
+    let requests = hostile.leave(&mut session).await?;
+    empty(&mut session).await?;
+    if requests == 0 {
+        return Err("no request reached the receivers that mean harm".into());
+    }
+    Ok((samples.most(), f64::from(u32::try_from(requests)?)))
+}
 fn row(memory: Memory, others_percent: f64) -> Row {
     let most = memory.api_load_mib.max(memory.worker_load_mib);
     Row {

@@ -55,14 +55,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::drain::Drains;
 use self::machine::{Machine, load_average};
-use self::memory::Resident;
-use self::neighbour::Neighbour;
 use self::options::Options;
 use self::population::Population;
 use self::report::{Report, Row};
 use self::requests::Numbers;
 use self::stage::Stage;
-use self::subscribers::Subscribers;
+use self::subscribers::{Scene, Subscribers};
 use crate::dev::say::{finish, say};
 use crate::servers::Result;
 
@@ -154,10 +152,10 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
                 }
             }
             ("B7", Some(subscribers)) => {
-                Neighbour { stage, options, numbers: &numbers, subscribers }.run().await?
+                neighbour::run(&Scene { stage, options, numbers: &numbers, subscribers }).await?
             }
             ("B10", Some(subscribers)) => {
-                Resident { stage, options, numbers: &numbers, subscribers }.run().await?
+                memory::run(&Scene { stage, options, numbers: &numbers, subscribers }).await?
             }
             ("B5", Some(subscribers)) => reach::run(stage, options, &numbers, subscribers).await?,
             _ => return Err(format!("there is no row {id}").into()),

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_contact_is_recognised_by_its_number() {
         let numbers = Numbers::default();
-        numbers.next();
+        let _ = numbers.next();
         let (number, mut request) = (numbers.next(), Vec::new());
         create_contact("key", number, &mut request);
         assert_eq!(number, FIRST + 1);
