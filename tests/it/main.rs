@@ -15,6 +15,7 @@ mod contacts;
 mod crash;
 mod delivery;
 mod disk;
+mod early;
 mod envelope;
 mod erase;
 mod event_log;

@@ -50,11 +50,7 @@ impl Relayed {
 /// # Errors
 /// The database's; nothing was relayed then.
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
-    let mut tx = db.system().await?;
-    // A statement of its own: the next one's snapshot then has everything that the former holder wrote.
-    let mine = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "mine!""#, RELAYING)
-        .fetch_one(tx.conn())
-        .await?;
+    let (mut tx, mine) = db.system_locking(RELAYING).await?;
     let relayed = if mine { take_batch(&mut tx).await? } else { Relayed::default() };
     let early = match claims {
         Some(claims) if relayed.deliveries > 0 => claims.early(&mut tx, db.clock().now()).await?,

@@ -109,6 +109,15 @@ impl Db {
         SystemTx::begin(&self.pool).await
     }
 
+    /// The same, and whether this lock is held until its end: nobody else holds it meanwhile. Statements of the transaction
+    /// see everything that its former holder committed.
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`].
+    pub async fn system_locking(&self, lock: i64) -> sqlx::Result<(SystemTx, bool)> {
+        SystemTx::begin_locking(&self.pool, lock).await
+    }
+
     /// Runs one statement outside any transaction: definer functions and health checks.
     /// Tenant tables raise here, because no tenant is set.
     ///

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use super::fault;
 use super::pool::{Pool, Pooled};
@@ -23,14 +24,15 @@ const MOST_DEAD: usize = 64;
 struct Guarded(Pooled);
 
 impl Guarded {
-    /// Takes a connection and sends `begin` on it. Connections that died in the pool (a restart of PostgreSQL)
-    /// are dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
-    async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<Self> {
+    /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip. Connections that
+    /// died in the pool (a restart of PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet,
+    /// so nothing can happen twice.
+    async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<(Self, Vec<PgRow>)> {
         let mut tried = 0;
         loop {
             let mut armed = Self(pool.take().await?);
-            match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(armed.conn()).await {
-                Ok(_) => return Ok(armed),
+            match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(armed.conn()).await {
+                Ok(answer) => return Ok((armed, answer)),
                 Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
                 Err(error) => return Err(error),
             }
@@ -87,7 +89,7 @@ impl TenantTx {
         bell: Bell,
     ) -> sqlx::Result<Self> {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
-        let tx =
+        let (tx, _) =
             Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
         Ok(Self {
             tx,
@@ -263,7 +265,15 @@ pub struct SystemTx {
 
 impl SystemTx {
     pub(super) async fn begin(pool: &Pool) -> sqlx::Result<Self> {
-        Ok(Self { tx: Guarded::begin(pool, "begin").await? })
+        let (tx, _) = Guarded::begin(pool, "begin").await?;
+        Ok(Self { tx })
+    }
+
+    pub(super) async fn begin_locking(pool: &Pool, lock: i64) -> sqlx::Result<(Self, bool)> {
+        let begin = format!("begin; select pg_try_advisory_xact_lock({lock})");
+        let (tx, answer) = Guarded::begin(pool, &begin).await?;
+        let locked = answer.first().map_or(Ok(false), |row| row.try_get(0))?;
+        Ok((Self { tx }, locked))
     }
 
     /// Where statements run.
