@@ -19,10 +19,11 @@ function keep(string $id, string $body): void
         return; // it came before
     }
     if (file_put_contents("$file.part", $body) !== strlen($body) || !rename("$file.part", $file)) {
-        throw new RuntimeException('not kept'); // is answered 500: it comes again
+        throw new RuntimeException('not kept'); // it comes again
     }
 }
 
+http_response_code(503); // unless all goes well
 is_dir('inbox') || mkdir('inbox');
 $header = fn (string $name): string => $_SERVER["HTTP_WEBHOOK_$name"] ?? '';
 $body = file_get_contents('php://input'); // as it arrived, before any parser

@@ -1,5 +1,8 @@
 //! What the guides say was done: their receivers were called, their commands were run, their quotations are true.
 
+mod backup;
+mod getting_started;
 mod quotations;
 mod receivers;
+mod script;
 mod vectors;

@@ -31,12 +31,20 @@ struct Language {
 const LANGUAGES: [Language; 8] = [
     Language { file: "receiver.js", needs: "node", run: "exec node $FILE" },
     Language { file: "receiver.py", needs: "python3", run: "exec python3 $FILE" },
-    Language { file: "receiver.go", needs: "go", run: "go build -o receiver $FILE && exec ./receiver" },
+    Language {
+        file: "receiver.go",
+        needs: "go",
+        run: "go build -o receiver $FILE && exec ./receiver",
+    },
     Language { file: "receiver.rs", needs: "cargo", run: "exec $RUST_RECEIVER" },
     Language { file: "receiver.php", needs: "php", run: "exec php -S 127.0.0.1:$PORT $FILE" },
     Language { file: "receiver.rb", needs: "ruby", run: "exec ruby $FILE" },
     Language { file: "receiver.java", needs: "javac", run: "exec java $FILE" },
-    Language { file: "receiver.cs", needs: "mcs", run: "mcs -out:receiver.exe $FILE && exec mono receiver.exe" },
+    Language {
+        file: "receiver.cs",
+        needs: "mcs",
+        run: "mcs -out:receiver.exe $FILE && exec mono receiver.exe",
+    },
 ];
 
 /// A running receiver.
@@ -106,9 +114,9 @@ impl Running {
         self.folder.path().join("inbox")
     }
 
-    /// What was kept: how many files, and the text of one.
+    /// How many files were kept; some receivers make the folder with the first.
     fn kept(&self) -> usize {
-        fs::read_dir(self.inbox()).unwrap().count()
+        fs::read_dir(self.inbox()).map_or(0, Iterator::count)
     }
 
     fn text(&self, id: &str) -> Option<String> {
@@ -139,6 +147,7 @@ impl Running {
     /// What cannot be kept is not acknowledged, and is kept when it comes again.
     async fn keep_or_refuse(&self, vector: &Vector) {
         let (inbox, away) = (self.inbox(), self.folder.path().join("away"));
+        fs::create_dir_all(&inbox).unwrap();
         fs::rename(&inbox, &away).unwrap();
         fs::write(&inbox, "in the way").unwrap();
         let status = self.send(vector).await;

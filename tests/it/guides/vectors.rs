@@ -71,9 +71,8 @@ impl Vector {
 /// All vectors, as if it were now; each has an id of its own.
 pub fn vectors(now: i64) -> Vec<Vector> {
     let [generated, own] = SECRETS;
-    let plain = |name: &str, number| {
-        Vector::signed(name, number, generated, now, r#"{"id":"con_1"}"#)
-    };
+    let plain =
+        |name: &str, number| Vector::signed(name, number, generated, now, r#"{"id":"con_1"}"#);
     let sent = |name: &str, number, age: i64| {
         Vector::signed(name, number, generated, now - age, r#"{"id":"con_1"}"#).refused()
     };
