@@ -18,6 +18,24 @@ test: ## every test against real servers; T=name runs the tests whose name conta
 	cargo build --workspace --bins
 	$(TARGET)/debug/with-servers --redis -- cargo test --workspace $(T)
 
+watch: ## the lints at each change of a file; T=name runs the tests whose name contains it, P=package only those of one
+	sh tests/setup.sh test
+	cargo build --workspace --bins
+ifdef T
+	$(TARGET)/debug/with-servers --redis -- sh tests/watch.sh sh -c \
+	  'cargo build -q --workspace --bins && cargo test -q $(if $(P),-p $(P),--workspace) $(T)'
+else
+	sh tests/watch.sh cargo clippy -q --workspace --all-targets
+endif
+
+receivers: ## the receivers of docs/receivers in all eight languages, against real deliveries
+	sh tests/setup.sh receivers
+	cargo build --workspace --bins
+	RECEIVERS=all $(TARGET)/debug/with-servers -- cargo test -p tests --test it guides::receivers
+
+hooks: ## checks format and lints of what changes before each commit
+	git config core.hooksPath .githooks
+
 bench: ## the benchmark; writes target/bench.json
 	sh tests/setup.sh test
 	cargo build --release -p api -p worker
@@ -58,4 +76,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test bench fmt lint lint-api fuzz-api doc deny prepare
+.PHONY: help dev test watch receivers hooks bench fmt lint lint-api fuzz-api doc deny prepare
