@@ -80,3 +80,19 @@ fn every_name_in_the_guide_to_a_new_resource_is_in_the_code() {
     let unknown: Vec<_> = names.into_iter().filter(|name| !known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn the_dev_container_is_set_up_by_commands_that_exist() {
+    let container = file(".devcontainer/devcontainer.json").unwrap();
+    let container: serde_json::Value = serde_json::from_str(&container.text).unwrap();
+    let commands = ["onCreateCommand", "postCreateCommand"].map(|name| container[name].as_str());
+    let commands = commands.map(Option::unwrap).join(" && ");
+    assert!(commands.contains("sh tests/setup.sh test"), "{commands}");
+    let makefile = file("Makefile").unwrap().text;
+    let targets: Vec<_> =
+        commands.split(" && ").filter_map(|one| one.strip_prefix("make ")).collect();
+    assert!(!targets.is_empty());
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}: ##")), "no make {target}");
+    }
+}
