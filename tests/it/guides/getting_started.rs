@@ -41,6 +41,10 @@ impl Running {
     }
 }
 
+/// Ends what the guide has in the background when it fails or is given up; the shell leads a group of its own.
+const LEAVE_NOTHING: &str =
+    "trap 'exit 1' TERM\ntrap '[ $? -eq 0 ] || { trap \"\" TERM; kill 0; }' EXIT\n";
+
 /// What `make dev` runs, its files under `target` and on ports of its own.
 fn dev(target: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap().with_file_name("../dev"));
@@ -67,7 +71,7 @@ async fn a_new_user_gets_a_first_webhook_by_following_the_guide_and_the_readme_t
     let tries = tries.filter(|step| !step.commands.contains("make "));
     steps.extend(tries.map(|step| Step { answer: None, ..step }));
     let port = free_port().unwrap().to_string();
-    let script = script(&steps, shell.path()).replace("3000", &port);
+    let script = LEAVE_NOTHING.to_owned() + &script(&steps, shell.path()).replace("3000", &port);
     let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(here.path());
     let mut guide = Running::start(command, &shell);
