@@ -23,6 +23,24 @@ guard: ## what a request costs, counted, beside its budget; RENEW=1 makes what w
 	cargo build --workspace --bins
 	GUARD_RENEW=$(RENEW) $(TARGET)/debug/with-servers -- cargo test -q -p tests --test guard
 
+watch: ## the lints at each change of a file; T=name runs the tests whose name contains it, P=package only those of one
+	sh tests/setup.sh test
+	cargo build --workspace --bins
+ifdef T
+	$(TARGET)/debug/with-servers --redis -- sh tests/watch.sh sh -c \
+	  'cargo build -q --workspace --bins && cargo test -q $(if $(P),-p $(P),--workspace) $(T)'
+else
+	sh tests/watch.sh cargo clippy -q --workspace --all-targets
+endif
+
+receivers: ## the receivers of docs/receivers in all eight languages, against real deliveries
+	sh tests/setup.sh receivers
+	cargo build --workspace --bins
+	RECEIVERS=all $(TARGET)/debug/with-servers -- cargo test -p tests --test it guides::receivers
+
+hooks: ## checks format and lints of what changes before each commit
+	git config core.hooksPath .githooks
+
 bench: ## the benchmark; writes target/bench.json
 	sh tests/setup.sh test
 	cargo build --release -p api -p worker
@@ -68,4 +86,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard bench bench-growth fmt lint lint-api fuzz-api doc deny prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api fuzz-api doc deny prepare

@@ -3,8 +3,9 @@
 #
 #   tests/setup.sh          Rust, a C compiler, PostgreSQL 15 or newer
 #   tests/setup.sh dev      the same, but no PostgreSQL when DATABASE_URL names one
-#   tests/setup.sh test     all of it and Redis
+#   tests/setup.sh test     all of it, Redis, and what the guides use: curl, jq and Python
 #   tests/setup.sh fuzz     all of that, and Python with venv
+#   tests/setup.sh receivers  all but Redis, and the languages of docs/receivers
 #   tests/setup.sh node     Rust, a C compiler and Node.js with npm
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
 #
@@ -96,6 +97,13 @@ install_missing() {
     case $missing in *Redis*) packages="$packages redis-server" ;; esac
     case $missing in *Node*) packages="$packages nodejs npm" ;; esac
     case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
+    case $missing in *curl*) packages="$packages curl" ;; esac
+    case $missing in *jq*) packages="$packages jq" ;; esac
+    case $missing in *Go*) packages="$packages golang-go" ;; esac
+    case $missing in *PHP*) packages="$packages php-cli" ;; esac
+    case $missing in *Ruby*) packages="$packages ruby ruby-webrick" ;; esac
+    case $missing in *Java*) packages="$packages default-jdk-headless" ;; esac
+    case $missing in *Mono*) packages="$packages mono-mcs mono-runtime libmono-system4.0-cil" ;; esac
     case $missing in *PostgreSQL*)
         server=$(newest_server_package)
         [ "${server#postgresql-}" -ge "$pg_major" ] 2>/dev/null ||
@@ -134,7 +142,24 @@ find_missing() {
     if [ -n "$needs_redis" ] && ! command -v redis-server >/dev/null; then
         missing="$missing, Redis (redis-server)"
     fi
+    case ${1:-} in
+    test | receivers)
+        command -v curl >/dev/null || missing="$missing, curl"
+        command -v jq >/dev/null || missing="$missing, jq"
+        command -v python3 >/dev/null || missing="$missing, Python 3"
+        ;;
+    esac
+    [ "${1:-}" != receivers ] || find_missing_languages
     missing=${missing#,}
+}
+
+find_missing_languages() {
+    command -v node >/dev/null || missing="$missing, Node.js"
+    command -v go >/dev/null || missing="$missing, Go"
+    command -v php >/dev/null || missing="$missing, PHP"
+    ruby -rwebrick -e 1 2>/dev/null || missing="$missing, Ruby with WEBrick"
+    command -v javac >/dev/null || missing="$missing, a JDK (Java)"
+    { command -v mcs && command -v mono; } >/dev/null || missing="$missing, Mono"
 }
 
 case ${1:-} in
@@ -143,7 +168,7 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test | fuzz | node)
+'' | dev | test | fuzz | node | receivers)
     require_rust
     find_missing "$@"
     [ -z "$missing" ] || {
@@ -152,5 +177,5 @@ pg-bin)
         [ -z "$missing" ] || die "still missing after the installation:$missing"
     }
     ;;
-*) die "usage: tests/setup.sh [dev|test|fuzz|node|pg-bin]" ;;
+*) die "usage: tests/setup.sh [dev|test|fuzz|node|receivers|pg-bin]" ;;
 esac

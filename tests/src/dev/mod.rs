@@ -46,8 +46,7 @@ pub async fn run() -> ExitCode {
 }
 
 async fn run_until_signal() -> Result<()> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target");
-    let folder = Folder::open(target)?;
+    let folder = Folder::open(target())?;
     let mut signals = Signals::new()?;
     let settings = Settings::from_env()?;
     // Dropping a half-set stage stops what it has started.
@@ -59,6 +58,12 @@ async fn run_until_signal() -> Result<()> {
         }
     };
     supervisor::keep(stage, &folder, &mut signals).await
+}
+
+/// Where `dev.json` and our files lie: `DEV_TARGET`, or the repository's target folder.
+fn target() -> PathBuf {
+    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target");
+    std::env::var_os("DEV_TARGET").map_or_else(ours, PathBuf::from)
 }
 
 /// The folder of the dev runner, `target/dev`, ours alone while we run.

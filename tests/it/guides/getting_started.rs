@@ -1,0 +1,89 @@
+//! `docs/getting-started.md`, followed to the letter beside what `make dev` starts.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tests::servers::{Folder, Process, free_port, last_lines};
+
+use super::script::{Step, fits, script, steps};
+use crate::architecture::source::root;
+
+/// Far longer than a start or the guide takes, even on a slow machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running program with a folder of its own.
+struct Running {
+    process: Process,
+    log: PathBuf,
+}
+
+impl Running {
+    fn start(mut command: Command, folder: &Folder) -> Self {
+        let log = File::create(folder.log()).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = Process::spawn(command, Signal::TERM, &folder.pid_file()).unwrap();
+        Self { process, log: folder.log() }
+    }
+
+    /// Waits until it says this.
+    async fn says(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !fs::read_to_string(&self.log).unwrap().contains(text) {
+            let ended = self.process.exited().unwrap();
+            let end = || last_lines(&self.log, 20);
+            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", end());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Ends what the guide has in the background when it fails or is given up; the shell leads a group of its own.
+const LEAVE_NOTHING: &str =
+    "trap 'exit 1' TERM\ntrap '[ $? -eq 0 ] || { trap \"\" TERM; kill 0; }' EXIT\n";
+
+/// What `make dev` runs, its files under `target` and on ports of its own.
+fn dev(target: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap().with_file_name("../dev"));
+    command.env("DEV_TARGET", target).env_remove("DATABASE_URL");
+    for listener in ["API_LISTEN", "ADMIN_LISTEN", "WORKER_ADMIN_LISTEN", "CATCHER_LISTEN"] {
+        command.env(listener, "127.0.0.1:0");
+    }
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_user_gets_a_first_webhook_by_following_the_guide_and_the_readme_to_the_letter() {
+    let (here, shell) =
+        (Folder::claim("guide", None).unwrap(), Folder::claim("guide", None).unwrap());
+    let target = here.path().join("target");
+    fs::create_dir(&target).unwrap();
+    symlink(root().join("docs"), here.path().join("docs")).unwrap();
+    let mut product = Running::start(dev(&target), &here);
+    product.says("Liaison runs.").await;
+
+    let mut steps = steps("docs/getting-started.md");
+    // The README tries the same product; its answers have the ids of another day.
+    let tries = super::script::steps("README.md").into_iter();
+    let tries = tries.filter(|step| !step.commands.contains("make "));
+    steps.extend(tries.map(|step| Step { answer: None, ..step }));
+    let port = free_port().unwrap().to_string();
+    let script = LEAVE_NOTHING.to_owned() + &script(&steps, shell.path()).replace("3000", &port);
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(here.path());
+    let mut guide = Running::start(command, &shell);
+    let status = tokio::time::timeout(PATIENCE, guide.process.wait()).await;
+    let output = |at: usize| fs::read_to_string(shell.path().join(at.to_string()));
+    let printed: Vec<_> = (0..steps.len()).map_while(|at| output(at).ok()).collect();
+    let went_well = status.as_ref().is_ok_and(|status| status.as_ref().unwrap().success());
+    assert!(went_well, "{status:?} {}\n{printed:#?}", last_lines(&guide.log, 20));
+    for (step, printed) in steps.iter().zip(&printed) {
+        if let Some(answer) = &step.answer {
+            assert!(fits(answer, printed.trim_end()), "{}\n{answer}\n{printed}", step.commands);
+        }
+    }
+    product.process.stop(PATIENCE).await.unwrap();
+}
