@@ -54,8 +54,19 @@ deny: ## licences, sources and known faults of the dependencies
 	if cargo deny --config .cargo/deny.toml fetch db; then cargo deny --config .cargo/deny.toml check advisories; \
 	else echo "known faults were not checked: RustSec's database is out of reach"; fi
 
+docs: ## the guides as a site of their own, in target/site; without a broken link
+	sh tests/setup.sh docs
+	test -x $(TARGET)/docs/bin/mkdocs || python3 -m venv $(TARGET)/docs
+	$(TARGET)/docs/bin/pip install -q --no-deps -r tests/docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(TARGET)/docs/bin/mkdocs build --strict -f tests/docs/mkdocs.yml -d "$(abspath $(TARGET))/site"
+
+docs-renew: ## writes the answers shown in docs/reference anew, after a change of them
+	sh tests/setup.sh test
+	cargo build --workspace --bins
+	RENEW_DOCS=1 $(TARGET)/debug/with-servers -- cargo test -p tests --test it -- guides::reference
+
 prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test bench fmt lint lint-api fuzz-api doc deny prepare
+.PHONY: help dev test bench fmt lint lint-api fuzz-api doc deny docs docs-renew prepare

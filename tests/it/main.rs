@@ -19,6 +19,7 @@ mod envelope;
 mod erase;
 mod event_log;
 mod fairness;
+mod guides;
 mod health;
 mod held;
 mod imports;

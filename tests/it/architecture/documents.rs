@@ -16,7 +16,8 @@ fn is_to_be_made(document: &Source, path: &str) -> bool {
     TO_BE_MADE.iter().any(|(place, part)| document.path == *place && path.contains(part))
 }
 
-fn documents() -> Vec<Source> {
+/// Every document of the repository.
+pub fn documents() -> Vec<Source> {
     let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
     let mut all: Vec<_> = top.iter().map(|path| file(path).expect(path)).collect();
     all.extend(files(&["docs", "migrations", "deploy"], ".md"));
