@@ -80,7 +80,8 @@ fn every_link_and_path_in_the_documents_leads_somewhere() {
 
 /// The documents that code and migrations point to, such as `docs/decisions/0003`.
 fn references(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("docs/").map(|(at, _)| {
+    let own = |at: &usize| !text[..*at].ends_with(|c: char| c == '/' || c.is_alphanumeric());
+    text.match_indices("docs/").map(|(at, _)| at).filter(own).map(|at| {
         let rest = &text[at..];
         let end = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || "/_-.".contains(c)))
