@@ -32,12 +32,12 @@ pub fn lines(document: &Value, route: &Route) -> Vec<String> {
         .map(|p| resolved(document, p))
         .collect();
     for (place, what) in [("query", "query"), ("header", "headers")] {
-        let named =
-            parameters.iter().filter(|p| p["in"] == place).filter_map(|p| p["name"].as_str());
-        let names: Vec<_> =
-            named.filter(|name| !name.contains('[')).map(|name| format!("`{name}`")).collect();
-        if !names.is_empty() {
-            lines.push(format!("- {what}: {}", names.join(", ")));
+        let there = parameters.iter().filter(|parameter| parameter["in"] == place);
+        // Of a filter and its operators, the filter.
+        let plain = there.filter_map(|one| one["name"].as_str()).filter(|name| !name.contains('['));
+        let quoted: Vec<_> = plain.map(|name| format!("`{name}`")).collect();
+        if !quoted.is_empty() {
+            lines.push(format!("- {what}: {}", quoted.join(", ")));
         }
     }
     lines.extend(body(document, operation));

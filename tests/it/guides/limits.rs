@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::architecture::file;
 use crate::openapi::document;
 
@@ -71,7 +73,8 @@ fn each_limit_is_what_the_code_enforces() {
             Some(source) => on_one_line(&source.text).contains(said),
             None => said.split_once(' ').is_some_and(|(pointer, number)| {
                 let pointer = format!("/components/schemas/{place}/properties{pointer}");
-                document.pointer(&pointer).is_some_and(|limit| limit.to_string() == number)
+                let limit = document.pointer(&pointer).and_then(Value::as_u64);
+                limit.is_some_and(|limit| number.parse() == Ok(limit))
             }),
         };
         if !holds {
