@@ -1,11 +1,14 @@
-"""What `make docs` adds to MkDocs: the order of the pages, the pages that lie outside docs/, and anchors as GitHub makes them."""
+"""What `make docs` adds to MkDocs: the order of the pages, the pages that lie outside docs/, anchors as GitHub makes them, and
+diagrams that are drawn without another host."""
 
+import os
 import posixpath
 import re
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from pymdownx.superfences import fence_code_format
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +38,17 @@ def anchor(text, separator):
     return kept.replace(" ", "-")
 
 
+# What draws diagrams in the reader's browser. The theme would fetch it from elsewhere if the page did not bring it along, so
+# without it they stay text.
+DIAGRAMS = "assets/mermaid.min.js"
+DRAWER = Path(os.environ.get("MERMAID", "/nonexistent"))
+
+
 def on_config(config):
+    if DRAWER.is_file():
+        config.extra_javascript.append(DIAGRAMS)
+        fence = {"name": "mermaid", "class": "mermaid", "format": fence_code_format}
+        config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
     config.mdx_configs.setdefault("toc", {})["slugify"] = anchor
     return config
 
@@ -43,6 +56,8 @@ def on_config(config):
 def on_files(files, config):
     for source, name in OUTSIDE.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_text()))
+    if DRAWER.is_file():
+        files.append(File.generated(config, DIAGRAMS, content=DRAWER.read_text()))
     names = sorted(file.src_uri.removesuffix(".md") for file in files.documentation_pages())
     placed, nav = set(), []
     explicit = {page for pages in SECTIONS.values() for page in pages}
