@@ -10,18 +10,21 @@ pub fn name(route: &Route) -> String {
     format!("{} {}", route.method, route.path)
 }
 
-/// What the route does, in a few words; one name for `PUT` and `PATCH`.
-pub fn summary(document: &Value, name: &str) -> String {
-    operation(document, name)["summary"].as_str().unwrap().to_owned()
+/// What the route does, in a few words, the same for `PUT` and `PATCH`; nothing of what is no route.
+pub fn summary<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    operation(document, name)?["summary"].as_str()
 }
 
-fn operation<'a>(document: &'a Value, name: &str) -> &'a Value {
-    operations(document).into_iter().find(|(known, _)| known == name).expect(name).1
+fn operation<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
+    operations(document)
+        .into_iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, operation)| operation)
 }
 
 /// The lines below its method and path.
 pub fn lines(document: &Value, route: &Route) -> Vec<String> {
-    let operation = operation(document, &name(route));
+    let operation = operation(document, &name(route)).unwrap();
     let id = operation["operationId"].as_str().unwrap();
     let (access, class) = (access(route.access), route.class.as_str());
     let mut lines = vec![format!("- {access}; limit `{class}`; operation `{id}`")];
