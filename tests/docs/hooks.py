@@ -77,7 +77,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Links as the repository has them, turned to where the site has the page; what is no page becomes plain text."""
+    """Links as the repository has them, turned to where the site has the page; what the site has not becomes plain text."""
     own = {name: source for source, name in OUTSIDE.items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def moved(found):
@@ -87,7 +87,7 @@ def on_page_markdown(markdown, page, config, files):
         path, _, fragment = target.partition("#")
         path = posixpath.normpath(posixpath.join(posixpath.dirname(own), path))
         name = OUTSIDE.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)
-        if name is None or not (path in OUTSIDE or path.endswith(".md")):
+        if name is None or not (path in OUTSIDE or (ROOT / path).is_file()):
             return text
         relative = posixpath.relpath(name, posixpath.dirname(page.file.src_uri) or ".")
         return f"[{text}]({relative}{'#' if fragment else ''}{fragment})"
