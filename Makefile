@@ -2,6 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
 
+MERMAID := 11.17.2
 REDOCLY := 2.77.0
 SCHEMATHESIS := 4.32.5
 
@@ -82,8 +83,23 @@ deny: ## licences, sources and known faults of the dependencies
 	if cargo deny --config .cargo/deny.toml fetch db; then cargo deny --config .cargo/deny.toml check advisories; \
 	else echo "known faults were not checked: RustSec's database is out of reach"; fi
 
+docs: ## the guides as a site of their own, in target/site; without a broken link
+	sh tests/setup.sh docs
+	test -x $(TARGET)/docs/bin/mkdocs || python3 -m venv $(TARGET)/docs
+	$(TARGET)/docs/bin/pip install -q --no-deps -r tests/docs/requirements.txt
+	if test -f $(TARGET)/docs/mermaid-$(MERMAID).tgz || npm pack -s --pack-destination $(TARGET)/docs mermaid@$(MERMAID); \
+	then tar -xzOf $(TARGET)/docs/mermaid-$(MERMAID).tgz package/dist/mermaid.min.js > $(TARGET)/docs/mermaid.min.js; \
+	else echo "diagrams are shown as text: there is no npm, or its registry is out of reach"; fi
+	NO_MKDOCS_2_WARNING=1 MERMAID="$(abspath $(TARGET))/docs/mermaid.min.js" \
+	$(TARGET)/docs/bin/mkdocs build --strict -f tests/docs/mkdocs.yml -d "$(abspath $(TARGET))/site"
+
+docs-renew: ## writes the answers shown in docs/reference anew, after a change of them
+	sh tests/setup.sh test
+	cargo build --workspace --bins
+	RENEW_DOCS=1 $(TARGET)/debug/with-servers -- cargo test -p tests --test it -- guides::reference
+
 prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api fuzz-api doc deny prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api fuzz-api doc deny docs docs-renew prepare

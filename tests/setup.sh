@@ -7,6 +7,7 @@
 #   tests/setup.sh fuzz     all of that, and Python with venv
 #   tests/setup.sh receivers  all but Redis, and the languages of docs/receivers
 #   tests/setup.sh node     Rust, a C compiler and Node.js with npm
+#   tests/setup.sh docs     Python with venv
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
 #
 # What is missing is installed where apt-get exists; elsewhere this says what to install.
@@ -95,9 +96,9 @@ install_missing() {
     packages=
     case $missing in *compiler*) packages="$packages gcc libc6-dev" ;; esac
     case $missing in *Redis*) packages="$packages redis-server" ;; esac
+    case $missing in *curl*) packages="$packages curl" ;; esac
     case $missing in *Node*) packages="$packages nodejs npm" ;; esac
     case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
-    case $missing in *curl*) packages="$packages curl" ;; esac
     case $missing in *jq*) packages="$packages jq" ;; esac
     case $missing in *Go*) packages="$packages golang-go" ;; esac
     case $missing in *PHP*) packages="$packages php-cli" ;; esac
@@ -121,7 +122,7 @@ install_missing() {
 
 find_missing() {
     missing=
-    command -v cc >/dev/null || missing="$missing, a C compiler"
+    [ "${1:-}" = docs ] || command -v cc >/dev/null || missing="$missing, a C compiler"
     if [ -n "${PG_BIN:-}" ] && [ -z "$(pg_bin)" ]; then
         die "PG_BIN=$PG_BIN holds no PostgreSQL $pg_major or newer (initdb, postgres)"
     fi
@@ -130,12 +131,13 @@ find_missing() {
         if ! command -v npm >/dev/null || [ "${version:-0}" -lt "$node_major" ]; then
             missing="$missing, Node.js $node_major or newer (nodejs, npm)"
         fi
-    elif [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; then
+    elif [ "${1:-}" = docs ] || { [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; }; then
         :
     elif [ -z "$(pg_bin)" ]; then
         missing="$missing, PostgreSQL $pg_major or newer (the server)"
     fi
-    if [ "${1:-}" = fuzz ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+    case ${1:-} in fuzz | docs) needs_python=yes ;; *) needs_python= ;; esac
+    if [ -n "$needs_python" ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
         missing="$missing, Python 3 (python3, python3-venv)"
     fi
     case ${1:-} in test | fuzz) needs_redis=yes ;; *) needs_redis= ;; esac
@@ -168,8 +170,8 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test | fuzz | node | receivers)
-    require_rust
+'' | dev | test | fuzz | node | receivers | docs)
+    [ "${1:-}" = docs ] || require_rust
     find_missing "$@"
     [ -z "$missing" ] || {
         install_missing
@@ -177,5 +179,5 @@ pg-bin)
         [ -z "$missing" ] || die "still missing after the installation:$missing"
     }
     ;;
-*) die "usage: tests/setup.sh [dev|test|fuzz|node|receivers|pg-bin]" ;;
+*) die "usage: tests/setup.sh [dev|test|fuzz|node|receivers|docs|pg-bin]" ;;
 esac

@@ -13,6 +13,7 @@ use shared::clock;
 
 use super::answer::{Pagination, Reply};
 use super::body::JSON;
+use super::catalogue;
 use super::etag;
 use crate::error::{Details, Error};
 
@@ -152,8 +153,11 @@ fn success(mut response: Response, reply: Reply, form: &Form<'_>) -> Response {
     with_body(response, body, "application/json")
 }
 
-fn failure(response: Response, error: &Error, form: &Form<'_>) -> Response {
+fn failure(mut response: Response, error: &Error, form: &Form<'_>) -> Response {
     let (status, code) = (error.status(), error.code());
+    if let Some(help) = catalogue::link(code) {
+        response.headers_mut().append(header::LINK, help);
+    }
     if form.problem_json {
         let problem = Problem {
             kind: format!("urn:liaison:problem:{code}"),

@@ -4,6 +4,7 @@ pub mod address;
 pub mod answer;
 mod authorize;
 mod body;
+mod catalogue;
 pub mod deprecation;
 pub mod describe;
 mod detach;
@@ -45,7 +46,10 @@ use crate::error::Error;
 
 /// The whole api.
 pub fn app(app: App) -> Router {
-    layered(routes::router(crate::routes(), &app).merge(reference::router()), app)
+    layered(
+        routes::router(crate::routes(), &app).merge(reference::router()).merge(catalogue::router()),
+        app,
+    )
 }
 
 /// Puts around some routes the layers that every request passes, answers for unknown ones included.

@@ -15,7 +15,8 @@ fn is_to_be_made(document: &Source, path: &str) -> bool {
     TO_BE_MADE.iter().any(|(place, part)| document.path == *place && path.contains(part))
 }
 
-fn documents() -> Vec<Source> {
+/// Every document of the repository.
+pub fn documents() -> Vec<Source> {
     let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
     let mut all: Vec<_> = top.iter().map(|path| file(path).expect(path)).collect();
     all.extend(files(&["docs", "migrations", "deploy"], ".md"));
@@ -78,7 +79,8 @@ fn every_link_and_path_in_the_documents_leads_somewhere() {
 
 /// The documents that code and migrations point to, such as `docs/decisions/0003`.
 fn references(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("docs/").map(|(at, _)| {
+    let own = |at: &usize| !text[..*at].ends_with(|c: char| c == '/' || c.is_alphanumeric());
+    text.match_indices("docs/").map(|(at, _)| at).filter(own).map(|at| {
         let rest = &text[at..];
         let end = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || "/_-.".contains(c)))

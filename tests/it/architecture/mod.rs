@@ -6,4 +6,5 @@ mod shape;
 pub mod source;
 mod steps;
 
-pub use documents::variables;
+pub use documents::{documents, variables};
+pub use source::{Source, file, files, root};

@@ -1,10 +1,20 @@
-//! What the guides say was done: their receivers were called, their commands were run, their quotations are true.
+//! The guides tell the truth: their examples and commands are run, their receivers are called, their quotations are those
+//! of the files, what they name exists, and what exists is named.
 
 mod backup;
 mod diagrams;
+mod errors;
+mod facts;
 mod getting_started;
+mod layout;
+mod limits;
+mod names;
+mod page;
+mod plain;
 mod promises;
 mod quotations;
 mod receivers;
+mod reference;
 mod script;
+mod shell;
 mod vectors;

@@ -162,7 +162,7 @@ pub(super) fn headers(deprecations: bool) -> Value {
         },
         "ETag": form("The record's version and a hash of the answer", r#"^"([0-9]+-)?[A-Za-z0-9_-]+"$"#),
         "Location": form("The path of the new record", "^/api/"),
-        "Link": text("The next, previous, first and last page (RFC 8288)"),
+        "Link": text("The next, previous, first and last page; of an error, what its code means (RFC 8288)"),
         "Retry-After": whole("Seconds to wait"),
         "Idempotency-Replayed": form("This is the answer to an earlier request", "^true$"),
         "WWW-Authenticate": form("How to authenticate", "^Bearer "),
@@ -222,10 +222,10 @@ fn response(problem: &Problem) -> Value {
         rfc9457["errors"] = json!({ field: fault });
     }
     let more: &[&str] = match problem.status {
-        401 => &["WWW-Authenticate"],
-        405 => &["Allow"],
-        429 | 503 => &["Retry-After"],
-        _ => &[],
+        401 => &["Link", "WWW-Authenticate"],
+        405 => &["Link", "Allow"],
+        429 | 503 => &["Link", "Retry-After"],
+        _ => &["Link"],
     };
     json!({
         "description": problem.what,
