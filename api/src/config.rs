@@ -33,6 +33,8 @@ pub struct Config {
     pub db: DbConfig,
     /// After which a caller is answered 503.
     pub request_timeout: Duration,
+    /// How long requests are still served after a stop signal, while `/readyz` says 503.
+    pub drain_delay: Duration,
     /// How often callers may do what.
     pub limits: LimitConfig,
     /// Hashes API keys.
@@ -92,6 +94,11 @@ impl Config {
         let db = database(settings);
         let request_timeout =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
+        let drain_delay = settings.default(
+            "DRAIN_DELAY",
+            "0s",
+            "How long requests are still served after a stop signal, while /readyz says 503",
+        );
         let limits = LimitConfig::read(settings);
         let pepper = settings.required(
             "API_KEY_PEPPER",
@@ -116,6 +123,7 @@ impl Config {
             demo_login: demo_login?,
             db: db?,
             request_timeout: request_timeout?,
+            drain_delay: drain_delay?,
             limits: limits?,
             pepper: pepper?,
             tokens: tokens?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::RedisUrl;
-use shared::db::DbConfig;
+use shared::db::{DatabaseUrl, DbConfig};
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings, Value};
 use shared::telemetry::TelemetryConfig;
@@ -34,6 +34,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The database, as `crm_worker`.
     pub db: DbConfig,
+    /// Past the pooler in front of it, where there is one.
+    pub direct: Option<DatabaseUrl>,
     /// Opens webhook secrets.
     pub keyring: Keyring,
     /// Where webhooks may point.
@@ -113,6 +115,10 @@ impl Config {
             "DATABASE_URL",
             "The database, as crm_worker: postgres://crm_worker:…@host/database",
         );
+        let direct: Option<Option<DatabaseUrl>> = settings.optional(
+            "DIRECT_DATABASE_URL",
+            "Past a pooler that DATABASE_URL leads through: where the worker listens for new events",
+        );
         let keyring =
             settings.required("SECRET_KEYS", "Opens webhook secrets: the same value as the api's");
         let total: Option<Count> =
@@ -150,6 +156,7 @@ impl Config {
                 application: "liaison-worker",
                 settings: PLANNER,
             },
+            direct: direct?,
             keyring: keyring?,
             caps: Caps { total: total?.0, per_webhook: per_webhook?.0, per_tenant: per_tenant?.0 },
             schedule: schedule?.into(),

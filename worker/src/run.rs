@@ -30,7 +30,7 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
     check::require(&config.db.url, Process::Worker).await?;
-    let db = Db::new(&config.db, clock);
+    let db = Db::new(&config.db, clock).hearing_at(config.direct.as_ref());
     let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
@@ -81,6 +81,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
+    shared::supervisor::ready();
     let ended = worker.run_until(drain(stopped, stop.clone())).await;
 
     stop.cancel();
@@ -95,6 +96,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
 async fn drain(stopped: impl Future<Output = ()>, stop: CancellationToken) -> std::io::Result<()> {
     stopped.await;
     tracing::info!("draining: no new claims, requests under way are finished");
+    shared::supervisor::stopping();
     // At once: apalis stops taking tasks only a moment later.
     stop.cancel();
     Ok(())
