@@ -35,7 +35,12 @@ begin
         ('crm_app', 'idle_in_transaction_session_timeout', '10s'),
         ('crm_worker', 'statement_timeout', '30s'),
         ('crm_worker', 'lock_timeout', '5s'),
-        ('crm_worker', 'idle_in_transaction_session_timeout', '10s')
+        ('crm_worker', 'idle_in_transaction_session_timeout', '10s'),
+        -- The worker asks for these itself, but a pooler drops what is asked for at the start of a session.
+        ('crm_worker', 'enable_seqscan', 'off'),
+        ('crm_worker', 'enable_hashjoin', 'off'),
+        ('crm_worker', 'enable_mergejoin', 'off'),
+        ('crm_worker', 'jit', 'off')
     loop
         if not exists (
             select from pg_db_role_setting s join pg_roles r on r.oid = s.setrole

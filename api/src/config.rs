@@ -74,13 +74,18 @@ impl Config {
         settings.help().to_owned()
     }
 
-    fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let listen = settings.default("API_LISTEN", "127.0.0.1:8080", "Where tenants call");
-        let admin_listen = settings.default(
+    /// `ADMIN_LISTEN` alone.
+    pub fn admin_listen(settings: &mut Settings<'_>) -> Option<SocketAddr> {
+        settings.default(
             "ADMIN_LISTEN",
             "127.0.0.1:9090",
             "Where /healthz, /readyz and /metrics are",
-        );
+        )
+    }
+
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let listen = settings.default("API_LISTEN", "127.0.0.1:8080", "Where tenants call");
+        let admin_listen = Self::admin_listen(settings);
         let proxies = settings.optional(
             "TRUSTED_PROXIES",
             "Networks of the proxies in front, whose X-Forwarded-For is believed: 10.1.0.0/16, …",

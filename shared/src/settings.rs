@@ -266,7 +266,7 @@ mod tests {
 
     /// Reads one required secret, of which the file has this text.
     fn from_file(text: &str, variables: &[(&str, &str)]) -> Result<Secret<String>, String> {
-        let path = std::env::temp_dir().join(format!("liaison-{}", uuid::Uuid::new_v4()));
+        let path = std::env::temp_dir().join(format!("liaison-{:032x}", rand::random::<u128>()));
         fs::write(&path, text).unwrap();
         let mut settings = Settings::new(|name| {
             let known = variables.iter().find(|(known, _)| *known == name)?.1;

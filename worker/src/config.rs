@@ -105,12 +105,17 @@ impl Config {
         settings.help().to_owned()
     }
 
-    fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let admin_listen = settings.default(
+    /// `ADMIN_LISTEN` alone.
+    pub fn admin_listen(settings: &mut Settings<'_>) -> Option<SocketAddr> {
+        settings.default(
             "ADMIN_LISTEN",
             "127.0.0.1:9091",
             "Where /healthz, /readyz and /metrics are",
-        );
+        )
+    }
+
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let admin_listen = Self::admin_listen(settings);
         let url = settings.required(
             "DATABASE_URL",
             "The database, as crm_worker: postgres://crm_worker:…@host/database",
