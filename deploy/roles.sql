@@ -57,6 +57,14 @@ $$;
 
 -- Only the owner creates, and it may hand the definer functions to their owners.
 revoke create on schema public from public;
-grant create, usage on schema public to crm_owner with grant option;
+do $$
+begin
+    -- Not again: a login that acts for crm_owner by now would grant it to itself.
+    if not (has_schema_privilege('crm_owner', 'public', 'create with grant option')
+            and has_schema_privilege('crm_owner', 'public', 'usage with grant option')) then
+        grant create, usage on schema public to crm_owner with grant option;
+    end if;
+end
+$$;
 grant usage on schema public to crm_app, crm_worker, crm_auth, crm_search;
 grant crm_auth, crm_search to crm_owner;

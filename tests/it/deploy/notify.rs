@@ -90,13 +90,12 @@ async fn a_containers_health_check_passes_while_its_process_lives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_refuses_to_serve_tells_systemd_nothing() {
-    let database = Database::empty().await;
-    let manager = Manager::new();
-    let api = Environment::of(&database).set("NOTIFY_SOCKET", manager.path());
-    let worker =
-        Environment::of_worker(&database.worker_url()).set("NOTIFY_SOCKET", manager.path());
-    api.run(&["serve"]).await.refused(&["migrations"]);
-    worker.run_worker(&[]).await.refused(&["migrations"]);
+    let database = Database::migrated().await;
+    let (manager, superuser) = (Manager::new(), database.admin_url());
+    let api = Environment::with_url(&superuser).set("NOTIFY_SOCKET", manager.path());
+    let worker = Environment::of_worker(&superuser).set("NOTIFY_SOCKET", manager.path());
+    api.run(&["serve"]).await.refused(&["is a superuser"]);
+    worker.run_worker(&[]).await.refused(&["is a superuser"]);
     let mut text = [0; 16];
     assert!(manager.socket.try_recv(&mut text).is_err(), "{text:?}");
 }
