@@ -14,6 +14,9 @@ use crate::secret::Secret;
 /// Where values come from.
 type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
 
+/// The variable that was set, and its text.
+type Text = (String, String);
+
 /// A reader of variables. Every read is remembered for [`Settings::help`]; every fault for [`Settings::finish`].
 pub struct Settings<'a> {
     lookup: Lookup<'a>,
@@ -36,24 +39,24 @@ impl<'a> Settings<'a> {
     /// A variable that must be set.
     pub fn required<T: Value>(&mut self, name: &str, what: &str) -> Option<T> {
         self.describe::<T>(name, "required", what);
-        let found = self.find::<T>(name)?;
-        if found.is_none() {
-            self.faults.push(format!("{name} is not set: {what}"));
-        }
-        self.parse(found?)
+        let set = |found: Option<Text>| found.ok_or_else(|| format!("{name} is not set: {what}"));
+        let found = self.find::<T>(name).and_then(set);
+        self.parse(found)
     }
 
     /// A variable with a default, written as the environment would write it.
     pub fn default<T: Value>(&mut self, name: &str, default: &str, what: &str) -> Option<T> {
         self.describe::<T>(name, &format!("default {default:?}"), what);
-        let found = self.find::<T>(name)?;
-        self.parse(found.unwrap_or_else(|| (name.to_owned(), default.to_owned())))
+        let or_default =
+            |found: Option<Text>| found.unwrap_or_else(|| (name.to_owned(), default.to_owned()));
+        let found = self.find::<T>(name).map(or_default);
+        self.parse(found)
     }
 
     /// A variable that may be absent. The outer `Option` is `None` only when the value is bad.
     pub fn optional<T: Value>(&mut self, name: &str, what: &str) -> Option<Option<T>> {
         self.describe::<T>(name, "optional", what);
-        match self.find::<T>(name)? {
+        match self.find::<T>(name).transpose() {
             None => Some(None),
             Some(found) => self.parse(found).map(Some),
         }
@@ -90,35 +93,26 @@ impl<'a> Settings<'a> {
         (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
 
-    /// The variable that is set and its text, or that of the file which `<NAME>_FILE` names. The outer `Option` is
-    /// `None` when that is at fault.
-    fn find<T: Value>(&mut self, name: &str) -> Option<Option<(String, String)>> {
+    /// What is set: the variable, or the file that `<NAME>_FILE` names.
+    fn find<T: Value>(&self, name: &str) -> Result<Option<Text>, String> {
         let plain = self.get(name).map(|text| (name.to_owned(), text));
         let by_file = format!("{name}_FILE");
-        let Some(path) = T::SECRET.then(|| self.get(&by_file)).flatten() else {
-            return Some(plain);
-        };
-        if plain.is_some() {
-            self.faults.push(format!("{name} and {by_file} are both set: keep one of them"));
-            return None;
-        }
-        match read(&path) {
-            Ok(text) => Some(Some((by_file, text))),
-            Err(fault) => {
-                self.faults.push(format!("{by_file} is not valid: {fault}"));
-                None
-            }
+        let path = if T::SECRET { self.get(&by_file) } else { None };
+        match (plain, path) {
+            (plain, None) => Ok(plain),
+            (Some(_), Some(_)) => Err(format!("{name} and {by_file} are both set: keep one")),
+            (None, Some(path)) => match read(&path) {
+                Ok(text) => Ok(Some((by_file, text))),
+                Err(fault) => Err(format!("{by_file} is not valid: {fault}")),
+            },
         }
     }
 
-    fn parse<T: Value>(&mut self, (name, text): (String, String)) -> Option<T> {
-        match T::parse(text.trim()) {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.faults.push(format!("{name} is not valid: {fault}"));
-                None
-            }
-        }
+    fn parse<T: Value>(&mut self, found: Result<Text, String>) -> Option<T> {
+        let parsed = found.and_then(|(name, text)| {
+            T::parse(text.trim()).map_err(|fault| format!("{name} is not valid: {fault}"))
+        });
+        parsed.map_err(|fault| self.faults.push(fault)).ok()
     }
 }
 

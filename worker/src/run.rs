@@ -81,8 +81,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    shared::supervisor::ready();
-    let ended = worker.run_until(drain(stopped, stop.clone())).await;
+    let ended = worker.run_until(serving(stopped, stop.clone())).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
@@ -93,7 +92,12 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ended.map_err(Into::into)
 }
 
-async fn drain(stopped: impl Future<Output = ()>, stop: CancellationToken) -> std::io::Result<()> {
+/// Lasts from when apalis runs until the signal to stop.
+async fn serving(
+    stopped: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    shared::supervisor::ready();
     stopped.await;
     tracing::info!("draining: no new claims, requests under way are finished");
     shared::supervisor::stopping();

@@ -51,15 +51,15 @@ fn the_images_are_built_of_what_is_there_by_the_version_of_rust_that_is_needed()
     }
 }
 
-/// Words like `DATABASE_URL` before `=` or `:`; and in `%d`'s and mounted files' case, after nothing else.
+/// Words like `DATABASE_URL` at the beginning of a line or a word.
 fn variables(text: &str) -> impl Iterator<Item = &str> {
     let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let words = lines.flat_map(|line| line.split([' ', '"', '\'']));
-    let set = words.filter_map(move |word| {
+    let set = words.map(move |word| {
         let word = word.strip_prefix("Environment=").unwrap_or(word);
         let end = word.find(|c| !name(c)).unwrap_or(word.len());
-        Some(&word[..end])
+        &word[..end]
     });
     set.filter(|word| word.contains('_') && word.starts_with(|c: char| c.is_ascii_uppercase()))
 }

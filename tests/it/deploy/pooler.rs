@@ -45,11 +45,11 @@ async fn behind_pgbouncer_by_transaction_everything_works_and_the_worker_still_l
     let mut stage = Stage::start(&[]).await;
     stage.api.stop().await;
     stage.worker.stop().await;
-    let pooler = pgbouncer(&stage).await;
+    let bouncer = pgbouncer(&stage).await;
     let direct = |login: &str| stage.postgres.url("liaison", login);
     let pooled = |login: &str| {
         let from = format!(":{}/", stage.postgres.port());
-        direct(login).replace(&from, &format!(":{}/", pooler.port()))
+        direct(login).replace(&from, &format!(":{}/", bouncer.port()))
     };
     let listens_at = direct("crm_worker");
     let around = [("DIRECT_DATABASE_URL", &*listens_at)];

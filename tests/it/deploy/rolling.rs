@@ -1,11 +1,11 @@
-//! A new version goes out while callers go on: two apis and two workers behind HAProxy, as `deploy/haproxy.cfg` has it.
+//! A new version goes out while callers go on: two apis and two workers behind the balancer of `deploy/haproxy.cfg`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tests::kit::{Program, Stage};
-use tests::servers::free_port;
+use tests::servers::{Postgres, free_port};
 
 use super::daemon::{Daemon, deploy};
 use super::load::{Load, all_heard};
@@ -23,7 +23,7 @@ const NEXT: [&str; 2] = [
     "create index concurrently contacts_by_nickname on contacts (tenant_id, nickname)",
 ];
 
-/// HAProxy with the product's own configuration.
+/// The balancer, with the product's own configuration.
 struct Balancer {
     daemon: Daemon,
     operators: u16,
@@ -80,9 +80,10 @@ impl Balancer {
 }
 
 async fn migrate(stage: &Stage) {
-    let mut session = stage.admin().acquire().await.unwrap();
+    let url = stage.postgres.url("liaison", Postgres::SUPERUSER);
+    let mut session = PgConnection::connect(&url).await.unwrap();
     for sql in ["set role crm_owner"].into_iter().chain(NEXT) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await.unwrap();
     }
     session.close().await.unwrap();
 }
