@@ -166,3 +166,13 @@ fn every_deployment_waits_for_a_stop_as_long_as_it_may_take() {
     assert_eq!(graces.len(), 1);
     assert!(compose.contains("stop_grace_period: 45s"));
 }
+
+#[test]
+fn workers_are_scaled_by_a_gauge_that_they_set() {
+    let gauge = "webhook_oldest_due_seconds";
+    assert!(read("worker/src/gauges.rs").contains(&format!("\"{gauge}\"")));
+    for scaler in ["keda", "hpa"] {
+        let scales = read(&format!("deploy/kubernetes/components/{scaler}/worker.yaml"));
+        assert!(scales.contains(gauge), "{scaler}");
+    }
+}
