@@ -20,10 +20,20 @@ test: ## every test against real servers; T=name runs the tests whose name conta
 	cargo build --workspace --bins
 	$(TARGET)/debug/with-servers --redis -- cargo test --workspace $(T)
 
+guard: ## what a request costs, counted, beside its budget; RENEW=1 makes what was counted the budget
+	sh tests/setup.sh test
+	cargo build --workspace --bins
+	GUARD_RENEW=$(RENEW) $(TARGET)/debug/with-servers -- cargo test -q -p tests --test guard
+
 bench: ## the benchmark; writes target/bench.json
 	sh tests/setup.sh test
 	cargo build --release -p api -p worker
 	cargo run --release -q -p tests --bin bench
+
+bench-growth: ## what it costs as contacts and tenants grow; writes target/growth.json; GROWTH="--contacts 1000,10000000"
+	sh tests/setup.sh test
+	cargo build --release -p api -p worker
+	cargo run --release -q -p tests --bin bench -- --growth $(GROWTH)
 
 fmt: ## formats the code
 	cargo fmt --all
@@ -73,4 +83,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test bench fmt lint lint-api lint-deploy test-pooler fuzz-api doc deny prepare
+.PHONY: help dev test guard bench bench-growth fmt lint lint-api lint-deploy test-pooler fuzz-api doc deny prepare

@@ -4,6 +4,7 @@
 //! Workers are woken by the [`Bell`], after the commit and beside it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,8 +21,11 @@ use crate::id::{EventId, TenantId};
 /// The channel of `LISTEN`.
 pub(crate) const CHANNEL: &str = "outbox";
 
-/// Rings are carried at most this often.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The pause after a ring was carried while few ring.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// The pause while many do: one ring for all of them.
+const LONGEST: Duration = Duration::from_millis(10);
 
 /// A change to be announced.
 pub(crate) struct NewEvent {
@@ -86,28 +90,57 @@ pub(crate) async fn append(
 /// Tells the workers that the outbox has something.
 ///
 /// A `NOTIFY` inside the writing transaction would take a lock of the whole cluster at commit (measured: a quarter
-/// of the write rate is left), so commits only set a flag, and one task per process sends at most one `NOTIFY`
-/// every 10 ms. A lost one costs a second at most: workers also look by themselves.
+/// of the write rate is left), so commits only count a ring, and one task per process sends a `NOTIFY` for all that rang
+/// since the last one: within 1 ms when few do, every 10 ms when many do. A lost one costs a second at most: workers also
+/// look by themselves.
 #[derive(Clone, Default)]
-pub(crate) struct Bell(Arc<Notify>);
+pub(crate) struct Bell(Arc<Rings>);
+
+#[derive(Default)]
+struct Rings {
+    count: AtomicU32,
+    heard: Notify,
+}
 
 impl Bell {
     pub(crate) fn ring(&self) {
-        self.0.notify_one();
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        self.0.heard.notify_one();
     }
 
     pub(crate) async fn carry(&self, db: &Db, stop: CancellationToken) {
+        let mut pause = SHORTEST;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.0.notified() => {}
+                () = self.0.heard.notified() => {}
             }
+            pause = next_pause(pause, self.0.count.swap(0, Ordering::Relaxed));
             if let Err(error) =
                 db.direct(async |conn| sqlx::query("notify outbox").execute(conn).await).await
             {
                 tracing::debug!(%error, "a wake-up was lost; workers look by themselves");
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// After a pause during which so many rang.
+fn next_pause(pause: Duration, rings: u32) -> Duration {
+    let next = if rings > 2 { pause * 2 } else { pause / 2 };
+    next.clamp(SHORTEST, LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_rings_alone_is_heard_within_a_millisecond_and_many_are_heard_together() {
+        let after = |rings: &[u32]| rings.iter().fold(SHORTEST, |pause, n| next_pause(pause, *n));
+        assert_eq!(after(&[1, 1, 2]), SHORTEST);
+        assert_eq!(after(&[3, 5, 8, 9, 9]), LONGEST);
+        assert_eq!(after(&[3, 5, 8, 9, 9, 1, 1, 1, 1]), SHORTEST);
     }
 }

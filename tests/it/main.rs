@@ -31,6 +31,7 @@ mod lists;
 mod manners;
 mod meta;
 mod migrations;
+mod one_tenant;
 mod openapi;
 mod order;
 mod pipelines;

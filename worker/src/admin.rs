@@ -21,8 +21,7 @@ pub async fn serve(
     listener: TcpListener,
     db: Db,
     metrics: PrometheusHandle,
-    stop: CancellationToken,
-    gone: CancellationToken,
+    (stop, gone): (CancellationToken, CancellationToken),
 ) {
     let router = Router::new()
         .route("/healthz", get(async || "ok"))

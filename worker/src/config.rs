@@ -25,6 +25,8 @@ const PLANNER: &[(&str, &str)] = &[
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
+    // The relay's statement takes longer to plan than to run.
+    ("plan_cache_mode", "force_generic_plan"),
 ];
 
 /// Everything a worker needs.

@@ -14,6 +14,7 @@ use shared::{Db, SystemTx};
 use uuid::Uuid;
 
 use crate::lines;
+use crate::queue::{Claimed, Claims, Early};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
@@ -42,19 +43,29 @@ impl Relayed {
     }
 }
 
-/// Relays one batch, unless another worker is relaying: then nothing. The commit does not wait for the disk: were it
-/// undone by a crash, the events would still be in the outbox, which the writer's own durable commit put there.
+/// Relays one batch, unless another worker is relaying: then nothing. With `claims`, what it made due is claimed in the
+/// same transaction, as far as there is room. The commit does not wait for the disk: were it undone by a crash, the
+/// events would still be in the outbox, which the writer's own durable commit put there.
 ///
 /// # Errors
 /// The database's; nothing was relayed then.
-pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
+pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
     let mut tx = db.system().await?;
     // A statement of its own: the next one's snapshot then has everything that the former holder wrote.
     let mine = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "mine!""#, RELAYING)
         .fetch_one(tx.conn())
         .await?;
     let relayed = if mine { take_batch(&mut tx).await? } else { Relayed::default() };
+    let early = match claims {
+        Some(claims) if relayed.deliveries > 0 => claims.early(&mut tx, db.clock().now()).await?,
+        _ => None,
+    };
     tx.commit_lazily().await?;
+    count(relayed);
+    Ok((relayed, early.map(Early::take).unwrap_or_default()))
+}
+
+fn count(relayed: Relayed) {
     let count =
         |name: &'static str, rows: i64| metrics::counter!(name).increment(rows.unsigned_abs());
     count("outbox_relayed_total", relayed.events);
@@ -62,7 +73,6 @@ pub async fn relay(db: &Db) -> sqlx::Result<Relayed> {
     count("webhook_filtered_total", relayed.filtered);
     metrics::counter!("webhook_deliveries_total", "outcome" => "skipped")
         .increment(relayed.skipped.unsigned_abs());
-    Ok(relayed)
 }
 
 /// A batch, and the lines that something was added to.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, DeliveryBackend, Engine, Knock, Slots};
+use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock, Slots};
 use crate::{
     admin, erasures, gauges, health, imports, lines, pipeline, queue, record, replays, retention,
     signing, sweep,
@@ -43,13 +43,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let judging = Knock::default();
     let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
     tokio::spawn(health::run(db.clone(), judging, stop.clone()));
-    tokio::spawn(admin::serve(
-        listener,
-        db.clone(),
-        telemetry.metrics(),
-        stop.clone(),
-        gone.clone(),
-    ));
+    let ends = (stop.clone(), gone.clone());
+    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
@@ -60,10 +55,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let erasing =
         tokio::spawn(erasures::run(db.clone(), config.keyring.clone(), erasures, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
-    let relaying = tokio::spawn(Engine::relay(db.clone(), events, due.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine = Engine {
         db: db.clone(),
+        claims: Claims::new(slots.clone(), lease),
         slots,
         redis,
         lease,
@@ -71,6 +66,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         records: records.clone(),
         stop: stop.clone(),
     };
+    let relaying = tokio::spawn(engine.clone().relay(events, due.clone()));
     let claiming = tokio::spawn(engine.run(due));
 
     let stopped = shared::stop::signalled()?;

@@ -6,7 +6,7 @@ mod filters;
 mod hostile;
 mod links;
 mod pages;
-mod plans;
+pub mod plans;
 mod search;
 
 use chrono::TimeDelta;

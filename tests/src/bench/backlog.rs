@@ -46,12 +46,20 @@ pub async fn empty(session: &mut PgConnection) -> Result<()> {
 /// # Errors
 /// The database's.
 pub async fn age(session: &mut PgConnection, quick: bool) -> Result<()> {
+    let count = if quick { OLD / 100 } else { OLD };
+    history(session, count).await?;
+    add(session, Rows::Future, count, None).await?;
+    settle(session).await
+}
+
+/// Adds finished deliveries of the last weeks.
+///
+/// # Errors
+/// The database's.
+pub async fn history(session: &mut PgConnection, count: i32) -> Result<()> {
     let days = format!("select open_event_day(current_date - n) from generate_series(1, {DAYS}) n");
     execute(session, [days.as_str()]).await?;
-    let count = if quick { OLD / 100 } else { OLD };
-    for rows in [Rows::Finished, Rows::Future] {
-        add(session, rows, count, None).await?;
-    }
+    add(session, Rows::Finished, count, None).await?;
     settle(session).await
 }
 

@@ -24,7 +24,7 @@ use crate::servers::Result;
 const CONCURRENCY: u32 = 128;
 
 /// A drain that takes longer has failed.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Workers beside one another in B9.
 const WORKERS: [usize; 3] = [1, 2, 4];

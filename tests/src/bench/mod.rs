@@ -1,12 +1,14 @@
 //! The benchmark: what the product does beside what the machine does for the same work without it: `make bench`.
 //!
-//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4, B6, B9), [`reach`] (B5), [`neighbour`] (B7), [`import`] (B8).
+//! - [`create`] (B1), [`reads`] (B2, B3), [`drain`] (B4, B6, B9), [`reach`] (B5), [`neighbour`] (B7), [`import`] (B8),
+//!   [`memory`] (B10).
 //! - [`stage`]: the server, the programs and tenants; [`population`], [`subscribers`] and
 //!   [`backlog`] put data into them.
 //! - [`load`] and [`open_loop`] call the api over [`wire`]; [`receiver`] is called by the worker.
 //! - [`pgbench`] runs what [`statements`] reads from the server's log and [`script`] turns into its language.
 //! - [`bare_loop`] is the worker's client without the worker.
-//! - [`cpu`] and [`latency`] measure; [`report`] and [`table`] say what came out.
+//! - [`growth`] has tables of its own, one size after the other; [`footprint`] weighs what an event leaves behind.
+//! - [`cpu`], [`resident`] and [`latency`] measure; [`report`] and [`table`] say what came out.
 
 mod against_pgbench;
 mod backlog;
@@ -14,10 +16,15 @@ mod bare_loop;
 mod cpu;
 mod create;
 mod drain;
+mod footprint;
+mod growth;
+mod growth_report;
+mod hostile;
 mod import;
 mod latency;
 mod load;
 mod machine;
+mod memory;
 mod neighbour;
 mod open_loop;
 mod options;
@@ -27,16 +34,17 @@ mod population;
 pub(crate) mod program;
 mod reach;
 mod reads;
-mod receiver;
+pub mod receiver;
 mod report;
-mod requests;
+pub mod requests;
+mod resident;
 mod script;
 mod signed;
 mod stage;
 mod statements;
 mod subscribers;
 mod table;
-mod wire;
+pub mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,13 +55,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::drain::Drains;
 use self::machine::{Machine, load_average};
-use self::neighbour::Neighbour;
 use self::options::Options;
 use self::population::Population;
 use self::report::{Report, Row};
 use self::requests::Numbers;
 use self::stage::Stage;
-use self::subscribers::Subscribers;
+use self::subscribers::{Scene, Subscribers};
 use crate::dev::say::{finish, say};
 use crate::servers::Result;
 
@@ -90,6 +97,9 @@ async fn run_until_signal() -> Result<()> {
 }
 
 async fn bench(options: &Options) -> Result<()> {
+    if let Some(sizes) = &options.growth {
+        return growth::run(options, sizes).await;
+    }
     let started = Instant::now();
     let load_before = load_average();
     say("starting PostgreSQL … ");
@@ -110,13 +120,13 @@ async fn bench(options: &Options) -> Result<()> {
 }
 
 async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
-    let numbers = Numbers::new();
+    let numbers = Numbers::default();
     let mut rows = Vec::new();
     let (mut subscribers, mut population) = (None, None);
     for id in &options.rows {
         let started = Instant::now();
         say(format!("{id} … "));
-        let delivers = matches!(*id, "B4" | "B5" | "B6" | "B7" | "B9");
+        let delivers = matches!(*id, "B4" | "B5" | "B6" | "B7" | "B9" | "B10");
         if delivers && subscribers.is_none() {
             let api = stage.api().await?;
             subscribers = Some(Subscribers::create(stage).await?);
@@ -142,7 +152,10 @@ async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>> {
                 }
             }
             ("B7", Some(subscribers)) => {
-                Neighbour { stage, options, numbers: &numbers, subscribers }.run().await?
+                neighbour::run(&Scene { stage, options, numbers: &numbers, subscribers }).await?
+            }
+            ("B10", Some(subscribers)) => {
+                memory::run(&Scene { stage, options, numbers: &numbers, subscribers }).await?
             }
             ("B5", Some(subscribers)) => reach::run(stage, options, &numbers, subscribers).await?,
             _ => return Err(format!("there is no row {id}").into()),

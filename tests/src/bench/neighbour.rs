@@ -10,16 +10,14 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::backlog::{empty, fill};
+use super::hostile::turn;
 use super::latency::{Latencies, median};
 use super::load::Window;
 use super::open_loop::create_contacts;
-use super::options::Options;
 use super::pace::{Distances, events};
 use super::program::Program;
 use super::report::{CpuMicros, Row};
-use super::requests::Numbers;
-use super::stage::Stage;
-use super::subscribers::Subscribers;
+use super::subscribers::{Scene, Subscribers};
 use crate::servers::Result;
 
 /// Changes of the quiet tenant in a second.
@@ -34,89 +32,79 @@ const MOST: (f64, f64) = (1.2, 5.0);
 /// How long the last deliveries may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Everything that the row needs.
-pub struct Neighbour<'a> {
-    pub stage: &'a Stage,
-    pub options: &'a Options,
-    pub numbers: &'a Numbers,
-    pub subscribers: &'a Subscribers,
-}
-
-impl Neighbour<'_> {
-    /// Runs the row.
-    ///
-    /// # Errors
-    /// When a call or a delivery fails.
-    pub async fn run(&self) -> Result<Row> {
-        let mut session = self.stage.superuser().await?;
-        let api = self.stage.api().await?;
-        let tarpit = Tarpit::start(&mut session, self.subscribers).await?;
-        let (mut idle, mut busy, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..self.options.rounds() {
-            empty(&mut session).await?;
-            idle.push(self.trial(&api).await?.0);
-            empty(&mut session).await?;
-            tarpit.fill(&mut session, self.options.quick).await?;
-            let (latencies, percent) = self.trial(&api).await?;
-            busy.push(latencies);
-            others.push(percent);
-        }
+/// Runs the row.
+///
+/// # Errors
+/// When a call or a delivery fails.
+pub async fn run(scene: &Scene<'_>) -> Result<Row> {
+    let mut session = scene.stage.superuser().await?;
+    let api = scene.stage.api().await?;
+    let tarpit = Tarpit::start(&mut session, scene.subscribers).await?;
+    let (mut idle, mut busy, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..scene.options.rounds() {
         empty(&mut session).await?;
-        tarpit.leave(&mut session).await?;
-        api.stop().await?;
-        let middle = |of: &[Latencies], percent| {
-            median(of.iter().map(|latencies| latencies.percentile_ms(percent)))
-        };
-        let (idle_p99, busy_p99) = (middle(&idle, 99.0), middle(&busy, 99.0));
-        let nothing = CpuMicros { ours: 0.0, postgres: 0.0, limit: 0.0 };
-        Ok(Row {
-            id: "B7",
-            ours: busy_p99,
-            limit: idle_p99,
-            unit: "p99_ms",
-            ratio: busy_p99 / idle_p99,
-            target: MOST.0 * idle_p99 + MOST.1,
-            p50_ms: Some(middle(&busy, 50.0)),
-            p99_ms: Some(busy_p99),
-            rounds: busy.iter().map(|latencies| latencies.percentile_ms(99.0)).collect(),
-            cpu_us: nothing,
-            rates: None,
-            workers: None,
-            idle_p99_ms: Some(idle_p99),
-            busy_p99_ms: Some(busy_p99),
-            bench_us: 0.0,
-            others_percent: median(others),
-        })
+        idle.push(trial(scene, &api).await?.0);
+        empty(&mut session).await?;
+        tarpit.fill(&mut session, scene.options.quick).await?;
+        let (latencies, percent) = trial(scene, &api).await?;
+        busy.push(latencies);
+        others.push(percent);
     }
-
-    /// The tenant's changes for a while, with one worker; and what others took of the machine.
-    async fn trial(&self, api: &Program) -> Result<(Latencies, f64)> {
-        let worker = self.stage.worker().await?;
-        let length = self.options.measurement() * 3;
-        let (window, now) = (Window::after(self.options.warm_up(), length), Instant::now());
-        let due = events(RATE, Distances::Random, now, window.until);
-        // Never the tenant of the tarpit, which is the first.
-        let tenants = &self.subscribers.tenants[1..2];
-        let calls = create_contacts(self.stage.api_address, tenants, self.numbers, due);
-        let meter = self.stage.meter(&[api, &worker])?;
-        let (calls, cpu) = tokio::try_join!(calls, window.metered(&meter))?;
-        let receivers = &self.subscribers.receivers;
-        receivers.wait_for(calls.len(), PATIENCE).await?;
-        // What it is asked to finish will never be answered.
-        drop(worker);
-        let arrivals = receivers.take();
-        let arrived: HashMap<u64, Instant> =
-            arrivals.iter().filter_map(|arrival| Some((arrival.number?, arrival.at))).collect();
-        let counted = calls.iter().filter(|call| window.contains(call.due));
-        let latencies: Option<Latencies> = counted
-            .map(|call| Some(*arrived.get(&call.number)? - call.started))
-            .collect::<Option<Vec<_>>>()
-            .map(Latencies::from_iter);
-        let latencies = latencies.ok_or("a delivery is missing though the count is right")?;
-        Ok((latencies, cpu.others_percent(window.seconds())))
-    }
+    empty(&mut session).await?;
+    tarpit.leave(&mut session).await?;
+    api.stop().await?;
+    let middle = |of: &[Latencies], percent| {
+        median(of.iter().map(|latencies| latencies.percentile_ms(percent)))
+    };
+    let (idle_p99, busy_p99) = (middle(&idle, 99.0), middle(&busy, 99.0));
+    let nothing = CpuMicros { ours: 0.0, postgres: 0.0, limit: 0.0 };
+    Ok(Row {
+        id: "B7",
+        ours: busy_p99,
+        limit: idle_p99,
+        unit: "p99_ms",
+        ratio: busy_p99 / idle_p99,
+        target: MOST.0 * idle_p99 + MOST.1,
+        p50_ms: Some(middle(&busy, 50.0)),
+        p99_ms: Some(busy_p99),
+        rounds: busy.iter().map(|latencies| latencies.percentile_ms(99.0)).collect(),
+        cpu_us: nothing,
+        rates: None,
+        workers: None,
+        idle_p99_ms: Some(idle_p99),
+        busy_p99_ms: Some(busy_p99),
+        memory: None,
+        bench_us: 0.0,
+        others_percent: median(others),
+    })
 }
 
+/// The tenant's changes for a while, with one worker; and what others took of the machine.
+async fn trial(scene: &Scene<'_>, api: &Program) -> Result<(Latencies, f64)> {
+    let worker = scene.stage.worker().await?;
+    let length = scene.options.measurement() * 3;
+    let (window, now) = (Window::after(scene.options.warm_up(), length), Instant::now());
+    let due = events(RATE, Distances::Random, now, window.until);
+    // Never the tenant of the tarpit, which is the first.
+    let tenants = &scene.subscribers.tenants[1..2];
+    let calls = create_contacts(scene.stage.api_address, tenants, scene.numbers, due);
+    let meter = scene.stage.meter(&[api, &worker])?;
+    let (calls, cpu) = tokio::try_join!(calls, window.metered(&meter))?;
+    let receivers = &scene.subscribers.receivers;
+    receivers.wait_for(calls.len(), PATIENCE).await?;
+    // What it is asked to finish will never be answered.
+    drop(worker);
+    let arrivals = receivers.take();
+    let arrived: HashMap<u64, Instant> =
+        arrivals.iter().filter_map(|arrival| Some((arrival.number?, arrival.at))).collect();
+    let counted = calls.iter().filter(|call| window.contains(call.due));
+    let latencies: Option<Latencies> = counted
+        .map(|call| Some(*arrived.get(&call.number)? - call.started))
+        .collect::<Option<Vec<_>>>()
+        .map(Latencies::from_iter);
+    let latencies = latencies.ok_or("a delivery is missing though the count is right")?;
+    Ok((latencies, cpu.others_percent(window.seconds())))
+}
 /// A receiver that takes connections and requests and never answers, and the webhook that leads to it.
 struct Tarpit {
     webhook: Uuid,
@@ -156,10 +144,4 @@ impl Tarpit {
     async fn leave(self, session: &mut PgConnection) -> Result<()> {
         turn(session, self.webhook, &self.former).await
     }
-}
-
-async fn turn(session: &mut PgConnection, webhook: Uuid, url: &str) -> Result<()> {
-    let sql = "update webhooks set url = $1 where id = $2";
-    sqlx::query(sql).bind(url).bind(webhook).execute(session).await?;
-    Ok(())
 }

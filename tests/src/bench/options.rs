@@ -5,19 +5,22 @@ use std::time::Duration;
 use crate::servers::Result;
 
 /// Every row, in the order in which they run.
-pub const ROWS: [&str; 9] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"];
+pub const ROWS: [&str; 10] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10"];
 
 /// Events per second in B5.
 const RATES: [u32; 4] = [10, 50, 200, 1_000];
 
 pub const USAGE: &str =
-    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--queue postgres|redis] [--note TEXT]
+    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--long] [--queue postgres|redis] [--note TEXT]
 
   --quick   one short round on little data: a smoke run whose figures mean nothing
   --rows    only these rows
   --rates   only these rates of events in B5
   --even    in B5, events at even distances instead of at random ones (a Poisson process)
+  --long    in B10, memory is watched for ten minutes instead of one
   --queue   how deliveries reach the worker (QUEUE): postgres, or redis through one that is started for it
+  --growth  in place of the rows: what each costs as contacts and tenants grow
+  --contacts, --tenants   the sizes of that, ascending; those of the tenants have ten contacts each
   --note    goes into the report: who shared the machine, for instance";
 
 /// How much is measured.
@@ -27,8 +30,27 @@ pub struct Options {
     pub rates: Vec<u32>,
     pub quick: bool,
     pub even: bool,
+    /// Minutes that B10 watches memory.
+    pub watch: u64,
     pub redis: bool,
     pub note: String,
+    /// Asked for in place of the rows.
+    pub growth: Option<Sizes>,
+}
+
+/// What grows, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Contacts of ten tenants.
+    pub contacts: Vec<u64>,
+    /// Tenants with ten contacts each.
+    pub tenants: Vec<u64>,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { contacts: vec![1_000, 100_000, 1_000_000], tenants: vec![1, 1_000, 100_000] }
+    }
 }
 
 impl Options {
@@ -42,8 +64,10 @@ impl Options {
             rates: RATES.to_vec(),
             quick: false,
             even: false,
+            watch: 1,
             redis: false,
             note: String::new(),
+            growth: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -51,8 +75,12 @@ impl Options {
                 || arguments.next().ok_or_else(|| format!("{argument} needs a value\n\n{USAGE}"));
             match argument.as_str() {
                 "--quick" => options.quick = true,
+                "--long" => options.watch = 10,
                 "--even" => options.even = true,
                 "--queue" => options.redis = queue(&value()?)?,
+                "--growth" => drop(options.growth.get_or_insert_default()),
+                "--contacts" => options.growth.get_or_insert_default().contacts = sizes(&value()?)?,
+                "--tenants" => options.growth.get_or_insert_default().tenants = sizes(&value()?)?,
                 "--note" => options.note = value()?,
                 "--rows" => options.rows = rows(&value()?)?,
                 "--rates" => options.rates = rates(&value()?)?,
@@ -69,6 +97,16 @@ impl Options {
     /// Before each measurement.
     pub fn warm_up(&self) -> Duration {
         Duration::from_secs(if self.quick { 1 } else { 2 })
+    }
+
+    /// How long nothing happens in B10, before it is measured and while it is.
+    pub fn calm(&self) -> Duration {
+        Duration::from_secs(if self.quick { 5 } else { 20 })
+    }
+
+    /// How long B10 watches memory.
+    pub fn watch(&self) -> Duration {
+        if self.quick { Duration::from_secs(10) } else { Duration::from_mins(self.watch) }
     }
 
     /// Of one rate, in one round.
@@ -98,6 +136,15 @@ fn rates(list: &str) -> Result<Vec<u32>> {
     rates.ok().filter(|rates| !rates.contains(&0)).ok_or_else(|| format!("no rates: {list}").into())
 }
 
+/// Ascending, and none of them nothing.
+fn sizes(list: &str) -> Result<Vec<u64>> {
+    let sizes: std::result::Result<Vec<u64>, _> = list.split(',').map(str::parse).collect();
+    sizes
+        .ok()
+        .filter(|sizes| !sizes.contains(&0) && sizes.is_sorted())
+        .ok_or_else(|| format!("no ascending sizes: {list}").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +158,12 @@ mod tests {
         assert_eq!(parse("--rows B5,B1 --quick").unwrap().rows, ["B1", "B5"]);
         assert_eq!(parse("").unwrap().rows, ROWS);
         assert_eq!(parse("--rates 50,7").unwrap().rates, [50, 7]);
+        assert_eq!(parse("").unwrap().growth, None);
+        assert_eq!(parse("--growth").unwrap().growth, Some(Sizes::default()));
+        assert_eq!(parse("--contacts 10,200").unwrap().growth.unwrap().contacts, [10, 200]);
+        for bad in ["--contacts 0", "--tenants 9,1", "--tenants", "--contacts x"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
         for bad in ["--rates x", "--rates 0", "--rows B0", "--rows", "quick", "--note", "--queue x"]
         {
             assert!(parse(bad).is_err(), "{bad}");

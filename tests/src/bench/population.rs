@@ -30,6 +30,14 @@ impl Population {
     /// The database's.
     pub async fn create(stage: &Stage, options: &Options) -> Result<Self> {
         let (tenants, contacts_each) = if options.quick { (50, 400) } else { (1_000, 1_000) };
+        Self::of(stage, tenants, contacts_each).await
+    }
+
+    /// So many tenants with so many contacts each, of which 50 have a company in common.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn of(stage: &Stage, tenants: u64, contacts_each: u64) -> Result<Self> {
         let mut session = stage.superuser().await?;
         // Rows that hold together need not be checked one by one.
         execute(
@@ -127,7 +135,7 @@ async fn insert_contacts(session: &mut PgConnection, contacts: u64, each: u64) -
         "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, created_at, updated_at)
          select ('01930000-0000-7000-8000-' || $1 + (n - 1) / $3)::uuid, ('01930000-0000-7000-9000-' || $1 + n)::uuid,
                 'Contact ' || $1 + n, 'c' || $1 + n || '@example.com', '+49' || $1 + n, '+49' || $1 + n,
-                'Company ' || n % 20, now() - n * interval '1 second', now() - n * interval '1 second'
+                'Company ' || n % greatest($3 / 50, 1), now() - n * interval '1 second', now() - n * interval '1 second'
          from generate_series(1, $2) n",
     )
     .bind(i64::try_from(BASE)?)

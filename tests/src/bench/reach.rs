@@ -220,6 +220,7 @@ fn row(trials: &[Vec<Trial>]) -> Row {
         workers: None,
         idle_p99_ms: None,
         busy_p99_ms: None,
+        memory: None,
         bench_us: middle(|trial| micros_each(trial.cpu.bench, trial.count)),
         others_percent: middle(|trial| trial.cpu.others_percent(trial.seconds)),
     }

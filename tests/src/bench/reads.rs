@@ -27,7 +27,7 @@ pub const ONE: Read =
     Read { id: "B2", query: |contact| format!("/{}", Population::contact_id(contact)) };
 
 /// B3: the first page of those of a company, with their total: 20 of 50 of the tenant's 1,000.
-pub const PAGE: Read = Read { id: "B3", query: |_| "?company=company%207&pageSize=20".into() };
+pub const PAGE: Read = Read { id: "B3", query: |_| "?company=company%200&pageSize=20".into() };
 
 impl Read {
     /// Runs the row.
@@ -58,7 +58,8 @@ impl Read {
         Ok(Row::of_rounds(self.id, 0.50, &rounds))
     }
 
-    fn request(self, population: &Population, contact: u64, into: &mut Vec<u8>) {
+    /// Asks it of a contact's tenant.
+    pub fn request(self, population: &Population, contact: u64, into: &mut Vec<u8>) {
         let key = &population.api_keys[population.tenant_of(contact)];
         get(&format!("/api/v1/connection/contacts{}", (self.query)(contact)), key, into);
     }

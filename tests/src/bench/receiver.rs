@@ -29,6 +29,7 @@ pub struct Arrival {
 
 /// Receivers on several ports, as tenants have their own. Dropping it ends them.
 pub struct Receivers {
+    /// Where they listen.
     pub addresses: Vec<SocketAddr>,
     log: Arc<Log>,
     _tasks: JoinSet<()>,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::cpu::{Cpu, micros_each};
 use super::latency::{Latencies, median};
 use super::machine::Machine;
+use super::memory::Memory;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +39,8 @@ pub struct Row {
     pub idle_p99_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_p99_ms: Option<f64>,
+    #[serde(flatten)]
+    pub memory: Option<Memory>,
     /// Microseconds of load generator and receiver for each operation.
     #[serde(skip)]
     pub bench_us: f64,
@@ -146,6 +149,7 @@ impl Row {
             workers: None,
             idle_p99_ms: None,
             busy_p99_ms: None,
+            memory: None,
             bench_us: middle(&|round| micros_each(round.ours.cpu.bench, round.ours.count)),
             others_percent: middle(&|round| round.ours.cpu.others_percent(round.ours.seconds)),
         }

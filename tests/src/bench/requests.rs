@@ -10,17 +10,21 @@ use super::script::DIGITS;
 const FIRST: u64 = 500_000_000_000;
 
 /// In front of a contact's number in its name.
-pub const NAME: &str = "\"name\":\"Contact ";
+pub(crate) const NAME: &str = "\"name\":\"Contact ";
 
 /// Gives out numbers, each once; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Numbers(Arc<AtomicU64>);
 
-impl Numbers {
-    pub fn new() -> Self {
+impl Default for Numbers {
+    fn default() -> Self {
         Self(Arc::new(AtomicU64::new(FIRST)))
     }
+}
 
+impl Numbers {
+    /// One that nobody has had.
+    #[must_use]
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
@@ -32,7 +36,7 @@ pub fn create_contact(api_key: &str, number: u64, into: &mut Vec<u8>) {
 }
 
 /// The contact with this number, as JSON.
-pub fn contact(number: u64) -> String {
+pub(crate) fn contact(number: u64) -> String {
     format!(
         "{{{NAME}{number}\",\"email\":\"c{number}@example.com\",\"phone\":\"+49{number}\",\"company\":\"ACME Corp\"}}"
     )
@@ -55,7 +59,7 @@ pub fn get(path: &str, api_key: &str, into: &mut Vec<u8>) {
 }
 
 /// The number of the contact that a webhook's body tells of.
-pub fn number_in(body: &[u8]) -> Option<u64> {
+pub(crate) fn number_in(body: &[u8]) -> Option<u64> {
     let name = NAME.as_bytes();
     let at = body.windows(name.len()).position(|window| window == name)? + name.len();
     str::from_utf8(body.get(at..at + DIGITS)?).ok()?.parse().ok()
@@ -67,8 +71,8 @@ mod tests {
 
     #[test]
     fn a_contact_is_recognised_by_its_number() {
-        let numbers = Numbers::new();
-        numbers.next();
+        let numbers = Numbers::default();
+        let _ = numbers.next();
         let (number, mut request) = (numbers.next(), Vec::new());
         create_contact("key", number, &mut request);
         assert_eq!(number, FIRST + 1);

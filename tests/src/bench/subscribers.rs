@@ -2,14 +2,24 @@
 
 use serde_json::json;
 
+use super::options::Options;
 use super::receiver::Receivers;
-use super::requests::post;
+use super::requests::{Numbers, post};
 use super::stage::{Stage, Tenant};
 use super::wire::Connection;
 use crate::servers::Result;
 
 /// How many there are.
 pub const COUNT: usize = 10;
+
+/// What a row with them is measured with.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub stage: &'a Stage,
+    pub options: &'a Options,
+    pub numbers: &'a Numbers,
+    pub subscribers: &'a Subscribers,
+}
 
 /// See the module.
 pub struct Subscribers {

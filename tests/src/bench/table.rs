@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::memory::Memory;
 use super::report::{Rate, Report, Row};
 
 /// The report as text.
@@ -36,7 +37,25 @@ pub fn table(report: &Report) -> String {
             workers.count, workers.per_second, workers.cpu_us, workers.duplicates
         );
     }
+    for memory in report.rows.iter().filter_map(|row| row.memory.as_ref()) {
+        memory_lines(&mut text, memory);
+    }
     text
+}
+
+fn memory_lines(text: &mut String, memory: &Memory) {
+    let _ = writeln!(
+        text,
+        "\nB10, MiB: api {:.1} idle, {:.1} under load; worker {:.1} idle, {:.1} under load, {:.2} more than idle for each \
+         request that a hostile receiver holds; {:+.2} a minute; idle, {:.2} % of a core",
+        memory.api_idle_mib,
+        memory.api_load_mib,
+        memory.worker_idle_mib,
+        memory.worker_load_mib,
+        memory.worker_hostile_mib_per_request,
+        memory.drift_mib_per_minute,
+        memory.idle_cpu_percent,
+    );
 }
 
 fn line(text: &mut String, row: &Row) {
@@ -47,6 +66,7 @@ fn line(text: &mut String, row: &Row) {
         "B4" | "B6" | "B9" => "deliveries/s",
         "B7" => "p99 ms at 10/s",
         "B8" => "imported/s",
+        "B10" => "MiB at most",
         _ => "p50 ms at 50/s",
     };
     let digits = if row.unit == "per_second" { 0 } else { 2 };

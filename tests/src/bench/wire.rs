@@ -35,7 +35,7 @@ impl Message {
 }
 
 /// The value of a header; `None` when the head has none of this name.
-pub fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
     let lines = head.split(|byte| *byte == b'\n').skip(1);
     let mut fields = lines.filter(|line| {
         line.get(name.len()) == Some(&b':')

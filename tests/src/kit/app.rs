@@ -57,7 +57,7 @@ impl TestApp {
     /// Starts the api at the machine's time, for tests with processes of workers: those go by that, and what was announced
     /// in the tests' own time would be past its retention for them.
     pub async fn present() -> Self {
-        Self::at(Clock::system().now(), |_| {}, api::http::app).await
+        Self::on(Database::migrated().await, Clock::system().now(), |_| {}, api::http::app).await
     }
 
     /// Starts the api as the public Internet would meet it: webhooks only by https and to public addresses.
@@ -72,15 +72,21 @@ impl TestApp {
 
     /// Starts the api with other settings and other routes.
     pub async fn serving(change: impl FnOnce(&mut Config), router: fn(api::App) -> Router) -> Self {
-        Self::at(START.parse().unwrap(), change, router).await
+        Self::on(Database::migrated().await, START.parse().unwrap(), change, router).await
     }
 
-    async fn at(
+    /// Starts the api on a database with somebody in between who hears what they say to each other.
+    pub async fn by_way_of(wire: SocketAddr) -> Self {
+        let database = Database::migrated().await.by_way_of(wire);
+        Self::on(database, START.parse().unwrap(), |_| {}, api::http::app).await
+    }
+
+    async fn on(
+        database: Database,
         start: DateTime<Utc>,
         change: impl FnOnce(&mut Config),
         router: fn(api::App) -> Router,
     ) -> Self {
-        let database = Database::migrated().await;
         let clock = Clock::manual(start);
         let mut config = config(&database.app_url());
         change(&mut config);

@@ -1,5 +1,6 @@
 //! One database per test: a copy of a template that is migrated once per cluster.
 
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ const PREPARING: i64 = 0x006c_6961_6973_6f6e;
 pub struct Database {
     name: String,
     admin: PgPool,
+    wire: Option<SocketAddr>,
 }
 
 impl Database {
@@ -51,7 +53,14 @@ impl Database {
         session.close().await.unwrap();
         let url = url_of(&name, None);
         let admin = PgPoolOptions::new().max_connections(4).connect_lazy(url.as_str()).unwrap();
-        Self { name, admin }
+        Self { name, admin, wire: None }
+    }
+
+    /// The same, only that the product reaches it by way of this address, where somebody listens to what they say.
+    #[must_use]
+    pub fn by_way_of(mut self, wire: SocketAddr) -> Self {
+        self.wire = Some(wire);
+        self
     }
 
     /// Its name.
@@ -63,13 +72,24 @@ impl Database {
     /// Its address for the api's login.
     #[must_use]
     pub fn app_url(&self) -> String {
-        url_of(&self.name, Some("crm_app")).into()
+        self.product_url("crm_app")
     }
 
     /// Its address for the worker's login.
     #[must_use]
     pub fn worker_url(&self) -> String {
-        url_of(&self.name, Some("crm_worker")).into()
+        self.product_url("crm_worker")
+    }
+
+    fn product_url(&self, login: &str) -> String {
+        let mut url = url_of(&self.name, Some(login));
+        if let Some(wire) = self.wire {
+            url.set_ip_host(wire.ip()).expect("TEST_DATABASE_URL names a host");
+            url.set_port(Some(wire.port())).expect("TEST_DATABASE_URL names a host");
+            // Who listens must be able to read.
+            url.query_pairs_mut().append_pair("sslmode", "disable");
+        }
+        url.into()
     }
 
     /// Its address for the superuser.

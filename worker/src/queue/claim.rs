@@ -38,11 +38,50 @@ pub async fn claim(
     holds: TimeDelta,
     after: Option<WebhookId>,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let now = db.clock().now();
+    if slots.free() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut tx = db.system().await?;
+    let leased = lease_due(&mut tx, db.clock().now(), slots, holds, after).await?;
+    tx.commit_lazily().await?;
+    Ok(leased.take(slots))
+}
+
+/// Rows under a lease that counts once the transaction that wrote it has ended.
+pub(crate) struct Leased {
+    rows: Vec<Row>,
+    hold: Hold,
+    now: DateTime<Utc>,
+}
+
+impl Leased {
+    /// The webhook served last.
+    pub(crate) fn last(&self) -> Option<WebhookId> {
+        self.rows.last().map(|row| WebhookId(row.webhook_id))
+    }
+
+    /// Takes their places; to be called after the commit.
+    pub(crate) fn take(self, slots: &Slots) -> Vec<Claimed> {
+        let Self { rows, hold, now } = self;
+        rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect()
+    }
+}
+
+/// The claim as a step of a transaction.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn lease_due(
+    tx: &mut SystemTx,
+    now: DateTime<Utc>,
+    slots: &Slots,
+    holds: TimeDelta,
+    after: Option<WebhookId>,
+) -> sqlx::Result<Leased> {
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
-    let rows = due(db, slots, &room, &hold, after).await?;
-    Ok(rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect())
+    let rows = due(tx, slots, &room, &hold, after, now).await?;
+    Ok(Leased { rows, hold, now })
 }
 
 /// Claims for whoever takes the tokens first. It counts as a claim only then: a token that is lost has killed nobody.
@@ -55,9 +94,14 @@ pub(super) async fn claim_tokens(
     room: &Room,
     after: Option<WebhookId>,
 ) -> sqlx::Result<Vec<Token>> {
+    if room.places == 0 {
+        return Ok(Vec::new());
+    }
     let now = db.clock().now();
     let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
-    let rows = due(db, slots, room, &hold, after).await?;
+    let mut tx = db.system().await?;
+    let rows = due(&mut tx, slots, room, &hold, after, now).await?;
+    tx.commit_lazily().await?;
     Ok(rows.into_iter().map(|row| row.token(hold.lease)).collect())
 }
 
@@ -79,20 +123,15 @@ pub(super) struct Hold {
 }
 
 async fn due(
-    db: &Db,
+    tx: &mut SystemTx,
     slots: &Slots,
     room: &Room,
     hold: &Hold,
     after: Option<WebhookId>,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Row>> {
-    if room.places == 0 {
-        return Ok(Vec::new());
-    }
-    let now = db.clock().now();
-    let mut tx = db.system().await?;
-    let rows = select(&mut tx, slots.caps(), room, hold, after, now).await?;
-    charge(&mut tx, slots, &rows, now).await?;
-    tx.commit_lazily().await?;
+    let rows = select(tx, slots.caps(), room, hold, after, now).await?;
+    charge(tx, slots, &rows, now).await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
     Ok(rows)
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claimed, RedisQueue, Slots, claim};
+use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::record::Records;
 use crate::relay;
 
@@ -21,6 +21,10 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
+
+/// How long claims that keep finding a few wait for more places to be free: one claim for many costs hardly more than one
+/// for a few.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// The longest pause while the database is in trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -51,6 +55,8 @@ pub struct Engine {
     pub redis: Option<RedisQueue>,
     /// How long a claim holds.
     pub lease: TimeDelta,
+    /// The claims of a worker that claims for itself.
+    pub claims: Claims,
     /// Where claimed deliveries go.
     pub out: mpsc::UnboundedSender<Claimed>,
     /// Where they go back when nobody takes them any more.
@@ -60,20 +66,28 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Relays whatever is in the outbox, whenever `knock` is heard, and knocks at `claims` when it found something.
-    pub async fn relay(db: Db, knock: Knock, claims: Knock, stop: CancellationToken) {
+    /// Relays whatever is in the outbox, whenever `knock` is heard. What it made due is handed out at once when nobody else
+    /// is claiming; else it knocks at `claims`. So it does when it found nothing, because resends ring the bell too.
+    pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
-        while !stop.is_cancelled() {
-            match relay::relay(&db).await {
-                Ok(relayed) => {
+        while !self.stop.is_cancelled() {
+            let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
+            match relay::relay(&self.db, alone.then_some(&self.claims)).await {
+                Ok((relayed, claimed)) => {
                     pause.reset();
-                    claims.knock();
-                    if relayed.is_full() {
-                        continue;
+                    let whole = relayed.deliveries > 0
+                        && claimed.len() as u64 >= relayed.deliveries.unsigned_abs();
+                    for claimed in claimed {
+                        self.hand_out(claimed);
                     }
-                    wait(IDLE, knock.heard(), &stop).await;
+                    if !whole {
+                        claims.knock();
+                    }
+                    if !relayed.is_full() {
+                        wait(IDLE, knock.heard(), &self.stop).await;
+                    }
                 }
-                Err(error) => pause.after(&error, "relaying", &stop).await,
+                Err(error) => pause.after(&error, "relaying", &self.stop).await,
             }
         }
     }
@@ -92,11 +106,12 @@ impl Engine {
     async fn claim(&self, knock: Knock) {
         let mut pause = Pause::default();
         let mut after: Option<WebhookId> = None;
+        let mut streak: u32 = 0;
         while !self.stop.is_cancelled() {
             let redis = self.redis.as_ref().and_then(|redis| Some((redis, redis.session()?)));
             let step = match &redis {
                 Some((redis, session)) => self.fill(redis, session, &mut after).await,
-                None => self.claim_alone(&mut after).await,
+                None => self.claim_alone(&mut streak).await,
             };
             match step {
                 Ok(more) => {
@@ -124,15 +139,19 @@ impl Engine {
 }
 
 impl Engine {
-    /// Claims for this worker's own places; whether there may be more.
-    async fn claim_alone(&self, after: &mut Option<WebhookId>) -> sqlx::Result<bool> {
-        let claimed = claim(&self.db, &self.slots, self.lease, *after).await?;
-        *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
-        let more = !claimed.is_empty();
+    /// Claims for this worker's own places; whether there may be more. `streak` counts the claims in a row that found
+    /// something.
+    async fn claim_alone(&self, streak: &mut u32) -> sqlx::Result<bool> {
+        let claimed = self.claims.claim(&self.db).await?;
+        let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         for claimed in claimed {
             self.hand_out(claimed);
         }
-        Ok(more)
+        *streak = if found > 0 { streak.saturating_add(1) } else { 0 };
+        if *streak > 1 && found < self.slots.caps().total / 4 {
+            wait(GATHERING, std::future::pending(), &self.stop).await;
+        }
+        Ok(found > 0)
     }
 
     /// Gives a delivery to whoever sends it.

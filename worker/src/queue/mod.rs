@@ -12,6 +12,7 @@ mod pace;
 mod redis;
 mod slots;
 mod token;
+mod turn;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -27,6 +28,8 @@ pub use redis::RedisQueue;
 pub(crate) use redis::{PATIENCE, Trouble};
 pub use slots::{Caps, Slot, Slots};
 pub use token::Token;
+pub use turn::Claims;
+pub(crate) use turn::Early;
 
 /// A delivery that this worker holds until its lease ends.
 #[derive(Debug)]

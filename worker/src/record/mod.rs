@@ -20,6 +20,13 @@ use crate::retry::Next;
 /// Outcomes written in one transaction.
 const BATCH: usize = 500;
 
+/// Outcomes that come together when many are under way: then more are waited for, because a transaction for many costs
+/// hardly more than one for a few.
+const MANY: usize = 8;
+
+/// How long.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// How long outcomes may wait for a database in trouble when the worker ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -111,6 +118,10 @@ impl Recorder {
                 received = self.entries.recv_many(&mut batch, BATCH) => if received == 0 { return },
                 () = stop.cancelled() => break,
             }
+            if (MANY..BATCH / 4).contains(&batch.len()) {
+                tokio::time::sleep(GATHERING).await;
+                self.take_rest(&mut batch);
+            }
             write_surely(&db, &mut batch, &health, &stop).await;
         }
         self.entries.close();
@@ -125,11 +136,15 @@ impl Recorder {
     /// The database's; nothing was written then.
     pub async fn flush(&mut self, db: &Db) -> sqlx::Result<usize> {
         let mut batch = Vec::new();
+        self.take_rest(&mut batch);
+        store::write(db, &batch).await?;
+        Ok(batch.len())
+    }
+
+    fn take_rest(&mut self, batch: &mut Vec<Entry>) {
         while let Ok(entry) = self.entries.try_recv() {
             batch.push(entry);
         }
-        store::write(db, &batch).await?;
-        Ok(batch.len())
     }
 }
 

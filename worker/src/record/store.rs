@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use shared::id::{AttemptId, DeliveryId};
+use chrono::{DateTime, Utc};
+use shared::id::AttemptId;
 use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
 use sqlx::types::Json;
@@ -29,32 +30,48 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     if !unbegun.is_empty() {
         hand_back(&mut tx, db, &unbegun).await?;
     }
-    let (mut written, mut due) = (Vec::new(), false);
-    if !reported.is_empty() {
-        let reported = Reported(reported);
-        let tenants = reported.column(|delivery, _| delivery.tenant.0);
-        let ids = reported.column(|delivery, _| delivery.id.0);
-        let erased = erased::hold(&mut tx, &tenants, &ids).await?;
-        log_attempts(&mut tx, db, &reported, &erased).await?;
-        written = write_outcomes(&mut tx, &reported).await?;
-        // Last, because whoever else records for the same webhooks waits from here to the commit.
-        due = health::count(&mut tx, &reported.of(&written)).await?;
-        let accepted = written.iter().filter(|one| one.status == "delivered");
-        let accepted = accepted.filter_map(|one| Some((one.tenant, one.replay?)));
-        replays::count_accepted(&mut tx, accepted).await?;
-    }
+    let reported = Reported(reported);
+    let (written, due) = record(&mut tx, db, &reported).await?;
     tx.commit_lazily().await?;
-    for outcome in written.into_iter().filter(|outcome| outcome.status != "pending") {
-        metrics::counter!("webhook_deliveries_total", "outcome" => outcome.status).increment(1);
+    for (_, report) in written.0 {
+        if let Next::Done | Next::GiveUp | Next::Disable = report.next {
+            let outcome = status(report.next);
+            metrics::counter!("webhook_deliveries_total", "outcome" => outcome).increment(1);
+        }
     }
     Ok(due)
 }
 
-/// A delivery whose outcome was written.
-struct Written {
-    id: DeliveryId,
-    tenant: Uuid,
-    status: String,
+/// Those that were written, and whether the health of a webhook is to be looked at.
+async fn record<'a>(
+    tx: &mut SystemTx,
+    db: &Db,
+    reported: &Reported<'a>,
+) -> sqlx::Result<(Reported<'a>, bool)> {
+    if reported.0.is_empty() {
+        return Ok((Reported(Vec::new()), false));
+    }
+    let ended = end_leases(tx, reported).await?;
+    let written = reported.at(&ended);
+    let mut erased = write_deliveries(tx, &written, &ended).await?;
+    erased.extend(hold_fenced(tx, reported, &ended).await?);
+    log_attempts(tx, db, reported, &erased).await?;
+    // Last, because whoever else records for the same webhooks waits from here to the commit.
+    let due = health::count(tx, &written.0).await?;
+    let accepted =
+        written.0.iter().zip(&ended).filter(|((_, report), _)| report.next == Next::Done);
+    let accepted =
+        accepted.filter_map(|((delivery, _), one)| Some((delivery.tenant.0, one.replay?)));
+    replays::count_accepted(tx, accepted).await?;
+    Ok((written, due))
+}
+
+/// A lease that ended with its outcome.
+struct Ended {
+    /// Which of the reported.
+    place: i32,
+    /// Requests made in this cycle, this one included.
+    attempts: i32,
     /// The replay that had it sent again.
     replay: Option<Uuid>,
 }
@@ -67,10 +84,10 @@ impl Reported<'_> {
         self.0.iter().map(|(delivery, report)| value(delivery, report)).collect()
     }
 
-    /// Those that were written. An outcome that came after its lease had ended is another worker's to count.
-    fn of(&self, written: &[Written]) -> Vec<(&Delivery, &Report)> {
-        let ids: HashSet<_> = written.iter().map(|written| written.id).collect();
-        self.0.iter().filter(|(delivery, _)| ids.contains(&delivery.id)).copied().collect()
+    /// Those whose leases ended. An outcome that came after its lease had ended is another worker's to count.
+    fn at(&self, ended: &[Ended]) -> Self {
+        let reported = |one: &Ended| self.0.get(usize::try_from(one.place).ok()?).copied();
+        Self(ended.iter().filter_map(reported).collect())
     }
 }
 
@@ -117,49 +134,83 @@ async fn log_attempts(
     Ok(())
 }
 
-/// Those whose lease still held, with their statuses. `attempts` is counted here and not at the claim: a crash or a
-/// deployment never costs one of the five.
-async fn write_outcomes(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Written>> {
-    let written = sqlx::query_as!(
-        Written,
+/// Ends the leases that still hold. `attempts` is counted here and not at the claim: a crash or a deployment never costs
+/// one of the five.
+async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Ended>> {
+    let ended = sqlx::query_as!(
+        Ended,
         r#"with outcome as (
-               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[],
-                                    $7::text[], $8::timestamptz[])
-                             as o (tenant_id, id, lease_id, status, next_retry, code, error, ended)
+               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[])
+                             as o (tenant_id, id, lease_id, next_retry, place)
            ), finished as (
                delete from webhook_queue q using outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is null
-               returning o.*, q.attempts + 1 as attempts, q.replay_id
+               returning o.place, q.attempts + 1 as attempts, q.replay_id
            ), waiting as (
                update webhook_queue q
                set next_retry = o.next_retry, attempts = q.attempts + 1, lease_id = null, claims = 0
                from outcome o
                where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is not null
-               returning o.*, q.attempts, q.replay_id
+               returning o.place, q.attempts, q.replay_id
            )
-           update webhook_events e
-           set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
-               delivered_at = case when o.status = 'delivered' then o.ended end
-           from (select * from finished union all select * from waiting) o
-           where e.tenant_id = o.tenant_id and e.id = o.id
-           returning o.id as "id!: DeliveryId", e.tenant_id as "tenant!", o.status as "status!", o.replay_id as replay"#,
+           select place as "place!", attempts as "attempts!", replay_id as replay from finished
+           union all select * from waiting"#,
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),
-        &rows.column(|_, report| status(report.next).to_owned()),
-        &rows.column(|_, report| due(report.next)) as &[Option<chrono::DateTime<chrono::Utc>>],
-        &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
-        &rows.column(|_, report| error_name(report)) as &[Option<String>],
-        &rows.column(|_, report| report.ended),
+        &rows.column(|_, report| due(report.next)) as &[Option<DateTime<Utc>>],
+        &(0..).take(rows.0.len()).collect::<Vec<i32>>(),
     )
     .fetch_all(tx.conn())
     .await?;
-    let fenced = (rows.0.len() - written.len()) as u64;
+    let fenced = (rows.0.len() - ended.len()) as u64;
     if fenced > 0 {
         metrics::counter!("webhook_outcomes_fenced_total").increment(fenced);
         tracing::warn!(fenced, "outcomes came after their lease had ended");
     }
-    Ok(written)
+    Ok(ended)
+}
+
+/// Writes outcomes into their deliveries, and says which of these are erased. Not in one statement with the queue: a row
+/// that somebody is erasing is waited for and then read again, which a statement that changes two tables cannot do.
+async fn write_deliveries(
+    tx: &mut SystemTx,
+    written: &Reported<'_>,
+    ended: &[Ended],
+) -> sqlx::Result<HashSet<Uuid>> {
+    let rows = sqlx::query!(
+        r#"update webhook_events e
+           set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
+               delivered_at = case when o.status = 'delivered' then o.ended end
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::text[], $7::timestamptz[])
+                as o (tenant_id, id, status, attempts, code, error, ended)
+           where e.tenant_id = o.tenant_id and e.id = o.id
+           returning e.id as "id!", e.erased_at is not null as "erased!""#,
+        &written.column(|delivery, _| delivery.tenant.0),
+        &written.column(|delivery, _| delivery.id.0),
+        &written.column(|_, report| status(report.next).to_owned()),
+        &ended.iter().map(|one| one.attempts).collect::<Vec<_>>(),
+        &written.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
+        &written.column(|_, report| error_name(report)) as &[Option<String>],
+        &written.column(|_, report| report.ended),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().filter(|row| row.erased).map(|row| row.id).collect())
+}
+
+/// The same of those that were not written because their leases had ended before; their attempts are logged all the same.
+async fn hold_fenced(
+    tx: &mut SystemTx,
+    rows: &Reported<'_>,
+    ended: &[Ended],
+) -> sqlx::Result<HashSet<Uuid>> {
+    if ended.len() == rows.0.len() {
+        return Ok(HashSet::new());
+    }
+    let tenants = rows.column(|delivery, _| delivery.tenant.0);
+    let ids = rows.column(|delivery, _| delivery.id.0);
+    erased::hold(tx, &tenants, &ids).await
 }
 
 fn status(next: Next) -> &'static str {
@@ -170,7 +221,7 @@ fn status(next: Next) -> &'static str {
     }
 }
 
-fn due(next: Next) -> Option<chrono::DateTime<chrono::Utc>> {
+fn due(next: Next) -> Option<DateTime<Utc>> {
     match next {
         Next::At(time) => Some(time),
         Next::Done | Next::GiveUp | Next::Disable => None,

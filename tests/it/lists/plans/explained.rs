@@ -23,6 +23,8 @@ pub struct Node {
     pub kind: String,
     /// The table it reads; empty for others.
     pub table: String,
+    /// What it looks for in an index, or in the whole; empty for others.
+    pub condition: String,
     /// The rows that it answered or threw away, all loops together.
     pub read: f64,
 }
@@ -105,8 +107,10 @@ fn collect(plan: &Value, into: &mut Vec<Node>) {
     let removed = rows("Rows Removed by Filter") + rows("Rows Removed by Index Recheck");
     let read = (rows("Actual Rows") + removed) * rows("Actual Loops");
     let (kind, table) = (text("Node Type"), text("Relation Name"));
+    // A bitmap's heap repeats what its index was asked for.
+    let condition = text("Index Cond") + &text("Recheck Cond") + &text("TID Cond");
     if kind.contains("Scan") || kind.contains("Sort") {
-        into.push(Node { kind, table, read });
+        into.push(Node { kind, table, condition, read });
     }
     for part in plan["Plans"].as_array().into_iter().flatten() {
         collect(part, into);

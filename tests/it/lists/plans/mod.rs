@@ -3,7 +3,7 @@
 //! many rows it read. A list that comes later is covered by its entry in the route table.
 
 mod crowd;
-mod explained;
+pub mod explained;
 
 use api::http::routes::Route;
 use api::list::{Column, Kind, List, Operator};
