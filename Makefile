@@ -5,6 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
 MERMAID := 11.17.2
 REDOCLY := 2.77.0
 SCHEMATHESIS := 4.32.5
+# Says that it needs Python 3.14; what is used of it runs on 3.11, too.
+PYKUSTOMIZE := 0.1.4
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -67,6 +69,19 @@ lint-api: ## the OpenAPI document by the linter's recommended rules, without a w
 	npm install --silent --no-save --no-audit --no-fund --prefix $(TARGET)/openapi @redocly/cli@$(REDOCLY)
 	REDOCLY_TELEMETRY=off $(TARGET)/openapi/node_modules/.bin/redocly lint --config tests/fuzz/redocly.yaml $(TARGET)/openapi/openapi.json
 
+lint-deploy: ## Dockerfile, compose file, units and manifests under deploy/, by the tools of those who read them
+	sh tests/setup.sh deploy
+	test -x $(TARGET)/lint-deploy/venv/bin/pip || python3 -m venv $(TARGET)/lint-deploy/venv
+	$(TARGET)/lint-deploy/venv/bin/pip install -q -r tests/deploy/requirements.txt
+	$(TARGET)/lint-deploy/venv/bin/pip install -q --no-deps --ignore-requires-python pykustomize==$(PYKUSTOMIZE)
+	sh tests/deploy/lint.sh "$(abspath $(TARGET))/lint-deploy/venv/bin" "$(abspath $(TARGET))/lint-deploy/work"
+
+test-pooler: ## the promises about PgBouncer, which is built where it is older than 1.21
+	sh tests/setup.sh pooler
+	cargo build --workspace --bins
+	PGBOUNCER=$$(sh tests/deploy/pgbouncer.sh $(TARGET)/pgbouncer) && export PGBOUNCER && \
+	$(TARGET)/debug/with-servers --redis -- cargo test -p tests --test it -- --ignored deploy::pooler
+
 fuzz-api: ## five minutes of made-up requests against a running product, by its own document
 	sh tests/setup.sh fuzz
 	cargo build --workspace --bins
@@ -102,4 +117,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api fuzz-api doc deny docs docs-renew prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api lint-deploy test-pooler fuzz-api doc deny docs docs-renew prepare

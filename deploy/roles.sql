@@ -35,7 +35,12 @@ begin
         ('crm_app', 'idle_in_transaction_session_timeout', '10s'),
         ('crm_worker', 'statement_timeout', '30s'),
         ('crm_worker', 'lock_timeout', '5s'),
-        ('crm_worker', 'idle_in_transaction_session_timeout', '10s')
+        ('crm_worker', 'idle_in_transaction_session_timeout', '10s'),
+        -- The worker asks for these itself, but a pooler drops what is asked for at the start of a session.
+        ('crm_worker', 'enable_seqscan', 'off'),
+        ('crm_worker', 'enable_hashjoin', 'off'),
+        ('crm_worker', 'enable_mergejoin', 'off'),
+        ('crm_worker', 'jit', 'off')
     loop
         if not exists (
             select from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
@@ -52,6 +57,14 @@ $$;
 
 -- Only the owner creates, and it may hand the definer functions to their owners.
 revoke create on schema public from public;
-grant create, usage on schema public to crm_owner with grant option;
+do $$
+begin
+    -- Not again: a login that acts for crm_owner by now would grant it to itself.
+    if not (has_schema_privilege('crm_owner', 'public', 'create with grant option')
+            and has_schema_privilege('crm_owner', 'public', 'usage with grant option')) then
+        grant create, usage on schema public to crm_owner with grant option;
+    end if;
+end
+$$;
 grant usage on schema public to crm_app, crm_worker, crm_auth, crm_search;
 grant crm_auth, crm_search to crm_owner;

@@ -3,9 +3,12 @@
 #
 #   tests/setup.sh          Rust, a C compiler, PostgreSQL 15 or newer
 #   tests/setup.sh dev      the same, but no PostgreSQL when DATABASE_URL names one
-#   tests/setup.sh test     all of it, Redis, and what the guides use: curl, jq and Python
+#   tests/setup.sh test     all of it, Redis, HAProxy, and what the guides use: curl, jq and Python
 #   tests/setup.sh fuzz     all of that, and Python with venv
-#   tests/setup.sh receivers  all but Redis, and the languages of docs/receivers
+#   tests/setup.sh pooler   all that tests need, and what PgBouncer is built with
+#   tests/setup.sh deploy   Python with venv and systemd-analyze
+#   tests/setup.sh observe  promtool and jq
+#   tests/setup.sh receivers  all but Redis and HAProxy, and the languages of docs/receivers
 #   tests/setup.sh node     Rust, a C compiler and Node.js with npm
 #   tests/setup.sh docs     Python with venv
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
@@ -97,6 +100,9 @@ install_missing() {
     case $missing in *compiler*) packages="$packages gcc libc6-dev" ;; esac
     case $missing in *Redis*) packages="$packages redis-server" ;; esac
     case $missing in *curl*) packages="$packages curl" ;; esac
+    case $missing in *HAProxy*) packages="$packages haproxy" ;; esac
+    case $missing in *libevent*) packages="$packages dpkg-dev libevent-dev libssl-dev make pkg-config" ;; esac
+    case $missing in *systemd*) packages="$packages systemd" ;; esac
     case $missing in *Node*) packages="$packages nodejs npm" ;; esac
     case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
     case $missing in *jq*) packages="$packages jq" ;; esac
@@ -114,8 +120,8 @@ install_missing() {
     esac
     # shellcheck disable=SC2086
     apt_install $packages
-    case $missing in *Redis*)
-        ! command -v systemctl >/dev/null || as_root systemctl disable --quiet redis-server 2>/dev/null || true
+    case $missing in *Redis* | *HAProxy*)
+        ! command -v systemctl >/dev/null || as_root systemctl disable --quiet redis-server haproxy 2>/dev/null || true
         ;;
     esac
 }
@@ -131,21 +137,27 @@ find_missing() {
         if ! command -v npm >/dev/null || [ "${version:-0}" -lt "$node_major" ]; then
             missing="$missing, Node.js $node_major or newer (nodejs, npm)"
         fi
+    elif [ "${1:-}" = deploy ]; then
+        command -v systemd-analyze >/dev/null || missing="$missing, systemd-analyze (systemd)"
     elif [ "${1:-}" = docs ] || { [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; }; then
         :
     elif [ -z "$(pg_bin)" ]; then
         missing="$missing, PostgreSQL $pg_major or newer (the server)"
     fi
-    case ${1:-} in fuzz | docs) needs_python=yes ;; *) needs_python= ;; esac
+    if [ "${1:-}" = pooler ] && ! pkg-config --exists libevent openssl 2>/dev/null; then
+        missing="$missing, libevent and OpenSSL (libevent-dev, libssl-dev, make, pkg-config)"
+    fi
+    case ${1:-} in fuzz | deploy | docs) needs_python=yes ;; *) needs_python= ;; esac
     if [ -n "$needs_python" ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
         missing="$missing, Python 3 (python3, python3-venv)"
     fi
-    case ${1:-} in test | fuzz) needs_redis=yes ;; *) needs_redis= ;; esac
-    if [ -n "$needs_redis" ] && ! command -v redis-server >/dev/null; then
-        missing="$missing, Redis (redis-server)"
-    fi
-    case ${1:-} in
-    test | receivers)
+    case ${1:-} in test | fuzz | pooler)
+        command -v redis-server >/dev/null || missing="$missing, Redis (redis-server)"
+        # Debian's is where only root looks.
+        PATH=$PATH:/usr/sbin command -v haproxy >/dev/null || missing="$missing, HAProxy (haproxy)"
+        ;;
+    esac
+    case ${1:-} in test | pooler | receivers)
         command -v curl >/dev/null || missing="$missing, curl"
         command -v jq >/dev/null || missing="$missing, jq"
         command -v python3 >/dev/null || missing="$missing, Python 3"
@@ -170,7 +182,7 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test | fuzz | node | receivers | docs)
+'' | dev | test | fuzz | pooler | deploy | node | receivers | docs)
     [ "${1:-}" = docs ] || require_rust
     find_missing "$@"
     [ -z "$missing" ] || {
@@ -179,5 +191,5 @@ pg-bin)
         [ -z "$missing" ] || die "still missing after the installation:$missing"
     }
     ;;
-*) die "usage: tests/setup.sh [dev|test|fuzz|node|receivers|docs|pg-bin]" ;;
+*) die "usage: tests/setup.sh [dev|test|fuzz|pooler|deploy|observe|receivers|node|docs|pg-bin]" ;;
 esac

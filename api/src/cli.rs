@@ -1,4 +1,5 @@
-//! The command line: `api serve`, `api migrate`, `api admin …`, `api listen`, `api openapi`, `api doctor`.
+//! The command line: `api serve`, `api migrate`, `api admin …`, `api listen`, `api openapi`,
+//! `api health`, `api doctor`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +37,8 @@ enum Command {
     Listen(Box<Options>),
     /// Print the OpenAPI document
     Openapi,
+    /// Ask the api that runs here (`ADMIN_LISTEN`) whether it lives: for health checks of containers
+    Health,
     /// Check everything that must hold before serving
     Doctor,
 }
@@ -128,6 +131,7 @@ async fn dispatch(command: Command) -> CommandResult {
         Command::Migrate => commands::migrate().await,
         Command::Listen(options) => commands::listen::listen(*options).await,
         Command::Openapi => commands::openapi(),
+        Command::Health => commands::health(),
         Command::Doctor => commands::doctor(Config::from_env()?).await,
         Command::Admin(Admin::Keys) => commands::keys(),
         Command::Admin(Admin::Token { tenant, user, ttl }) => {

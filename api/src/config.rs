@@ -33,6 +33,8 @@ pub struct Config {
     pub db: DbConfig,
     /// After which a caller is answered 503.
     pub request_timeout: Duration,
+    /// How long requests are still served after a stop signal, while `/readyz` says 503.
+    pub drain_delay: Duration,
     /// How often callers may do what.
     pub limits: LimitConfig,
     /// Hashes API keys.
@@ -72,13 +74,18 @@ impl Config {
         settings.help().to_owned()
     }
 
-    fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let listen = settings.default("API_LISTEN", "127.0.0.1:8080", "Where tenants call");
-        let admin_listen = settings.default(
+    /// `ADMIN_LISTEN` alone.
+    pub fn admin_listen(settings: &mut Settings<'_>) -> Option<SocketAddr> {
+        settings.default(
             "ADMIN_LISTEN",
             "127.0.0.1:9090",
             "Where /healthz, /readyz and /metrics are",
-        );
+        )
+    }
+
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let listen = settings.default("API_LISTEN", "127.0.0.1:8080", "Where tenants call");
+        let admin_listen = Self::admin_listen(settings);
         let proxies = settings.optional(
             "TRUSTED_PROXIES",
             "Networks of the proxies in front, whose X-Forwarded-For is believed: 10.1.0.0/16, …",
@@ -92,6 +99,11 @@ impl Config {
         let db = database(settings);
         let request_timeout =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
+        let drain_delay = settings.default(
+            "DRAIN_DELAY",
+            "0s",
+            "How long requests are still served after a stop signal, while /readyz says 503",
+        );
         let limits = LimitConfig::read(settings);
         let pepper = settings.required(
             "API_KEY_PEPPER",
@@ -116,6 +128,7 @@ impl Config {
             demo_login: demo_login?,
             db: db?,
             request_timeout: request_timeout?,
+            drain_delay: drain_delay?,
             limits: limits?,
             pepper: pepper?,
             tokens: tokens?,

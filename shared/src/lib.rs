@@ -17,6 +17,7 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod stop;
+pub mod supervisor;
 pub mod telemetry;
 pub mod webhook;
 

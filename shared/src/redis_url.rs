@@ -10,6 +10,8 @@ use crate::settings::Value;
 pub struct RedisUrl(Secret<String>);
 
 impl Value for RedisUrl {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         // Without a scheme of plain TCP the client would mean a TLS that is not built in, or a socket.
         let plain = text.starts_with("redis://") && text.into_connection_info().is_ok();

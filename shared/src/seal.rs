@@ -70,6 +70,8 @@ impl Keyring {
 
 /// `id:base64 of 32 bytes`, divided by commas; the first one is current.
 impl Value for Keyring {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         let fault =
             || "write id:key pairs such as 1:<base64 of 32 bytes>, divided by commas".to_owned();

@@ -2,6 +2,7 @@
 //! `--help` prints what the reader asked for.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::secret::Secret;
 
 /// Where values come from.
 type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
+/// The variable that was set, and its text.
+type Text = (String, String);
 
 /// A reader of variables. Every read is remembered for [`Settings::help`]; every fault for [`Settings::finish`].
 pub struct Settings<'a> {
@@ -34,27 +38,27 @@ impl<'a> Settings<'a> {
 
     /// A variable that must be set.
     pub fn required<T: Value>(&mut self, name: &str, what: &str) -> Option<T> {
-        self.describe(name, "required", what);
-        let found = self.find(name);
-        if found.is_none() {
-            self.faults.push(format!("{name} is not set: {what}"));
-        }
-        self.parse(name, found)
+        self.describe::<T>(name, "required", what);
+        let set = |found: Option<Text>| found.ok_or_else(|| format!("{name} is not set: {what}"));
+        let found = self.find::<T>(name).and_then(set);
+        self.parse(found)
     }
 
     /// A variable with a default, written as the environment would write it.
     pub fn default<T: Value>(&mut self, name: &str, default: &str, what: &str) -> Option<T> {
-        self.describe(name, &format!("default {default:?}"), what);
-        let found = self.find(name).or_else(|| Some(default.to_owned()));
-        self.parse(name, found)
+        self.describe::<T>(name, &format!("default {default:?}"), what);
+        let or_default =
+            |found: Option<Text>| found.unwrap_or_else(|| (name.to_owned(), default.to_owned()));
+        let found = self.find::<T>(name).map(or_default);
+        self.parse(found)
     }
 
     /// A variable that may be absent. The outer `Option` is `None` only when the value is bad.
     pub fn optional<T: Value>(&mut self, name: &str, what: &str) -> Option<Option<T>> {
-        self.describe(name, "optional", what);
-        match self.find(name) {
+        self.describe::<T>(name, "optional", what);
+        match self.find::<T>(name).transpose() {
             None => Some(None),
-            found => self.parse(name, found).map(Some),
+            Some(found) => self.parse(found).map(Some),
         }
     }
 
@@ -80,23 +84,46 @@ impl<'a> Settings<'a> {
         }
     }
 
-    fn describe(&mut self, name: &str, kind: &str, what: &str) {
-        let _ = writeln!(self.help, "  {name}  [{kind}]\n      {what}");
+    fn describe<T: Value>(&mut self, name: &str, kind: &str, what: &str) {
+        let file = if T::SECRET { format!(", or {name}_FILE") } else { String::new() };
+        let _ = writeln!(self.help, "  {name}  [{kind}{file}]\n      {what}");
     }
 
-    fn find(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
 
-    fn parse<T: Value>(&mut self, name: &str, found: Option<String>) -> Option<T> {
-        match T::parse(found?.trim()) {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.faults.push(format!("{name} is not valid: {fault}"));
-                None
-            }
+    /// What is set: the variable, or the file that `<NAME>_FILE` names.
+    fn find<T: Value>(&self, name: &str) -> Result<Option<Text>, String> {
+        let plain = self.get(name).map(|text| (name.to_owned(), text));
+        let by_file = format!("{name}_FILE");
+        let path = if T::SECRET { self.get(&by_file) } else { None };
+        match (plain, path) {
+            (plain, None) => Ok(plain),
+            (Some(_), Some(_)) => Err(format!("{name} and {by_file} are both set: keep one")),
+            (None, Some(path)) => match read(&path) {
+                Ok(text) => Ok(Some((by_file, text))),
+                Err(fault) => Err(format!("{by_file} is not valid: {fault}")),
+            },
         }
     }
+
+    fn parse<T: Value>(&mut self, found: Result<Text, String>) -> Option<T> {
+        let parsed = found.and_then(|(name, text)| {
+            T::parse(text.trim()).map_err(|fault| format!("{name} is not valid: {fault}"))
+        });
+        parsed.map_err(|fault| self.faults.push(fault)).ok()
+    }
+}
+
+/// The text of a secret's file. A fault does not name the path: it may be the secret itself, set by mistake.
+fn read(path: &str) -> Result<String, String> {
+    let text = fs::read_to_string(path.trim())
+        .map_err(|error| format!("the file that it names cannot be read: {error}"))?;
+    if text.trim().is_empty() {
+        return Err("the file that it names is empty".into());
+    }
+    Ok(text)
 }
 
 /// Everything that was wrong with the environment.
@@ -106,6 +133,9 @@ pub struct Faults(pub Vec<String>);
 
 /// What a variable can hold.
 pub trait Value: Sized {
+    /// Whether it may hold a secret, which then `<NAME>_FILE` can name the file of.
+    const SECRET: bool = false;
+
     /// Reads the trimmed text.
     ///
     /// # Errors
@@ -120,6 +150,8 @@ impl Value for String {
 }
 
 impl Value for Secret<String> {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::new(text.to_owned()))
     }
@@ -224,6 +256,50 @@ mod tests {
         let mut settings = reader(&[("LIST", "hunter2")]);
         let _: Option<Vec<IpNet>> = settings.default("LIST", "::/0", "networks");
         assert!(!settings.finish(None::<()>).unwrap_err().to_string().contains("hunter2"));
+    }
+
+    /// Reads one required secret, of which the file has this text.
+    fn from_file(text: &str, variables: &[(&str, &str)]) -> Result<Secret<String>, String> {
+        let path = std::env::temp_dir().join(format!("liaison-{:032x}", rand::random::<u128>()));
+        fs::write(&path, text).unwrap();
+        let mut settings = Settings::new(|name| {
+            let known = variables.iter().find(|(known, _)| *known == name)?.1;
+            Some(known.replace("PATH", path.to_str().unwrap()))
+        });
+        let read = settings.required("KEY", "a key");
+        let read = settings.finish(read).map_err(|faults| faults.to_string());
+        fs::remove_file(&path).unwrap();
+        read
+    }
+
+    #[test]
+    fn a_secret_is_read_from_the_file_that_its_variable_names() {
+        let read = from_file("hunter2\n", &[("KEY_FILE", "PATH")]).unwrap();
+        assert_eq!(read.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_secrets_file_that_is_of_no_use_is_named_by_its_variable_and_not_by_its_path() {
+        for (text, variables, fault) in [
+            ("x", [("KEY_FILE", "PATH.gone"), ("", "")], "KEY_FILE is not valid: the file"),
+            (
+                " \n",
+                [("KEY_FILE", "PATH"), ("", "")],
+                "KEY_FILE is not valid: the file that it names is empty",
+            ),
+            ("x", [("KEY_FILE", "PATH"), ("KEY", "x")], "KEY and KEY_FILE are both set"),
+        ] {
+            let refused = from_file(text, &variables).unwrap_err();
+            assert!(refused.contains(fault), "{refused}");
+            assert!(!refused.contains("/liaison-") && refused.lines().count() == 2, "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_read_from_no_file() {
+        let mut settings = reader(&[("PORT_FILE", "/nowhere")]);
+        let port: Option<Count> = settings.default("PORT", "1", "listen");
+        assert!(settings.finish(port).is_ok());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod companies;
 mod contacts;
 mod crash;
 mod delivery;
+mod deploy;
 mod disk;
 mod early;
 mod envelope;

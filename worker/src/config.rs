@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::RedisUrl;
-use shared::db::DbConfig;
+use shared::db::{DatabaseUrl, DbConfig};
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Settings, Value};
 use shared::telemetry::TelemetryConfig;
@@ -36,6 +36,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The database, as `crm_worker`.
     pub db: DbConfig,
+    /// Past the pooler in front of it, where there is one.
+    pub direct: Option<DatabaseUrl>,
     /// Opens webhook secrets.
     pub keyring: Keyring,
     /// Where webhooks may point.
@@ -105,15 +107,24 @@ impl Config {
         settings.help().to_owned()
     }
 
-    fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let admin_listen = settings.default(
+    /// `ADMIN_LISTEN` alone.
+    pub fn admin_listen(settings: &mut Settings<'_>) -> Option<SocketAddr> {
+        settings.default(
             "ADMIN_LISTEN",
             "127.0.0.1:9091",
             "Where /healthz, /readyz and /metrics are",
-        );
+        )
+    }
+
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let admin_listen = Self::admin_listen(settings);
         let url = settings.required(
             "DATABASE_URL",
             "The database, as crm_worker: postgres://crm_worker:…@host/database",
+        );
+        let direct: Option<Option<DatabaseUrl>> = settings.optional(
+            "DIRECT_DATABASE_URL",
+            "Past a pooler that DATABASE_URL leads through: where the worker listens for new events",
         );
         let keyring =
             settings.required("SECRET_KEYS", "Opens webhook secrets: the same value as the api's");
@@ -152,6 +163,7 @@ impl Config {
                 application: "liaison-worker",
                 settings: PLANNER,
             },
+            direct: direct?,
             keyring: keyring?,
             caps: Caps { total: total?.0, per_webhook: per_webhook?.0, per_tenant: per_tenant?.0 },
             schedule: schedule?.into(),

@@ -2,16 +2,18 @@
 
 use std::process::ExitCode;
 
-use shared::Clock;
+use shared::settings::Settings;
 use shared::telemetry::Telemetry;
+use shared::{Clock, supervisor};
 use worker::config::Config;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         None => finish(start()),
+        Some("health") => finish(health()),
         Some("--help" | "-h") => print(&help()),
         Some("--version" | "-V") => print(concat!("worker ", env!("CARGO_PKG_VERSION"))),
-        Some(_) => finish(Err("worker takes no arguments; see worker --help".into())),
+        Some(_) => finish(Err("worker takes no arguments but health; see worker --help".into())),
     }
 }
 
@@ -26,10 +28,19 @@ fn start() -> Outcome {
     })
 }
 
+/// Asks the worker that runs here whether it lives.
+fn health() -> Outcome {
+    let mut settings = Settings::from_env();
+    let admin = Config::admin_listen(&mut settings);
+    let admin = settings.finish(admin)?;
+    supervisor::lives(admin).map_err(|error| format!("{admin} (ADMIN_LISTEN): {error}").into())
+}
+
 fn help() -> String {
     format!(
         "The delivery worker of Liaison: relays events and sends webhooks until SIGTERM, then drains.\n\n\
-         Usage: worker\n\nEnvironment:\n{}",
+         Usage: worker           runs until SIGTERM\n       \
+         worker health    asks the worker that runs here (ADMIN_LISTEN) whether it lives\n\nEnvironment:\n{}",
         Config::help().trim_end()
     )
 }

@@ -30,7 +30,7 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
     check::require(&config.db.url, Process::Worker).await?;
-    let db = Db::new(&config.db, clock);
+    let db = Db::new(&config.db, clock).hearing_at(config.direct.as_ref());
     let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
@@ -77,7 +77,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    let ended = worker.run_until(drain(stopped, stop.clone())).await;
+    let ended = worker.run_until(serving(stopped, stop.clone())).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
@@ -88,9 +88,15 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     ended.map_err(Into::into)
 }
 
-async fn drain(stopped: impl Future<Output = ()>, stop: CancellationToken) -> std::io::Result<()> {
+/// Lasts from when apalis runs until the signal to stop.
+async fn serving(
+    stopped: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    shared::supervisor::ready();
     stopped.await;
     tracing::info!("draining: no new claims, requests under way are finished");
+    shared::supervisor::stopping();
     // At once: apalis stops taking tasks only a moment later.
     stop.cancel();
     Ok(())

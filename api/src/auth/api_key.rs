@@ -80,6 +80,8 @@ impl Pepper {
 
 /// Base64 of at least 32 bytes.
 impl Value for Pepper {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         match STANDARD.decode(text) {
             Ok(bytes) if bytes.len() >= 32 => Ok(Self(Secret::new(bytes))),

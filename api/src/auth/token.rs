@@ -122,6 +122,8 @@ fn validation() -> Validation {
 
 /// `kid:base64 of at least 32 bytes`, divided by commas; the first one signs.
 impl Value for TokenKeys {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> std::result::Result<Self, String> {
         let fault = || {
             "write kid:key pairs such as 2026a:<base64 of 32 bytes>, divided by commas".to_owned()

@@ -15,7 +15,7 @@ use chrono::TimeDelta;
 use shared::db::{DatabaseUrl, check, migrate as migration};
 use shared::id::{TenantId, UserId};
 use shared::settings::Settings;
-use shared::{Clock, Db};
+use shared::{Clock, Db, supervisor};
 
 use crate::auth::sessions::{self, Client, SignIn, Via};
 use crate::config::Config;
@@ -34,6 +34,14 @@ pub(crate) async fn migrate() -> CommandResult {
     let url = settings.finish(url)?;
     migration::migrate(&url).await?;
     say(&format!("the schema is up to date: {} migrations", migration::MIGRATOR.iter().count()))
+}
+
+/// Asks the api that runs here whether it lives.
+pub(crate) fn health() -> CommandResult {
+    let mut settings = Settings::from_env();
+    let admin = Config::admin_listen(&mut settings);
+    let admin = settings.finish(admin)?;
+    supervisor::lives(admin).map_err(|error| format!("{admin} (ADMIN_LISTEN): {error}").into())
 }
 
 /// Prints the OpenAPI document.

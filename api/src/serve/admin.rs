@@ -12,19 +12,19 @@ use tokio_util::sync::CancellationToken;
 struct Admin {
     db: Db,
     metrics: PrometheusHandle,
-    stop: CancellationToken,
+    leaving: CancellationToken,
 }
 
-pub(super) fn router(db: Db, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+pub(super) fn router(db: Db, metrics: PrometheusHandle, leaving: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(Admin { db, metrics, stop })
+        .with_state(Admin { db, metrics, leaving })
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    if admin.stop.is_cancelled() {
+    if admin.leaving.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
     }
     if admin.db.answers().await {

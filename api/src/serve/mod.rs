@@ -28,7 +28,8 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let stop_signal = shared::stop::signalled()?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
-    let stop = CancellationToken::new();
+    let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+    let drain_delay = config.drain_delay;
     let app = App::new(db.clone(), config, stop.clone())?;
     let bell = tokio::spawn({
         let (db, stop) = (db.clone(), stop.clone());
@@ -38,16 +39,31 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
         let (db, used, stop) = (db.clone(), app.used.clone(), stop.clone());
         async move { used.write(&db, stop).await }
     });
-    let admin = admin::router(db.clone(), telemetry.metrics(), stop.clone());
+    let admin = admin::router(db.clone(), telemetry.metrics(), leaving.clone());
     let admin = tokio::spawn(listener::run(operators, admin, stop.clone(), GRACE));
     let api = tokio::spawn(listener::run(tenants, http::app(app), stop.clone(), GRACE));
 
+    shared::supervisor::ready();
+
     stop_signal.await;
+    shared::supervisor::stopping();
+    leaving.cancel();
+    drain(drain_delay).await?;
     tracing::info!("stopping: no new requests, those under way are finished");
     stop.cancel();
     let _ = tokio::join!(api, admin, bell, used);
     db.close().await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Goes on serving until load balancers have seen that `/readyz` says 503; a second signal ends the wait.
+async fn drain(delay: Duration) -> CommandResult {
+    if !delay.is_zero() {
+        tracing::info!(?delay, "draining: not ready any more, but requests are still served");
+        let again = shared::stop::signalled()?;
+        let _ = tokio::time::timeout(delay, again).await;
+    }
     Ok(())
 }
 

@@ -56,6 +56,8 @@ impl std::fmt::Debug for DatabaseUrl {
 }
 
 impl Value for DatabaseUrl {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         let scheme = text.starts_with("postgres://") || text.starts_with("postgresql://");
         match PgConnectOptions::from_str(text) {
@@ -91,6 +93,17 @@ impl Db {
             .options(config.settings.iter().copied());
         let pool = Pool::new(options.clone(), config.connections);
         Self { pool, options, bell: Bell::default(), clock }
+    }
+
+    /// Hears the bell at this address, where the other one leads through a pooler: one that lends connections by
+    /// transaction lets nobody `LISTEN`.
+    #[must_use]
+    pub fn hearing_at(mut self, direct: Option<&DatabaseUrl>) -> Self {
+        if let Some(url) = direct {
+            let name = self.options.get_application_name().unwrap_or_default().to_owned();
+            self.options = url.0.clone().application_name(&name);
+        }
+        self
     }
 
     /// Begins a transaction that sees and writes one tenant's rows only.

@@ -77,8 +77,8 @@ impl Environment {
     }
 
     /// Runs `worker` to its end.
-    pub async fn run_worker(&self) -> Ended {
-        ended(self.program("worker", &[])).await
+    pub async fn run_worker(&self, arguments: &[&str]) -> Ended {
+        ended(self.program("worker", arguments)).await
     }
 }
 

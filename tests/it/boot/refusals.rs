@@ -52,20 +52,20 @@ async fn the_other_process_login_is_refused() {
     let database = Database::migrated().await;
     let ended = Environment::with_url(&database.worker_url()).run(&["serve"]).await;
     ended.refused(&["refusing to start", "connect as crm_app"]);
-    let ended = Environment::of_worker(&database.app_url()).run_worker().await;
+    let ended = Environment::of_worker(&database.app_url()).run_worker(&[]).await;
     ended.refused(&["refusing to start", "connect as crm_worker"]);
 }
 
 #[tokio::test]
 async fn the_worker_refuses_what_the_api_refuses() {
     let database = Database::migrated().await;
-    let ended = Environment::of_worker(&database.admin_url()).run_worker().await;
+    let ended = Environment::of_worker(&database.admin_url()).run_worker(&[]).await;
     ended.refused(&["refusing to start", "is a superuser", "crm_worker"]);
-    let ended = Environment::of_worker(&closed_database()).run_worker().await;
+    let ended = Environment::of_worker(&closed_database()).run_worker(&[]).await;
     let message = ended.refused(&["the database cannot be reached"]);
     assert!(!message.contains("hunter2"), "{message}");
     database.execute("alter table outbox no force row level security").await;
-    let ended = Environment::of_worker(&database.worker_url()).run_worker().await;
+    let ended = Environment::of_worker(&database.worker_url()).run_worker(&[]).await;
     ended.refused(&["refusing to start", "without forced row-level security: outbox"]);
 }
 

@@ -39,6 +39,7 @@ pub(super) fn config(database_url: &str) -> Config {
             settings: &[],
         },
         request_timeout: Duration::from_mins(1),
+        drain_delay: Duration::ZERO,
         limits: LimitConfig::off(),
         pepper: Value::parse(PEPPER).unwrap(),
         tokens: Value::parse(&format!("{TOKEN_KID}:{TOKEN_KEY}")).unwrap(),

@@ -73,6 +73,12 @@ impl Program {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
+    /// The tenants' port, and the operators'.
+    #[must_use]
+    pub fn ports(&self) -> [u16; 2] {
+        self.ports
+    }
+
     /// What the operators' port answers.
     pub async fn admin(&self, path: &str) -> (u16, String) {
         let answer = self.http.get(self.admin_url(path)).send().await.unwrap();

@@ -87,6 +87,12 @@ impl Stage {
 }
 
 impl Caller {
+    /// The same tenant, by way of another address.
+    #[must_use]
+    pub fn at(&self, base: String) -> Self {
+        Self { base, ..self.clone() }
+    }
+
     /// A request to the api.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).header("x-api-key", &self.api_key)

@@ -92,6 +92,8 @@ fn status(head: &[u8]) -> Option<u16> {
 
 /// `http://user:password@host:port`.
 impl Value for Proxy {
+    const SECRET: bool = true;
+
     fn parse(text: &str) -> Result<Self, String> {
         // Never with the text, which may hold a password.
         let fault = || "write http://host:port or http://user:password@host:port".to_owned();
