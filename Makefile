@@ -38,6 +38,10 @@ lint-api: ## the OpenAPI document by the linter's recommended rules, without a w
 	npm install --silent --no-save --no-audit --no-fund --prefix $(TARGET)/openapi @redocly/cli@$(REDOCLY)
 	REDOCLY_TELEMETRY=off $(TARGET)/openapi/node_modules/.bin/redocly lint --config tests/fuzz/redocly.yaml $(TARGET)/openapi/openapi.json
 
+lint-observe: ## the alerts, their tests, and every query of the dashboard and the runbooks
+	sh tests/setup.sh observe
+	sh deploy/observe/lint.sh
+
 fuzz-api: ## five minutes of made-up requests against a running product, by its own document
 	sh tests/setup.sh fuzz
 	cargo build --workspace --bins
@@ -58,4 +62,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test bench fmt lint lint-api fuzz-api doc deny prepare
+.PHONY: help dev test bench fmt lint lint-api lint-observe fuzz-api doc deny prepare

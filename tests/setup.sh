@@ -6,6 +6,7 @@
 #   tests/setup.sh test     all of it and Redis
 #   tests/setup.sh fuzz     all of that, and Python with venv
 #   tests/setup.sh node     Rust, a C compiler and Node.js with npm
+#   tests/setup.sh observe  promtool and jq
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
 #
 # What is missing is installed where apt-get exists; elsewhere this says what to install.
@@ -96,6 +97,8 @@ install_missing() {
     case $missing in *Redis*) packages="$packages redis-server" ;; esac
     case $missing in *Node*) packages="$packages nodejs npm" ;; esac
     case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
+    case $missing in *promtool*) packages="$packages prometheus" ;; esac
+    case $missing in *jq*) packages="$packages jq" ;; esac
     case $missing in *PostgreSQL*)
         server=$(newest_server_package)
         [ "${server#postgresql-}" -ge "$pg_major" ] 2>/dev/null ||
@@ -109,10 +112,20 @@ install_missing() {
         ! command -v systemctl >/dev/null || as_root systemctl disable --quiet redis-server 2>/dev/null || true
         ;;
     esac
+    case $missing in *promtool*)
+        ! command -v systemctl >/dev/null || as_root systemctl disable --quiet prometheus 2>/dev/null || true
+        ;;
+    esac
 }
 
 find_missing() {
     missing=
+    if [ "${1:-}" = observe ]; then
+        command -v promtool >/dev/null || missing="$missing, promtool (prometheus)"
+        command -v jq >/dev/null || missing="$missing, jq"
+        missing=${missing#,}
+        return
+    fi
     command -v cc >/dev/null || missing="$missing, a C compiler"
     if [ -n "${PG_BIN:-}" ] && [ -z "$(pg_bin)" ]; then
         die "PG_BIN=$PG_BIN holds no PostgreSQL $pg_major or newer (initdb, postgres)"
@@ -143,8 +156,8 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test | fuzz | node)
-    require_rust
+'' | dev | test | fuzz | node | observe)
+    [ "${1:-}" = observe ] || require_rust
     find_missing "$@"
     [ -z "$missing" ] || {
         install_missing
@@ -152,5 +165,5 @@ pg-bin)
         [ -z "$missing" ] || die "still missing after the installation:$missing"
     }
     ;;
-*) die "usage: tests/setup.sh [dev|test|fuzz|node|pg-bin]" ;;
+*) die "usage: tests/setup.sh [dev|test|fuzz|node|observe|pg-bin]" ;;
 esac

@@ -50,6 +50,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         stop.clone(),
         gone.clone(),
     ));
+    tokio::spawn({
+        let (db, stop) = (db.clone(), stop.clone());
+        async move { db.compare_clocks(stop).await }
+    });
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
@@ -130,6 +134,9 @@ async fn listen(db: Db, knocks: [Knock; 4], stop: CancellationToken) {
     }
 }
 
+/// Rounds of housekeeping between counts of what is due.
+const COUNTING: u32 = 5;
+
 /// Rounds of housekeeping between looks at every line, which none should need.
 const MENDING: u32 = 30;
 
@@ -146,7 +153,9 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             sweep::fail_deleted(&db).await?;
             sweep::forget_answers(&db).await?;
             lines::dissolve(&db).await?;
-            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(COUNTING) {
+                gauges::count_due(&db).await?;
+            }
             if rounds.is_multiple_of(MENDING) {
                 lines::mend(&db).await?;
                 lines::measure(&db).await?;
@@ -158,5 +167,6 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");
         }
+        rounds = rounds.wrapping_add(1);
     }
 }

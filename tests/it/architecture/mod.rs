@@ -3,7 +3,7 @@
 mod documents;
 mod imports;
 mod shape;
-mod source;
+pub mod source;
 mod steps;
 
 pub use documents::variables;

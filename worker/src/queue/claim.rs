@@ -94,6 +94,9 @@ async fn due(
     charge(&mut tx, slots, &rows, now).await?;
     tx.commit_lazily().await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
+    // Claimed before by somebody who neither wrote an outcome nor gave it back.
+    let lost = rows.iter().filter(|row| row.claims > hold.claims).count();
+    metrics::counter!("webhook_leases_expired_total").increment(lost as u64);
     Ok(rows)
 }
 
