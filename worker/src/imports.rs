@@ -10,6 +10,7 @@ use shared::db::{Origin, fault};
 use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
 use shared::import::run::{By, step};
 use shared::import::{Import, Status, rows, store};
+use shared::telemetry::metrics::UnderWay;
 use shared::{Db, TenantTx, telemetry};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field};
@@ -72,10 +73,10 @@ fn span(claim: &Claim) -> Span {
 }
 
 async fn carry_out(db: &Db, claim: Claim) -> sqlx::Result<bool> {
-    let (started, running) = (Instant::now(), metrics::gauge!("imports_running"));
-    running.increment(1.0);
+    let started = Instant::now();
+    let running = UnderWay::counted(metrics::gauge!("imports_running"));
     let done = if claim.claims > TRIES { Ok(Moved::Given) } else { batch(db, &claim).await };
-    running.decrement(1.0);
+    drop(running);
     metrics::histogram!("import_batch_seconds").record(started.elapsed());
     match done {
         Ok(Moved::On) => Ok(true),

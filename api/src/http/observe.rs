@@ -9,7 +9,8 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode, header};
-use shared::{db::Origin, id, telemetry};
+use shared::telemetry::{self, metrics::UnderWay};
+use shared::{db::Origin, id};
 use tracing::{Instrument as _, Span, field};
 
 use super::envelope::{self, Form};
@@ -59,7 +60,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
     let span = span(&request_id, &method, &route, request.headers());
-    let under_way = InFlight::counted();
+    let under_way = UnderWay::counted(metrics::gauge!("http_requests_in_flight"));
     let problem_json = accepts_problem(request.headers());
     let known = known_tag(&method, request.headers());
     let facts = RequestFacts {
@@ -100,22 +101,6 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         }
     });
     response
-}
-
-/// A request that has no answer yet, counted; also one whose caller hangs up.
-struct InFlight;
-
-impl InFlight {
-    fn counted() -> Self {
-        metrics::gauge!("http_requests_in_flight").increment(1);
-        Self
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        metrics::gauge!("http_requests_in_flight").decrement(1);
-    }
 }
 
 fn measure(method: &Method, route: String, status: StatusCode, elapsed: Duration) {

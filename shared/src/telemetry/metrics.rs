@@ -98,6 +98,24 @@ fn series(labels: &[(&'static str, &'static [&'static str])]) -> Vec<Labels> {
     })
 }
 
+/// One of what is under way, counted by its gauge until it is dropped.
+pub struct UnderWay(metrics::Gauge);
+
+impl UnderWay {
+    /// Counts it from now on.
+    #[must_use]
+    pub fn counted(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 /// What `/metrics` shows. Cheap to clone.
 #[derive(Clone)]
 pub struct Exposition {

@@ -66,7 +66,8 @@ fn every_alert_is_tested_to_fire_and_not_to_fire() {
     let (alerts, tests) = (read(ALERTS), read("deploy/observe/alerts_test.yml"));
     for block in alerts.split("- alert: ").skip(1) {
         let alert = block.lines().next().unwrap().trim();
-        let cases = tests.split(&format!("alertname: {alert}\n")).skip(1);
+        let name = format!("alertname: {alert}\n");
+        let cases = tests.split(&name).skip(1);
         let cases = cases.map(|rest| rest.split("alertname: ").next().unwrap());
         let (mut fires, mut rests) = (false, false);
         for case in cases {
