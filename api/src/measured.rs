@@ -1,6 +1,8 @@
 //! What an api measures; docs/observability.md says how to read it.
 
-use shared::telemetry::metrics::Kind::{Counter, Gauge, Histogram, Labelled, UpDown};
+use shared::telemetry::metrics::Kind::{
+    Counter, Gauge, Histogram, Labelled, LabelledHistogram, UpDown,
+};
 use shared::telemetry::metrics::Metric;
 
 use crate::error::CODES;
@@ -17,7 +19,7 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric("http_requests_total", Labelled, "Answers by route, method and status."),
     Metric(
         "http_request_duration_seconds",
-        Histogram,
+        LabelledHistogram,
         "From the head of a request to the head of its answer.",
     ),
     Metric("http_requests_in_flight", UpDown, "Requests that have no answer yet."),

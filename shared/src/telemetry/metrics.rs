@@ -34,6 +34,8 @@ pub enum Kind {
     UpDown,
     /// Durations in seconds, in buckets.
     Histogram,
+    /// The same, with labels that are not known beforehand.
+    LabelledHistogram,
 }
 
 /// A metric that a program has.
@@ -80,7 +82,11 @@ impl Metric {
                 metrics::describe_gauge!(name, help);
                 metrics::gauge!(name).set(0.0);
             }
-            Kind::Histogram => metrics::describe_histogram!(name, help),
+            Kind::Histogram => {
+                metrics::describe_histogram!(name, help);
+                let _ = metrics::histogram!(name);
+            }
+            Kind::LabelledHistogram => metrics::describe_histogram!(name, help),
         }
     }
 }

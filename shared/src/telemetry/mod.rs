@@ -1,6 +1,7 @@
 //! Logs, traces and metrics. Logs are JSON lines on standard output; traces leave over OTLP when an endpoint is
 //! configured; metrics are rendered for the admin port. What there is, is in docs/observability.md.
 
+mod chosen;
 pub mod metrics;
 mod trace;
 
@@ -8,20 +9,15 @@ use std::io::IsTerminal as _;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::settings::{Settings, Value};
+use chosen::Chosen;
 use metrics::{Exposition, Metric};
 use trace::TraceConfig;
 pub use trace::{attribute, continue_trace, failed, traceparent};
-
-/// Whose spans there are.
-const OURS: [&str; 3] = ["api", "worker", "shared"];
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +93,15 @@ impl Telemetry {
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_tracer(provider.tracer("liaison"));
-        let ours = Targets::new().with_targets(OURS.map(|target| (target, LevelFilter::INFO)));
+        let lines = tracing_subscriber::fmt::layer();
+        let lines = match config.format {
+            LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+            LogFormat::Text => lines.with_ansi(std::io::stdout().is_terminal()).boxed(),
+        };
         tracing_subscriber::registry()
-            .with(log(config))
-            .with(spans.with_filter(ours))
+            .with(Chosen(EnvFilter::new(&config.filter)))
+            .with(lines)
+            .with(spans)
             .try_init()
             .map_err(|error| TelemetryError(error.to_string()))?;
         let metrics = Exposition::start(program, measured)
@@ -119,18 +120,4 @@ impl Drop for Telemetry {
     fn drop(&mut self) {
         let _ = self.provider.shutdown();
     }
-}
-
-/// The lines. `LOG` chooses among them, not among the spans: a warning without its request would be of little use.
-fn log<S: Subscriber + for<'a> LookupSpan<'a>>(config: &TelemetryConfig) -> impl Layer<S> {
-    let lines = tracing_subscriber::fmt::layer();
-    let lines = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-        LogFormat::Text => lines.with_ansi(std::io::stdout().is_terminal()).boxed(),
-    };
-    let span_of_ours = filter_fn(|about| {
-        let ours = |target: &&str| about.target().split("::").next() == Some(target);
-        about.is_span() && *about.level() <= Level::INFO && OURS.iter().any(ours)
-    });
-    lines.with_filter(EnvFilter::new(&config.filter).or(span_of_ours))
 }

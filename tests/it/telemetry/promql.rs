@@ -23,11 +23,16 @@ pub fn metrics_of(expression: &str) -> BTreeSet<String> {
         let grouping = ["by", "without", "on", "ignoring", "group_left"].contains(&name);
         if grouping && rest.starts_with('(') {
             rest = &rest[rest.find(')').map_or(rest.len(), |end| end + 1)..];
-        } else if !rest.starts_with('(') && !is_keyword(name) {
+        } else if !rest.starts_with('(') && !is_aggregation(rest) && !is_keyword(name) {
             found.insert(name.to_owned());
         }
     }
     found
+}
+
+/// What stands before `by (…)` or `without (…)`.
+fn is_aggregation(behind: &str) -> bool {
+    behind.starts_with("by ") || behind.starts_with("without ")
 }
 
 fn is_keyword(word: &str) -> bool {
