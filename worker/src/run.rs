@@ -50,10 +50,6 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         stop.clone(),
         gone.clone(),
     ));
-    tokio::spawn({
-        let (db, stop) = (db.clone(), stop.clone());
-        async move { db.compare_clocks(stop).await }
-    });
     tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
@@ -141,6 +137,7 @@ const COUNTING: u32 = 5;
 const MENDING: u32 = 30;
 
 async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
+    tokio::spawn(db.clone().compare_clocks(stop.clone()));
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     let mut rounds: u32 = 0;
     loop {

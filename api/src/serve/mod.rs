@@ -35,10 +35,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }
     });
-    tokio::spawn({
-        let (db, stop) = (db.clone(), stop.clone());
-        async move { db.compare_clocks(stop).await }
-    });
+    tokio::spawn(db.clone().compare_clocks(stop.clone()));
     let used = tokio::spawn({
         let (db, used, stop) = (db.clone(), app.used.clone(), stop.clone());
         async move { used.write(&db, stop).await }

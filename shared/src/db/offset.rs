@@ -15,7 +15,7 @@ const LONGEST: TimeDelta = TimeDelta::seconds(1);
 
 impl Db {
     /// Measures `clock_offset_seconds` until `stop`.
-    pub async fn compare_clocks(&self, stop: CancellationToken) {
+    pub async fn compare_clocks(self, stop: CancellationToken) {
         loop {
             if let Some(offset) = self.clock_offset().await {
                 metrics::gauge!("clock_offset_seconds").set(offset.as_seconds_f64());

@@ -97,9 +97,16 @@ async fn noise(app: &TestApp, api: &str, round: usize) {
         let tenant = app.tenant(&format!("noise-{round}-{tenant}")).await.through(api.to_owned());
         let contact = tenant.post(CONTACTS, json!({"name": format!("N{round}")})).await.created();
         tenant.get(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await;
-        tenant.get(&format!("{CONTACTS}/{}", uuid::Uuid::now_v7())).await;
+        tenant
+            .get(&format!("{CONTACTS}/{}", shared::id::fresh(shared::Clock::system().now())))
+            .await;
         tenant.post(CONTACTS, json!({"name": [round]})).await;
-        tenant.get(&format!("/api/v1/made-up-{round}/{}", uuid::Uuid::now_v7())).await;
+        tenant
+            .get(&format!(
+                "/api/v1/made-up-{round}/{}",
+                shared::id::fresh(shared::Clock::system().now())
+            ))
+            .await;
         for word in ["BREW", "PURGE", "TRACE"] {
             let method = Method::from_bytes(format!("{word}{round}").as_bytes()).unwrap();
             let sent = tenant.request(method, CONTACTS).send().await.unwrap();
@@ -136,4 +143,19 @@ async fn more_tenants_paths_methods_and_webhooks_make_no_more_series() {
         }
         before = after;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_worker_died_is_counted_when_it_is_claimed_again() {
+    let mut product = delivered(&[]).await;
+    product.worker.stop().await;
+    product.acme.post(CONTACTS, json!({"name": "left behind"})).await.created();
+    // As a worker leaves it that dies between the claim and the outcome, once its lease has ended.
+    let relayed = product.app.worker_db();
+    worker::relay::relay(&relayed).await.unwrap();
+    product.app.database.execute("update webhook_queue set claims = 1, lease_id = id").await;
+    product.worker.restart().await;
+    product.app.wait_until("delivered", 2).await;
+    let (_, text) = product.worker.admin("/metrics").await;
+    assert!((metric(&text, "webhook_leases_expired_total ") - 1.0).abs() < f64::EPSILON, "{text}");
 }

@@ -1,8 +1,8 @@
-//! As much of PromQL, and of a file of rules, as it takes to find the metrics in it.
+//! As much of `PromQL`, and of a file of rules, as it takes to find the metrics in it.
 
 use std::collections::BTreeSet;
 
-/// The metrics that an expression of PromQL asks for.
+/// The metrics that an expression of `PromQL` asks for.
 pub fn metrics_of(expression: &str) -> BTreeSet<String> {
     let (mut found, mut rest) = (BTreeSet::new(), expression);
     let word = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
