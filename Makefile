@@ -82,6 +82,10 @@ test-pooler: ## the promises about PgBouncer, which is built where it is older t
 	PGBOUNCER=$$(sh tests/deploy/pgbouncer.sh $(TARGET)/pgbouncer) && export PGBOUNCER && \
 	$(TARGET)/debug/with-servers --redis -- cargo test -p tests --test it -- --ignored deploy::pooler
 
+lint-observe: ## the alerts, their tests, and every query of the dashboard and the runbooks
+	sh tests/setup.sh observe
+	sh deploy/observe/lint.sh
+
 fuzz-api: ## five minutes of made-up requests against a running product, by its own document
 	sh tests/setup.sh fuzz
 	cargo build --workspace --bins
@@ -117,4 +121,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api lint-deploy test-pooler fuzz-api doc deny docs docs-renew prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api lint-deploy test-pooler lint-observe fuzz-api doc deny docs docs-renew prepare

@@ -111,6 +111,7 @@ install_missing() {
     case $missing in *Ruby*) packages="$packages ruby ruby-webrick" ;; esac
     case $missing in *Java*) packages="$packages default-jdk-headless" ;; esac
     case $missing in *Mono*) packages="$packages mono-mcs mono-runtime libmono-system4.0-cil" ;; esac
+    case $missing in *promtool*) packages="$packages prometheus" ;; esac
     case $missing in *PostgreSQL*)
         server=$(newest_server_package)
         [ "${server#postgresql-}" -ge "$pg_major" ] 2>/dev/null ||
@@ -124,10 +125,20 @@ install_missing() {
         ! command -v systemctl >/dev/null || as_root systemctl disable --quiet redis-server haproxy 2>/dev/null || true
         ;;
     esac
+    case $missing in *promtool*)
+        ! command -v systemctl >/dev/null || as_root systemctl disable --quiet prometheus 2>/dev/null || true
+        ;;
+    esac
 }
 
 find_missing() {
     missing=
+    if [ "${1:-}" = observe ]; then
+        command -v promtool >/dev/null || missing="$missing, promtool (prometheus)"
+        command -v jq >/dev/null || missing="$missing, jq"
+        missing=${missing#,}
+        return
+    fi
     [ "${1:-}" = docs ] || command -v cc >/dev/null || missing="$missing, a C compiler"
     if [ -n "${PG_BIN:-}" ] && [ -z "$(pg_bin)" ]; then
         die "PG_BIN=$PG_BIN holds no PostgreSQL $pg_major or newer (initdb, postgres)"
@@ -182,8 +193,8 @@ pg-bin)
     [ -n "$folder" ] || die "no PostgreSQL $pg_major or newer found${PG_BIN:+ in PG_BIN=$PG_BIN}: run tests/setup.sh or set PG_BIN"
     echo "$folder"
     ;;
-'' | dev | test | fuzz | pooler | deploy | node | receivers | docs)
-    [ "${1:-}" = docs ] || require_rust
+'' | dev | test | fuzz | pooler | deploy | node | receivers | docs | observe)
+    case ${1:-} in docs | observe) ;; *) require_rust ;; esac
     find_missing "$@"
     [ -z "$missing" ] || {
         install_missing

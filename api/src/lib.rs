@@ -16,6 +16,7 @@ pub mod http;
 pub mod limit;
 pub mod list;
 pub mod me;
+mod measured;
 pub mod meta;
 mod serve;
 pub mod settings;

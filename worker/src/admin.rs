@@ -2,17 +2,18 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use http::StatusCode;
-use metrics_exporter_prometheus::PrometheusHandle;
+use http::{StatusCode, header};
 use shared::Db;
+use shared::telemetry::metrics::{CONTENT_TYPE, Exposition};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Clone)]
 struct Admin {
     db: Db,
-    metrics: PrometheusHandle,
+    metrics: Exposition,
     stop: CancellationToken,
 }
 
@@ -20,13 +21,13 @@ struct Admin {
 pub async fn serve(
     listener: TcpListener,
     db: Db,
-    metrics: PrometheusHandle,
+    metrics: Exposition,
     (stop, gone): (CancellationToken, CancellationToken),
 ) {
     let router = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/metrics", get(render))
         .with_state(Admin { db, metrics, stop });
     let served = axum::serve(listener, router).with_graceful_shutdown(gone.cancelled_owned()).await;
     if let Err(error) = served {
@@ -43,4 +44,8 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
     }
+}
+
+async fn render(State(admin): State<Admin>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.render(&admin.db))
 }

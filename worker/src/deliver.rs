@@ -16,6 +16,7 @@ use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
 use tracing::Instrument as _;
+use url::Url;
 
 use crate::client::{Client, Exchange, Message};
 use crate::explain;
@@ -61,7 +62,7 @@ impl Sender {
         if told.is_some_and(|told| slot.hear(told)) {
             metrics::counter!("webhook_slowdowns_total").increment(1);
         }
-        span.in_scope(|| tell(&report));
+        span.in_scope(|| tell(&report, &span));
         self.records.report(report, delivery, slot);
     }
 
@@ -203,7 +204,7 @@ fn span(delivery: &Delivery) -> tracing::Span {
     let span = tracing::info_span!(
         "deliver",
         otel.name = format!("deliver {}", delivery.event),
-        otel.kind = "producer",
+        otel.kind = "client",
         tenant_id = %delivery.tenant,
         delivery_id = %delivery.id,
         webhook_id = %delivery.webhook,
@@ -214,10 +215,23 @@ fn span(delivery: &Delivery) -> tracing::Span {
         trace_id = tracing::field::Empty,
     );
     telemetry::continue_trace(&span, delivery.traceparent.as_deref());
-    if let Some(trace_id) = telemetry::trace_id(&span) {
-        span.record("trace_id", trace_id);
-    }
+    describe(&span, delivery);
     span
+}
+
+/// What the conventions for HTTP clients ask for. Of the URL only where it leads:
+/// what comes behind may be a secret.
+fn describe(span: &tracing::Span, delivery: &Delivery) {
+    telemetry::attribute(span, "http.request.method", "POST");
+    if let Ok(url) = Url::parse(&delivery.url) {
+        telemetry::attribute(span, "url.scheme", url.scheme().to_owned());
+        telemetry::attribute(span, "server.address", url.host_str().unwrap_or_default().to_owned());
+        let port = url.port_or_known_default().unwrap_or_default();
+        telemetry::attribute(span, "server.port", i64::from(port));
+    }
+    if delivery.attempts > 0 {
+        telemetry::attribute(span, "http.request.resend_count", i64::from(delivery.attempts));
+    }
 }
 
 fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
@@ -232,7 +246,7 @@ fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
     }
 }
 
-fn tell(report: &Report) {
+fn tell(report: &Report, span: &tracing::Span) {
     let outcome = match report.next {
         Next::Done => "delivered",
         Next::At(_) => "retry",
@@ -242,6 +256,12 @@ fn tell(report: &Report) {
     let error = attempt.error_code.map_or("none", ErrorCode::as_str);
     metrics::counter!("webhook_attempts_total", "outcome" => outcome, "error" => error)
         .increment(1);
+    if let Some(status) = attempt.status_code {
+        telemetry::attribute(span, "http.response.status_code", i64::from(status));
+    }
+    if outcome != "delivered" {
+        telemetry::failed(span, error);
+    }
     let micros = u64::try_from(attempt.latency.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(outcome, error, status = attempt.status_code, micros, "attempt");
 }

@@ -17,15 +17,61 @@ sqlx::query!(
     ).fetch_one(conn).await
 }).await?;
     measure_replays(db).await?;
+    measure_imports(db).await?;
     metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
     metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
     let erasures = u32::try_from(row.erasures).unwrap_or(u32::MAX);
     metrics::gauge!("erasures_pending").set(f64::from(erasures));
     metrics::gauge!("erasures_oldest_seconds").set(age(row.oldest_erasure, now));
-    let busy = slots.caps().total - slots.free();
+    let places = slots.caps().total;
+    metrics::gauge!("webhook_places").set(f64::from(places));
+    let busy = places - slots.free();
     metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
     let slowed = u32::try_from(slots.forget_idle(now)).unwrap_or(u32::MAX);
     metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
+    metrics::gauge!("housekeeping_timestamp_seconds").set(seconds(now));
+    Ok(())
+}
+
+/// Counts what is due and not under way, 100,000 at most, each from the index.
+pub(crate) async fn count_due(db: &Db) -> sqlx::Result<()> {
+    let now = db.clock().now();
+    let due = db
+        .direct(async |conn| {
+            sqlx::query_scalar!(
+                r#"select count(*)::integer as "due!" from (
+                       select from webhooks_pending() r
+                       join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
+                       cross join lateral (
+                           select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1) d
+                       where r.next_retry <= $1 limit 100000) due"#,
+                now
+            )
+            .fetch_one(conn)
+            .await
+        })
+        .await?;
+    metrics::gauge!("webhook_deliveries_due").set(f64::from(due));
+    Ok(())
+}
+
+/// Imports that a worker has to go on with, how many rows they have before them, and whether they move.
+async fn measure_imports(db: &Db) -> sqlx::Result<()> {
+    let row = db
+        .direct(async |conn| {
+            sqlx::query!(
+                r#"select count(*)::float8 as "pending!", min(updated_at) as moved,
+                          coalesce(sum(greatest(total - processed, 0)) filter (where status <> 'undoing'), 0)::float8
+                              as "rows!"
+                   from imports where due_at is not null"#
+            )
+            .fetch_one(conn)
+            .await
+        })
+        .await?;
+    metrics::gauge!("imports_pending").set(row.pending);
+    metrics::gauge!("import_rows_remaining").set(row.rows);
+    metrics::gauge!("imports_stalled_seconds").set(age(row.moved, db.clock().now()));
     Ok(())
 }
 
@@ -55,4 +101,9 @@ async fn measure_replays(db: &Db) -> sqlx::Result<()> {
 /// Seconds; nothing due is of age zero.
 fn age(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> f64 {
     since.map_or(0.0, |since| (now - since).to_std().unwrap_or_default().as_secs_f64())
+}
+
+/// Since 1970.
+pub(crate) fn seconds(time: DateTime<Utc>) -> f64 {
+    (time - DateTime::UNIX_EPOCH).as_seconds_f64()
 }

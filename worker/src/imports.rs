@@ -10,8 +10,10 @@ use shared::db::{Origin, fault};
 use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
 use shared::import::run::{By, step};
 use shared::import::{Import, Status, rows, store};
-use shared::{Db, TenantTx};
+use shared::telemetry::metrics::UnderWay;
+use shared::{Db, TenantTx, telemetry};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, field};
 
 use crate::queue::{Knock, Pause, wait};
 
@@ -53,10 +55,28 @@ pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
 /// The database is away. Trouble with the batch itself is written down with its import.
 pub async fn advance(db: &Db) -> sqlx::Result<bool> {
     let Some(claim) = claim(db).await? else { return Ok(false) };
-    let (started, running) = (Instant::now(), metrics::gauge!("imports_running"));
-    running.increment(1.0);
+    let span = span(&claim);
+    carry_out(db, claim).instrument(span).await
+}
+
+/// A batch belongs to the trace of the request that asked for the import.
+fn span(claim: &Claim) -> Span {
+    let span = tracing::info_span!(
+        "import",
+        tenant_id = %claim.tenant,
+        import_id = %claim.id,
+        request_id = claim.origin.request_id,
+        trace_id = field::Empty,
+    );
+    telemetry::continue_trace(&span, claim.origin.traceparent.as_deref());
+    span
+}
+
+async fn carry_out(db: &Db, claim: Claim) -> sqlx::Result<bool> {
+    let started = Instant::now();
+    let running = UnderWay::counted(metrics::gauge!("imports_running"));
     let done = if claim.claims > TRIES { Ok(Moved::Given) } else { batch(db, &claim).await };
-    running.decrement(1.0);
+    drop(running);
     metrics::histogram!("import_batch_seconds").record(started.elapsed());
     match done {
         Ok(Moved::On) => Ok(true),
@@ -64,11 +84,11 @@ pub async fn advance(db: &Db) -> sqlx::Result<bool> {
             end(db, &claim, "The worker gave up after 8 tries").await.map(|()| true)
         }
         Err(error) if is_weather(&error) => {
-            tracing::warn!(%error, import = %claim.id, "a batch of an import failed; trying again");
+            tracing::warn!(%error, "a batch of an import failed; trying again");
             forgive(db, &claim).await.map(|()| true)
         }
         Err(error) => {
-            tracing::error!(%error, import = %claim.id, "an import failed");
+            tracing::error!(%error, "an import failed");
             end(db, &claim, "A fault of the service; nothing of the last batch was imported")
                 .await?;
             Ok(true)

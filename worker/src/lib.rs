@@ -12,6 +12,7 @@ mod gauges;
 pub mod health;
 pub mod imports;
 pub mod lines;
+mod measured;
 pub mod pipeline;
 pub mod queue;
 pub mod record;
@@ -23,4 +24,5 @@ mod run;
 pub mod signing;
 pub mod sweep;
 
+pub use measured::METRICS;
 pub use run::run;

@@ -23,7 +23,7 @@ fn start() -> Outcome {
     let config = Config::from_env()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let telemetry = Telemetry::start("liaison-worker", &config.telemetry)?;
+        let telemetry = Telemetry::start("worker", worker::METRICS, &config.telemetry)?;
         worker::run(config, Clock::system(), &telemetry).await
     })
 }

@@ -132,10 +132,14 @@ async fn listen(db: Db, knocks: [Knock; 4], stop: CancellationToken) {
     }
 }
 
+/// Rounds of housekeeping between counts of what is due.
+const COUNTING: u32 = 5;
+
 /// Rounds of housekeeping between looks at every line, which none should need.
 const MENDING: u32 = 30;
 
 async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
+    tokio::spawn(db.clone().compare_clocks(stop.clone()));
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     let mut rounds: u32 = 0;
     loop {
@@ -148,7 +152,9 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             sweep::fail_deleted(&db).await?;
             sweep::forget_answers(&db).await?;
             lines::dissolve(&db).await?;
-            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(COUNTING) {
+                gauges::count_due(&db).await?;
+            }
             if rounds.is_multiple_of(MENDING) {
                 lines::mend(&db).await?;
                 lines::measure(&db).await?;
@@ -160,5 +166,6 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
         if let Err(error) = kept.await {
             tracing::warn!(%error, "housekeeping failed; trying again");
         }
+        rounds = rounds.wrapping_add(1);
     }
 }

@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use shared::Db;
 use shared::db::Origin;
 use shared::id::TenantId;
+use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -34,23 +35,7 @@ struct Follower {
     heads: watch::Receiver<i64>,
     ends: Instant,
     stop: CancellationToken,
-    _open: Open,
-}
-
-/// An answer that is open, counted.
-struct Open;
-
-impl Open {
-    fn counted() -> Self {
-        metrics::gauge!("event_streams").increment(1);
-        Self
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        metrics::gauge!("event_streams").decrement(1);
-    }
+    _open: UnderWay,
 }
 
 /// Tells every event behind `query.after`, or from now on. What cannot be told is said before the answer begins.
@@ -81,7 +66,7 @@ pub(super) async fn follow(
         heads,
         ends,
         stop,
-        _open: Open::counted(),
+        _open: UnderWay::counted(metrics::gauge!("event_streams")),
     };
     // Whoever loses the connection before the first event knows where it was.
     let begins = Message::default().id(follower.query.after.unwrap_or_default().to_string());

@@ -3,13 +3,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Method, header};
-use shared::{db::Origin, id, telemetry};
+use http::{HeaderMap, Method, StatusCode, header};
+use shared::telemetry::{self, metrics::UnderWay};
+use shared::{db::Origin, id};
 use tracing::{Instrument as _, Span, field};
 
 use super::envelope::{self, Form};
@@ -19,6 +20,9 @@ use crate::limit::Decision;
 
 /// Longer request ids from outside are replaced.
 const LONGEST_ID: usize = 128;
+
+/// The route of a path that there is not.
+const UNMATCHED: &str = "unmatched";
 
 /// A request's own facts, for whoever handles it.
 #[derive(Clone, Debug)]
@@ -54,8 +58,9 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         request_id(request.headers()).unwrap_or_else(|| id::fresh(clock.now()).to_string());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+    let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
     let span = span(&request_id, &method, &route, request.headers());
+    let under_way = UnderWay::counted(metrics::gauge!("http_requests_in_flight"));
     let problem_json = accepts_problem(request.headers());
     let known = known_tag(&method, request.headers());
     let facts = RequestFacts {
@@ -81,14 +86,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         decision.describe(response.headers_mut());
     }
     let status = response.status();
+    drop(under_way);
     let elapsed = started.elapsed();
-    let labels = [
-        ("method", label(&method).to_owned()),
-        ("route", route),
-        ("status", status.as_str().to_owned()),
-    ];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
+    measure(&method, route, status, elapsed);
+    trace(&span, status, problem.as_deref());
     span.in_scope(|| {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let error = problem.as_ref().map(|problem| problem.chain());
@@ -102,6 +103,26 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     response
 }
 
+fn measure(method: &Method, route: String, status: StatusCode, elapsed: Duration) {
+    // A method that the route does not have is the caller's word: of each there would be a series for each route.
+    let method = if status == StatusCode::METHOD_NOT_ALLOWED { "other" } else { label(method) };
+    let labels =
+        [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
+}
+
+/// What came of it, for whoever reads the trace.
+fn trace(span: &Span, status: StatusCode, problem: Option<&Error>) {
+    telemetry::attribute(span, "http.response.status_code", i64::from(status.as_u16()));
+    if let Some(problem) = problem {
+        metrics::counter!("http_errors_total", "code" => problem.code()).increment(1);
+    }
+    if status.is_server_error() {
+        telemetry::failed(span, problem.map_or_else(|| status.as_str(), |problem| problem.code()));
+    }
+}
+
 /// What the listener says; without one every request is taken for the same client's.
 fn peer(request: &Request) -> IpAddr {
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -109,9 +130,15 @@ fn peer(request: &Request) -> IpAddr {
 }
 
 fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> Span {
+    // A made-up method or path is none of the few names that a server's spans may have.
+    let name = match (label(method), route) {
+        ("other", _) => "HTTP".to_owned(),
+        (method, UNMATCHED) => method.to_owned(),
+        (method, route) => format!("{method} {route}"),
+    };
     let span = tracing::info_span!(
         "request",
-        otel.name = format!("{method} {route}"),
+        otel.name = name,
         otel.kind = "server",
         %method,
         route,
@@ -123,10 +150,19 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
     );
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, traceparent);
-    if let Some(trace_id) = telemetry::trace_id(&span) {
-        span.record("trace_id", trace_id);
+    telemetry::attribute(&span, "http.request.method", method_name(method));
+    if route != UNMATCHED {
+        telemetry::attribute(&span, "http.route", route.to_owned());
     }
     span
+}
+
+/// A method in the words of OpenTelemetry's conventions.
+fn method_name(method: &Method) -> String {
+    match label(method) {
+        "other" => "_OTHER".to_owned(),
+        known => known.to_owned(),
+    }
 }
 
 /// A method as a metric's label: any word can be one, and a caller must not be able to make a series of each.

@@ -35,6 +35,7 @@ impl Redis {
     pub fn new(url: &RedisUrl, patience: Duration) -> RedisResult<Self> {
         let client = Client::open(url.expose())?;
         let connection = RwLock::new(Some(connect(&client, patience)?));
+        metrics::gauge!("rate_limit_store_up").set(1.0);
         let script = Script::new(include_str!("take.lua"));
         Ok(Self(Arc::new(Inner { client, patience, script, connection })))
     }
@@ -60,6 +61,7 @@ impl Redis {
         metrics::counter!("rate_limit_store_errors_total").increment(1);
         let lost = self.0.connection.write().unwrap_or_else(PoisonError::into_inner).take();
         if lost.is_some() {
+            metrics::gauge!("rate_limit_store_up").set(0.0);
             tracing::warn!(%error, "Redis is away: this api counts rate limits by itself");
             tokio::spawn(recover(Arc::downgrade(&self.0)));
         }
@@ -80,6 +82,7 @@ async fn recover(redis: Weak<Inner>) {
             Ok(connection) => {
                 let mut place = redis.connection.write().unwrap_or_else(PoisonError::into_inner);
                 *place = Some(connection);
+                metrics::gauge!("rate_limit_store_up").set(1.0);
                 tracing::info!("Redis is back: rate limits are shared again");
                 return;
             }

@@ -2,20 +2,21 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use http::StatusCode;
-use metrics_exporter_prometheus::PrometheusHandle;
+use http::{StatusCode, header};
 use shared::Db;
+use shared::telemetry::metrics::{CONTENT_TYPE, Exposition};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Clone)]
 struct Admin {
     db: Db,
-    metrics: PrometheusHandle,
+    metrics: Exposition,
     leaving: CancellationToken,
 }
 
-pub(super) fn router(db: Db, metrics: PrometheusHandle, leaving: CancellationToken) -> Router {
+pub(super) fn router(db: Db, metrics: Exposition, leaving: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
@@ -34,11 +35,6 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn render(State(admin): State<Admin>) -> String {
-    let (open, idle) = admin.db.connections();
-    for (state, connections) in [("open", open), ("idle", idle)] {
-        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
-        metrics::gauge!("db_connections", "state" => state).set(f64::from(connections));
-    }
-    admin.metrics.render()
+async fn render(State(admin): State<Admin>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.render(&admin.db))
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::CommandResult;
 use crate::config::Config;
+use crate::measured::METRICS;
 use crate::{App, http};
 
 /// How long requests under way may take to end after a stop signal.
@@ -20,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn serve(config: Config) -> CommandResult {
-    let telemetry = Telemetry::start("liaison-api", &config.telemetry)?;
+    let telemetry = Telemetry::start("api", METRICS, &config.telemetry)?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
     let tenants = bind(config.listen, "API_LISTEN").await?;
@@ -35,6 +36,7 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
         let (db, stop) = (db.clone(), stop.clone());
         async move { db.carry_bell(stop).await }
     });
+    tokio::spawn(db.clone().compare_clocks(stop.clone()));
     let used = tokio::spawn({
         let (db, used, stop) = (db.clone(), app.used.clone(), stop.clone());
         async move { used.write(&db, stop).await }

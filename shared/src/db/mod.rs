@@ -3,6 +3,7 @@
 pub mod check;
 pub mod fault;
 pub mod migrate;
+mod offset;
 mod pool;
 mod tx;
 
@@ -176,10 +177,9 @@ impl Db {
         matches!(tokio::time::timeout(READY, probe).await, Ok(Ok(_)))
     }
 
-    /// Connections open now, and those of them idle.
-    #[must_use]
-    pub fn connections(&self) -> (usize, usize) {
-        self.pool.connections()
+    /// Sets the gauges of the pool.
+    pub(crate) fn measure(&self) {
+        self.pool.measure();
     }
 
     /// The clock that all transactions of this handle take their time from.

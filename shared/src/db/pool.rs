@@ -1,8 +1,9 @@
 //! The pool: deadpool over sqlx's connections. sqlx's own pool asks each connection that comes back whether it still
 //! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use deadpool::Status;
 use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -56,13 +57,25 @@ impl Pool {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, taken).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let asked = Instant::now();
+        let taken = tokio::time::timeout(PATIENCE, taken).await;
+        metrics::histogram!("db_connection_wait_seconds").record(asked.elapsed());
+        taken.unwrap_or_else(|_| {
+            metrics::counter!("db_connection_timeouts_total").increment(1);
+            Err(sqlx::Error::PoolTimedOut)
+        })
     }
 
-    /// Connections open now, and those of them that nobody uses.
-    pub(super) fn connections(&self) -> (usize, usize) {
-        let status = self.0.status();
-        (status.size, status.available)
+    /// Sets the gauges.
+    pub(super) fn measure(&self) {
+        let Status { max_size, size, available, waiting, .. } = self.0.status();
+        let gauge = |gauge: metrics::Gauge, count| {
+            gauge.set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        };
+        gauge(metrics::gauge!("db_connections", "state" => "open"), size);
+        gauge(metrics::gauge!("db_connections", "state" => "idle"), available);
+        gauge(metrics::gauge!("db_connections_max"), max_size);
+        gauge(metrics::gauge!("db_connections_waiting"), waiting);
     }
 
     /// Gives out no more, and returns when the last one has come back.

@@ -186,3 +186,16 @@ async fn an_outside_issuer_is_configured_whole_and_over_https_or_not_at_all() {
     let whole = Environment::of(&database).set(issuer.0, issuer.1).set(audience.0, audience.1);
     whole.run(&["doctor"]).await.success();
 }
+
+#[tokio::test]
+async fn a_log_format_and_a_sampler_that_there_are_not_are_named() {
+    let environment = Environment::with_url("postgres://crm_app:none@127.0.0.1:1/none")
+        .set("LOG_FORMAT", "xml")
+        .set("OTEL_TRACES_SAMPLER", "jaeger_remote")
+        .set("OTEL_TRACES_SAMPLER_ARG", "2");
+    environment.run(&["serve"]).await.refused(&[
+        "LOG_FORMAT is not valid: write json or text",
+        "OTEL_TRACES_SAMPLER is not valid: write always_on",
+        "OTEL_TRACES_SAMPLER_ARG is not valid: write a number from 0 to 1",
+    ]);
+}

@@ -1,5 +1,6 @@
-//! A collector of traces: OTLP over HTTP, decoded as far as tests look.
+//! A collector of traces: OTLP over HTTP, decoded with OpenTelemetry's own messages.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +8,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
+use http::StatusCode;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::Span as Sent;
+use prost::Message as _;
 use tokio::net::TcpListener;
 
 /// A span as it was exported (opentelemetry-proto, `trace.proto`).
@@ -20,8 +26,18 @@ pub struct Span {
     pub parent_id: String,
     /// Its name.
     pub name: String,
-    /// 2 is a server, 4 a producer.
-    pub kind: u64,
+    /// 1 is internal, 2 a server, 3 a client.
+    pub kind: i32,
+    /// 0 is unset, 2 an error.
+    pub status: i32,
+    /// When it began, in nanoseconds since 1970.
+    pub began: u64,
+    /// What it says of itself, as text.
+    pub attributes: BTreeMap<String, String>,
+    /// What the process says of itself, as text.
+    pub resource: BTreeMap<String, String>,
+    /// Everything that was sent of it, as text.
+    pub text: String,
 }
 
 /// Keeps every span that is sent to it.
@@ -47,94 +63,64 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// The spans of one trace.
+    /// The spans of one trace, in the order in which they began.
     #[must_use]
     pub fn trace(&self, id: &str) -> Vec<Span> {
-        self.spans.lock().unwrap().iter().filter(|span| span.trace_id == id).cloned().collect()
+        let mut spans = self.all();
+        spans.retain(|span| span.trace_id == id);
+        spans.sort_by_key(|span| span.began);
+        spans
+    }
+
+    /// Every span.
+    #[must_use]
+    pub fn all(&self) -> Vec<Span> {
+        self.spans.lock().unwrap().clone()
     }
 }
 
-async fn collect(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) {
-    // ExportTraceServiceRequest.resource_spans = 1, ResourceSpans.scope_spans = 2, ScopeSpans.spans = 2
-    let found = members(&body, 1).into_iter().flat_map(|resource| members(resource, 2));
-    spans.lock().unwrap().extend(found.flat_map(|scope| members(scope, 2)).map(span));
-}
-
-fn span(bytes: &[u8]) -> Span {
-    let mut span = Span::default();
-    for field in Fields(bytes) {
-        match field {
-            (1, Field::Bytes(id)) => span.trace_id = hex(id),
-            (2, Field::Bytes(id)) => span.span_id = hex(id),
-            (4, Field::Bytes(id)) => span.parent_id = hex(id),
-            (5, Field::Bytes(name)) => span.name = String::from_utf8_lossy(name).into_owned(),
-            (6, Field::Number(kind)) => span.kind = kind,
-            _ => {}
-        }
-    }
-    span
-}
-
-fn members(message: &[u8], number: u64) -> Vec<&[u8]> {
-    let of_number = |(found, field)| match field {
-        Field::Bytes(bytes) if found == number => Some(bytes),
-        _ => None,
+async fn collect(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) -> StatusCode {
+    let Ok(request) = ExportTraceServiceRequest::decode(body) else {
+        return StatusCode::BAD_REQUEST;
     };
-    Fields(message).filter_map(of_number).collect()
+    for of_process in request.resource_spans {
+        let resource = texts(of_process.resource.unwrap_or_default().attributes);
+        let sent = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        spans.lock().unwrap().extend(sent.map(|sent| span(sent, &resource)));
+    }
+    StatusCode::OK
+}
+
+fn span(sent: Sent, resource: &BTreeMap<String, String>) -> Span {
+    Span {
+        text: format!("{sent:?}"),
+        trace_id: hex(&sent.trace_id),
+        span_id: hex(&sent.span_id),
+        parent_id: hex(&sent.parent_span_id),
+        kind: sent.kind,
+        status: sent.status.map_or(0, |status| status.code),
+        began: sent.start_time_unix_nano,
+        name: sent.name,
+        attributes: texts(sent.attributes),
+        resource: resource.clone(),
+    }
+}
+
+fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
+    attributes.into_iter().map(|attribute| (attribute.key, text(attribute.value))).collect()
+}
+
+fn text(value: Option<AnyValue>) -> String {
+    match value.and_then(|value| value.value) {
+        Some(any_value::Value::StringValue(text)) => text,
+        Some(any_value::Value::IntValue(number)) => number.to_string(),
+        Some(any_value::Value::BoolValue(truth)) => truth.to_string(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// Two digits for each byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The fields of a protobuf message with their numbers.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count);
-        self.0 = rest;
-        taken
-    }
-
-    fn varint(&mut self) -> u64 {
-        let mut value = 0;
-        for shift in (0..).step_by(7) {
-            let byte = self.take(1)[0];
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                break;
-            }
-        }
-        value
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = (u64, Field<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let key = self.varint();
-        let field = match key & 7 {
-            0 => Field::Number(self.varint()),
-            1 => Field::Bytes(self.take(8)),
-            2 => {
-                let length = usize::try_from(self.varint()).unwrap();
-                Field::Bytes(self.take(length))
-            }
-            5 => Field::Bytes(self.take(4)),
-            other => panic!("protobuf has no wire type {other}"),
-        };
-        Some((key >> 3, field))
-    }
 }

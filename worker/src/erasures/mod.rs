@@ -117,7 +117,7 @@ pub async fn advance(db: &Db, keyring: &Keyring) -> sqlx::Result<bool> {
         }
         Err(error) if fault::is_disconnect(&error) => Err(error),
         Err(error) => {
-            tracing::error!(%error, erasure = %claim.id, "a step of an erasure failed; trying again later");
+            tracing::error!(%error, tenant_id = %claim.tenant, erasure_id = %claim.id, "a step of an erasure failed; trying again later");
             Ok(true)
         }
     }

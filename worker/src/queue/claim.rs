@@ -133,6 +133,9 @@ async fn due(
     let rows = select(tx, slots.caps(), room, hold, after, now).await?;
     charge(tx, slots, &rows, now).await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
+    // Claimed before by somebody who neither wrote an outcome nor gave it back.
+    let lost = rows.iter().filter(|row| row.claims > hold.claims).count();
+    metrics::counter!("webhook_leases_expired_total").increment(lost as u64);
     Ok(rows)
 }
 

@@ -11,6 +11,7 @@ use shared::Db;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::gauges::seconds;
 use crate::queue::wait;
 
 /// How often all of it is done.
@@ -59,6 +60,8 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     for day in (0..=AHEAD).filter_map(|ahead| today.checked_add_days(Days::new(ahead))) {
         done &= db.direct(async |conn| store::open_day(conn, day).await).await?;
     }
+    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    metrics::gauge!("event_log_until_timestamp_seconds").set(seconds(start(until(&days, today))));
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
     let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
     let kept: Vec<Kept> = kept.into_iter().map(since).collect();
@@ -68,7 +71,6 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
             .await?;
     }
     let everyone = kept.iter().map(|tenant| tenant.since).min().unwrap_or(today - LONGEST);
-    let days = db.direct(async |conn| store::open_days(conn).await).await?;
     for day in days.iter().filter(|day| **day < everyone) {
         done &= drop_day(db, *day).await?;
     }
@@ -83,6 +85,11 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
         == BATCH.unsigned_abs()
     {}
     Ok(done)
+}
+
+/// The first day from `today` on that has no partition.
+fn until(days: &[NaiveDate], today: NaiveDate) -> NaiveDate {
+    today.iter_days().find(|day| !days.contains(day)).unwrap_or(today)
 }
 
 /// Fails the deliveries that are not under way and whose rows are about to go; those of webhooks that are off a day
@@ -132,4 +139,18 @@ async fn remove(db: &Db, tenant: Option<Uuid>, since: NaiveDate) -> sqlx::Result
 /// Its first moment, in UTC.
 fn start(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_is_missing_ends_the_days_that_are_there() {
+        let day = |day| NaiveDate::from_ymd_opt(2026, 5, day).unwrap();
+        let today = day(10);
+        assert_eq!(until(&[day(9), day(10), day(11), day(12)], today), day(13));
+        assert_eq!(until(&[day(10), day(12)], today), day(11));
+        assert_eq!(until(&[day(9)], today), today);
+    }
 }

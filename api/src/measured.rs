@@ -1,0 +1,56 @@
+//! What an api measures; docs/observability.md says how to read it.
+
+use shared::telemetry::metrics::Kind::{
+    Counter, Gauge, Histogram, Labelled, LabelledHistogram, UpDown,
+};
+use shared::telemetry::metrics::Metric;
+
+use crate::error::CODES;
+
+/// The classes of limits.
+const POLICIES: &[&str] = &["login", "qr", "qr_poll", "refresh", "write", "read"];
+
+/// What can come of a fetch.
+const FETCHES: &[&str] =
+    &["ok", "timeout", "unreachable", "status", "too_large", "malformed", "other_issuer"];
+
+/// Every metric of an api, besides those that both programs have.
+pub(crate) const METRICS: &[Metric] = &[
+    Metric("http_requests_total", Labelled, "Answers by route, method and status."),
+    Metric(
+        "http_request_duration_seconds",
+        LabelledHistogram,
+        "From the head of a request to the head of its answer.",
+    ),
+    Metric("http_requests_in_flight", UpDown, "Requests that have no answer yet."),
+    Metric("http_errors_total", Counter(&[("code", CODES)]), "Answers by their error code."),
+    Metric(
+        "rate_limit_decisions_total",
+        Counter(&[("policy", POLICIES), ("decision", &["allowed", "refused"])]),
+        "Requests counted against a limit; of the flood guard only refusals.",
+    ),
+    Metric(
+        "rate_limit_store_up",
+        Gauge,
+        "1 while limits are counted in Redis, 0 while it is away.",
+    ),
+    Metric("rate_limit_store_seconds", Histogram, "One answered question to Redis."),
+    Metric("rate_limit_store_errors_total", Counter(&[]), "Questions that Redis did not answer."),
+    Metric(
+        "oidc_fetches_total",
+        Counter(&[("outcome", FETCHES)]),
+        "Fetches of the outside issuer's keys by what came of them.",
+    ),
+    Metric("event_streams", UpDown, "Answers that follow the event log now."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Class;
+
+    #[test]
+    fn every_class_of_limits_begins_at_zero() {
+        assert_eq!(POLICIES, Class::ALL.map(Class::as_str));
+    }
+}

@@ -1,0 +1,44 @@
+//! How far this process's clock is from the database's: nobody else compares the clocks of all apis and workers.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::Db;
+
+/// How often it is measured.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// A question that took longer says nothing.
+const LONGEST: TimeDelta = TimeDelta::seconds(1);
+
+impl Db {
+    /// Measures `clock_offset_seconds` until `stop`.
+    pub async fn compare_clocks(self, stop: CancellationToken) {
+        loop {
+            if let Some(offset) = self.clock_offset().await {
+                metrics::gauge!("clock_offset_seconds").set(offset.as_seconds_f64());
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    /// This clock's time minus the database's, taking it that the answer was half of the way; `None` when it cannot be
+    /// said.
+    pub async fn clock_offset(&self) -> Option<TimeDelta> {
+        let asked = async |conn: &mut sqlx::PgConnection| {
+            // Behind the wait for a connection, which is not the way.
+            let before = self.clock.now();
+            let theirs: DateTime<Utc> =
+                sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?;
+            Ok((before, theirs, self.clock.now()))
+        };
+        let (before, theirs, after) = self.direct(asked).await.ok()?;
+        let took = after - before;
+        (took <= LONGEST).then(|| before + took / 2 - theirs)
+    }
+}

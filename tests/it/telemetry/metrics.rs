@@ -1,0 +1,161 @@
+//! The numbers of api and worker: there from the start, few enough, and such that those of many processes add up.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::json;
+use tests::kit::{CONTACTS, TestApp};
+
+use super::delivered;
+
+/// The value of the first line that starts so.
+fn metric(text: &str, start: &str) -> f64 {
+    let line = text.lines().find(|line| line.starts_with(start));
+    let line = line.unwrap_or_else(|| panic!("no {start} in\n{text}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Every series with its labels, without what it is at.
+fn series(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_programs_tell_prometheus_what_dashboards_and_alerts_need() {
+    let product = delivered(&[]).await;
+    let (status, api) = product.api.admin("/metrics").await;
+    assert_eq!(status, 200);
+    let created =
+        r#"http_requests_total{method="POST",route="/api/v1/connection/contacts",status="201"}"#;
+    assert!((metric(&api, created) - 1.0).abs() < f64::EPSILON);
+    assert!(api.contains("http_request_duration_seconds_bucket{"), "{api}");
+    assert!(metric(&api, r#"db_connections{state="open"}"#) >= 1.0);
+
+    // The gauges are set by the housekeeping, which comes round every two seconds.
+    product
+        .worker
+        .wait_until("/metrics", |_, text| text.contains("webhook_oldest_due_seconds"))
+        .await;
+    let (_, worker) = product.worker.admin("/metrics").await;
+    for (start, expected) in [
+        (r#"webhook_attempts_total{outcome="delivered",error="none"}"#, 1.0),
+        (r#"webhook_deliveries_total{outcome="delivered"}"#, 1.0),
+        ("webhook_delivery_latency_seconds_count", 1.0),
+        ("webhook_oldest_due_seconds", 0.0),
+        ("outbox_oldest_seconds", 0.0),
+        ("webhook_deliveries_due", 0.0),
+        ("webhook_leases_expired_total", 0.0),
+        ("imports_pending", 0.0),
+        (r#"webhook_attempts_total{outcome="failed",error="secret_unreadable"}"#, 0.0),
+    ] {
+        let found = metric(&worker, start);
+        assert!((found - expected).abs() < f64::EPSILON, "{start} is {found}\n{worker}");
+    }
+    for (program, text) in [("api", &api), ("worker", &worker)] {
+        let built = format!("liaison_build_info{{program=\"{program}\",version=\"");
+        assert!((metric(text, &built) - 1.0).abs() < f64::EPSILON);
+        assert!(metric(text, "process_resident_memory_bytes") > 1e6, "{text}");
+        assert!(metric(text, "process_open_fds") >= 3.0, "{text}");
+        assert!(metric(text, "process_threads") >= 2.0, "{text}");
+        assert!(metric(text, "db_connection_wait_seconds_count") >= 1.0, "{text}");
+        // Both clocks are this machine's.
+        assert!(metric(text, "clock_offset_seconds").abs() < 1.0, "{text}");
+        assert!(metric(text, "db_connections_max") >= 12.0, "{text}");
+    }
+    let now = shared::Clock::system().now();
+    let until = metric(&worker, "event_log_until_timestamp_seconds");
+    let ahead = until - (now - chrono::DateTime::UNIX_EPOCH).as_seconds_f64();
+    assert!((2.9 * 86_400.0..=4.1 * 86_400.0).contains(&ahead), "{ahead} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn durations_are_in_the_same_buckets_everywhere_so_that_they_add_up() {
+    let product = delivered(&[]).await;
+    let (_, api) = product.api.admin("/metrics").await;
+    let (_, worker) = product.worker.admin("/metrics").await;
+    let mut all = BTreeSet::new();
+    for text in [&api, &worker] {
+        assert!(!text.contains("quantile="), "a summary cannot be added up:\n{text}");
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        for name in types.filter_map(|of| of.strip_suffix(" histogram")) {
+            let bucket = format!("{name}_bucket{{");
+            let lines = text.lines().filter(|line| line.starts_with(&bucket));
+            let edges: BTreeSet<_> = lines.filter_map(|line| line.split("le=\"").nth(1)).collect();
+            let edges = edges.into_iter().filter_map(|rest| rest.split('"').next());
+            let edges: BTreeSet<_> = edges.map(str::to_owned).collect();
+            assert!(edges.contains("+Inf") && edges.len() > 10, "{name}: {edges:?}");
+            all.insert(edges);
+        }
+    }
+    assert_eq!(all.len(), 1, "{all:#?}");
+}
+
+/// What strangers and tenants can do to make a label: any path, method, id, name, code.
+async fn noise(app: &TestApp, api: &str, round: usize) {
+    for tenant in 0..2 {
+        let tenant = app.tenant(&format!("noise-{round}-{tenant}")).await.through(api.to_owned());
+        let contact = tenant.post(CONTACTS, json!({"name": format!("N{round}")})).await.created();
+        tenant.get(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await;
+        tenant
+            .get(&format!("{CONTACTS}/{}", shared::id::fresh(shared::Clock::system().now())))
+            .await;
+        tenant.post(CONTACTS, json!({"name": [round]})).await;
+        tenant
+            .get(&format!(
+                "/api/v1/made-up-{round}/{}",
+                shared::id::fresh(shared::Clock::system().now())
+            ))
+            .await;
+        for word in ["BREW", "PURGE", "TRACE"] {
+            let method = Method::from_bytes(format!("{word}{round}").as_bytes()).unwrap();
+            let sent = tenant.request(method, CONTACTS).send().await.unwrap();
+            assert_eq!(sent.status(), 405);
+        }
+        let wrong = tenant.request(Method::PUT, CONTACTS).send().await.unwrap();
+        assert_eq!(wrong.status(), 405);
+        let stranger = tenant.request(Method::GET, CONTACTS);
+        stranger.header("x-api-key", format!("made-up-{round}")).send().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_tenants_paths_methods_and_webhooks_make_no_more_series() {
+    let product = delivered(&[("WEBHOOK_RETRY_SCHEDULE", "50ms")]).await;
+    let (mut before, mut sizes) = (BTreeSet::new(), Vec::new());
+    for round in 0..3 {
+        noise(&product.app, &product.api.url(), round).await;
+        let one_more = product.acme.subscribe(&["*"]).await;
+        one_more.receiver.script([500]);
+        let name = format!("R{round}");
+        product.acme.post(CONTACTS, json!({"name": name})).await.created();
+        one_more.receiver.wait_for(2).await;
+        product.worker.wait_until("/metrics", |_, text| text.contains("webhooks_unhealthy")).await;
+        let (_, api) = product.api.admin("/metrics").await;
+        let (_, worker) = product.worker.admin("/metrics").await;
+        let after: BTreeSet<_> = series(&api).into_iter().chain(series(&worker)).collect();
+        sizes.push(after.len());
+        if round == 2 {
+            let fresh: Vec<_> = after.difference(&before).collect();
+            assert!(fresh.is_empty(), "{sizes:?}: {fresh:#?}");
+            let stray = after.iter().find(|one| one.contains("made-up") || one.contains("BREW"));
+            assert_eq!(stray, None);
+        }
+        before = after;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_worker_died_is_counted_when_it_is_claimed_again() {
+    let mut product = delivered(&[]).await;
+    product.worker.stop().await;
+    product.acme.post(CONTACTS, json!({"name": "left behind"})).await.created();
+    // As a worker leaves it that dies between the claim and the outcome, once its lease has ended.
+    let relayed = product.app.worker_db();
+    worker::relay::relay(&relayed).await.unwrap();
+    product.app.database.execute("update webhook_queue set claims = 1, lease_id = id").await;
+    product.worker.restart().await;
+    product.app.wait_until("delivered", 2).await;
+    let (_, text) = product.worker.admin("/metrics").await;
+    assert!((metric(&text, "webhook_leases_expired_total ") - 1.0).abs() < f64::EPSILON, "{text}");
+}
