@@ -3,6 +3,7 @@
 pub mod check;
 pub mod fault;
 pub mod migrate;
+pub mod owner;
 mod pool;
 mod tx;
 
