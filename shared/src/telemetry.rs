@@ -15,6 +15,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+use url::Url;
 
 use crate::settings::{Settings, Value};
 
@@ -60,7 +61,7 @@ impl TelemetryConfig {
             "What to log: a level, or directives such as info,worker=debug",
         );
         let format = settings.default("LOG_FORMAT", "json", "How to log: json or text");
-        let otlp = settings.optional(
+        let otlp: Option<Option<Url>> = settings.optional(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "Where traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318",
         );
@@ -68,7 +69,7 @@ impl TelemetryConfig {
             settings
                 .fault("LOG is not valid: write a level or directives such as info,worker=debug");
         }
-        Some(Self { filter: filter?, format: format?, otlp: otlp? })
+        Some(Self { filter: filter?, format: format?, otlp: otlp?.map(String::from) })
     }
 }
 

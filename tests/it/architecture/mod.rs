@@ -7,3 +7,4 @@ mod source;
 mod steps;
 
 pub use documents::variables;
+pub use source::root;

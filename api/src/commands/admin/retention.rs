@@ -9,7 +9,7 @@ use crate::commands::CommandResult;
 use crate::commands::front::Front;
 use crate::commands::out::{Column, Out};
 
-const PATH: &str = "/api/v1/settings";
+const PATH: &str = "/api/v1/tenant/settings";
 
 const COLUMNS: &[Column] =
     &[("TENANT", "/tenantId"), ("NAME", "/name"), ("DAYS", "/eventRetentionDays")];

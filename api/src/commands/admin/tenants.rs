@@ -120,7 +120,7 @@ pub(super) async fn run(command: Tenant) -> CommandResult {
 
 async fn show(tenant: TenantId, out: Out) -> CommandResult {
     let front = Front::open(tenant).await?;
-    let mut shown = front.get("/api/v1/settings").await?;
+    let mut shown = front.get("/api/v1/tenant/settings").await?;
     for (member, path) in [("users", "/api/v1/users"), ("apiKeys", "/api/v1/api-keys")] {
         shown[member] = json!(front.all(path).await?.len());
     }
