@@ -2,6 +2,18 @@
 -- anew, see how old the queue is. The owner stays bound by row-level security: it sees one tenant's rows at a time, as the api
 -- does. Nobody else gets a right.
 
+create function let_operator_in(tenant_table regclass) returns void
+language plpgsql set search_path = pg_catalog, public as $$
+begin
+    execute format(
+        'create policy operator on %s to crm_owner
+           using (tenant_id = (select current_setting(''app.tenant_id'')::uuid))
+           with check (tenant_id = (select current_setting(''app.tenant_id'')::uuid))',
+        tenant_table);
+end
+$$;
+revoke all on function let_operator_in(regclass) from public;
+
 create or replace function protect_tenant_table(tenant_table regclass) returns void
 language plpgsql set search_path = pg_catalog, public as $$
 begin
@@ -12,32 +24,13 @@ begin
            using (tenant_id = (select current_setting(''app.tenant_id'')::uuid))
            with check (tenant_id = (select current_setting(''app.tenant_id'')::uuid))',
         tenant_table);
-    execute format(
-        'create policy operator on %s to crm_owner
-           using (tenant_id = (select current_setting(''app.tenant_id'')::uuid))
-           with check (tenant_id = (select current_setting(''app.tenant_id'')::uuid))',
-        tenant_table);
+    perform let_operator_in(tenant_table);
 end
 $$;
-revoke all on function protect_tenant_table(regclass) from public;
 
-do $$
-declare
-    tenant_table regclass;
-begin
-    for tenant_table in
-        select c.oid from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-        where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace
-          and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'operator')
-    loop
-        execute format(
-            'create policy operator on %s to crm_owner
-               using (tenant_id = (select current_setting(''app.tenant_id'')::uuid))
-               with check (tenant_id = (select current_setting(''app.tenant_id'')::uuid))',
-            tenant_table);
-    end loop;
-end
-$$;
+select let_operator_in(c.oid)
+from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace;
 create policy operator on tenants to crm_owner
     using (id = (select current_setting('app.tenant_id')::uuid))
     with check (id = (select current_setting('app.tenant_id')::uuid));

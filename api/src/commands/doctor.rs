@@ -9,6 +9,7 @@ use shared::db::{DatabaseUrl, Db, DbConfig};
 use shared::settings::{Count, Faults, Settings, Value};
 use shared::{Clock, RedisUrl};
 
+use super::admin::OWNER;
 use super::out::say;
 use super::{CommandResult, Ended};
 use crate::config::Config;
@@ -57,6 +58,13 @@ async fn look() -> Vec<Sign> {
             .map(|fault| Sign::new("configuration", Level::Fault, fault))
             .collect(),
     };
+    let mut settings = Settings::from_env();
+    let owner = settings.optional::<DatabaseUrl>("MIGRATION_DATABASE_URL", OWNER);
+    let owner = settings.finish(owner).unwrap_or_else(|Faults(faults)| {
+        let faults = faults.into_iter();
+        signs.extend(faults.map(|fault| Sign::new("configuration", Level::Fault, fault)));
+        None
+    });
     let clock = Clock::system();
     if let Some(url) = variable::<DatabaseUrl>("DATABASE_URL") {
         let pool = variable::<Count>("DATABASE_CONNECTIONS").map_or(16, |count| count.0);
@@ -68,7 +76,7 @@ async fn look() -> Vec<Sign> {
             }
         }
     }
-    signs.push(match variable::<DatabaseUrl>("MIGRATION_DATABASE_URL") {
+    signs.push(match owner {
         Some(url) => signs::waiting(&Db::new(&DbConfig::owner(url), clock)).await,
         None => Sign::new("queue", Level::Skipped, "set MIGRATION_DATABASE_URL to see its age"),
     });

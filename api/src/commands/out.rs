@@ -80,6 +80,7 @@ fn shown(value: Option<&Value>) -> String {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(truth)) => if *truth { "yes" } else { "no" }.to_owned(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
             items.iter().map(|item| shown(Some(item))).collect::<Vec<_>>().join(",")
         }
@@ -128,6 +129,6 @@ mod tests {
         let lines: Vec<_> = lines.lines().collect();
         assert_eq!(lines[0], "ID  NAME     EVENTS  ON   AT");
         assert_eq!(lines[1], "1   山田     a,b     yes  -");
-        assert_eq!(lines[2], "22  x\u{fffd}[31m\u{fffd}          no   -");
+        assert_eq!(lines[2], "22  x\u{fffd}[31m\u{fffd}  -       no   -");
     }
 }

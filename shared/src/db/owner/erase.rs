@@ -91,16 +91,21 @@ pub async fn erase(
 /// From here on nobody comes in as this tenant, and no worker takes up anything of it.
 async fn shut(db: &Db, tenant: TenantId) -> sqlx::Result<()> {
     let mut tx = db.tenant(tenant, Origin::default()).await?;
+    let now = tx.now();
     for statement in [
         "update api_keys set active = false where tenant_id = $1",
         "update users set active = false where tenant_id = $1",
-        "update sessions set revoked_at = coalesce(revoked_at, now()) where tenant_id = $1",
-        "update webhooks set active = false, deleted_at = coalesce(deleted_at, now()) where tenant_id = $1",
         "update webhook_replays set due_at = null where tenant_id = $1",
         "update imports set due_at = null where tenant_id = $1",
         "update erasures set due_at = null where tenant_id = $1",
     ] {
         sqlx::query(statement).bind(tenant.0).execute(tx.conn()).await?;
+    }
+    for statement in [
+        "update sessions set revoked_at = coalesce(revoked_at, $2) where tenant_id = $1",
+        "update webhooks set active = false, deleted_at = coalesce(deleted_at, $2) where tenant_id = $1",
+    ] {
+        sqlx::query(statement).bind(tenant.0).bind(now).execute(tx.conn()).await?;
     }
     tx.commit().await
 }
