@@ -40,7 +40,8 @@ begin
         ('crm_worker', 'enable_seqscan', 'off'),
         ('crm_worker', 'enable_hashjoin', 'off'),
         ('crm_worker', 'enable_mergejoin', 'off'),
-        ('crm_worker', 'jit', 'off')
+        ('crm_worker', 'jit', 'off'),
+        ('crm_worker', 'plan_cache_mode', 'force_generic_plan')
     loop
         if not exists (
             select from pg_db_role_setting s join pg_roles r on r.oid = s.setrole

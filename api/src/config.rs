@@ -13,6 +13,7 @@ use url::Url;
 use crate::auth::api_key::Pepper;
 use crate::auth::oidc::OidcConfig;
 use crate::auth::token::TokenKeys;
+use crate::commands::admin::OWNER;
 use crate::http::address::TrustedProxies;
 use crate::limit::LimitConfig;
 
@@ -67,10 +68,7 @@ impl Config {
     pub fn help() -> String {
         let mut settings = Settings::new(|_| None);
         let _ = Self::read(&mut settings);
-        let _: Option<Option<String>> = settings.optional(
-            "MIGRATION_DATABASE_URL",
-            "For `api migrate`: a login that may act as crm_owner",
-        );
+        let _: Option<Option<String>> = settings.optional("MIGRATION_DATABASE_URL", OWNER);
         settings.help().to_owned()
     }
 

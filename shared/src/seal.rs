@@ -62,6 +62,20 @@ impl Keyring {
             .map_err(|_| Unopened)
     }
 
+    /// The number of the key that seals.
+    #[must_use]
+    pub fn current(&self) -> u16 {
+        self.current
+    }
+
+    /// Opens a value and seals it for the same place under the key that seals.
+    ///
+    /// # Errors
+    /// As for [`Keyring::open`].
+    pub fn renew(&self, sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, Unopened> {
+        self.seal(self.open(sealed, aad)?.expose(), aad)
+    }
+
     fn cipher(&self, id: u16) -> Result<XChaCha20Poly1305, Unopened> {
         let key = self.keys.get(&id).ok_or(Unopened)?;
         XChaCha20Poly1305::new_from_slice(key.expose()).map_err(|_| Unopened)

@@ -16,7 +16,7 @@ use std::fmt;
 use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
-use shared::scope::Scope;
+use shared::scope::{Role, Scope};
 
 use crate::App;
 use crate::error::{Error, Result};
@@ -34,6 +34,11 @@ pub enum Credential<'a> {
     /// A bearer token.
     AccessToken(&'a str),
 }
+
+/// Says, as an extension of a request, that an operator makes it for this tenant: `api admin` calls the routes inside its
+/// own process. What comes over a connection never has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator(pub(crate) TenantId);
 
 /// Whoever makes the request, in the one tenant that it belongs to.
 #[derive(Clone, Debug)]
@@ -63,6 +68,8 @@ pub enum Principal {
         /// The session that the token belongs to; none of ours when an outside issuer signed it.
         session: Option<SessionId>,
     },
+    /// An operator at the command line, who is nobody of the tenant's.
+    Operator,
 }
 
 impl fmt::Display for Principal {
@@ -70,6 +77,7 @@ impl fmt::Display for Principal {
         match self {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
             Self::User { id, .. } => write!(f, "user:{id}"),
+            Self::Operator => f.write_str("operator"),
         }
     }
 }
@@ -81,6 +89,7 @@ impl Principal {
         match self {
             Self::ApiKey(id) => Actor::ApiKey(id),
             Self::User { id, .. } => Actor::User(id),
+            Self::Operator => Actor::System,
         }
     }
 }
@@ -97,6 +106,13 @@ impl Caller {
         Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
     }
 
+    /// An operator at the command line, who may do what the tenant's owner may.
+    pub(crate) fn operator(Operator(tenant): Operator, origin: Origin) -> Self {
+        let origin = Origin { address: None, ..origin };
+        let rights = Rights::Role(Role::Owner);
+        Self::new(tenant, Principal::Operator, origin, Overrides::default(), rights)
+    }
+
     /// The user, and the session that the request belongs to, if it is one of ours.
     ///
     /// # Errors
@@ -104,7 +120,7 @@ impl Caller {
     pub fn user(&self) -> Result<(UserId, Option<SessionId>)> {
         match self.principal {
             Principal::User { id, session } => Ok((id, session)),
-            Principal::ApiKey(_) => {
+            Principal::ApiKey(_) | Principal::Operator => {
                 Err(Error::Forbidden("This needs a signed-in user, not an API key"))
             }
         }

@@ -1,18 +1,20 @@
 //! What `api` does besides serving. Results go to standard output, and only results.
 
-pub(crate) mod limits;
+pub(crate) mod admin;
+mod confirm;
+pub(crate) mod doctor;
+mod front;
 pub(crate) mod listen;
-pub(crate) mod tenant;
-pub(crate) mod user;
+mod out;
+mod progress;
 
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use shared::db::{DatabaseUrl, check, migrate as migration};
+use shared::db::{DatabaseUrl, migrate as migration};
 use shared::id::{TenantId, UserId};
 use shared::settings::Settings;
 use shared::{Clock, Db, supervisor};
@@ -21,8 +23,15 @@ use crate::auth::sessions::{self, Client, SignIn, Via};
 use crate::config::Config;
 use crate::error::{BoxError, Error};
 use crate::http::openapi;
+use front::origin;
+use out::say;
 
 pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
+
+/// An end with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{1}")]
+pub(crate) struct Ended(pub(crate) u8, pub(crate) &'static str);
 
 /// Brings the schema up to date.
 pub(crate) async fn migrate() -> CommandResult {
@@ -49,22 +58,6 @@ pub(crate) fn openapi() -> CommandResult {
     say(openapi::text().trim_end())
 }
 
-/// Prints what holds and what does not.
-pub(crate) async fn doctor(config: Config) -> CommandResult {
-    let findings = check::inspect(&config.db.url, check::Process::Api).await?;
-    let mut faults = 0;
-    for finding in &findings {
-        match &finding.fault {
-            None => say(&format!("ok    {}", finding.what))?,
-            Some(fault) => {
-                faults += 1;
-                say(&format!("FAULT {}: {fault}", finding.what))?;
-            }
-        }
-    }
-    if faults == 0 { Ok(()) } else { Err("refusing to serve like this".into()) }
-}
-
 /// Prints fresh secrets in the form that the environment takes.
 pub(crate) fn keys() -> CommandResult {
     let fresh = || STANDARD.encode(rand::random::<[u8; 32]>());
@@ -86,19 +79,11 @@ pub(crate) async fn token(
         client: Client { user_agent: None, address: Ipv4Addr::LOCALHOST.into() },
     };
     let ttl = TimeDelta::from_std(ttl).map_err(|_| "--ttl is too long")?;
-    let mut tx = db.tenant(tenant, shared::db::Origin::default()).await?;
+    let mut tx = db.tenant(tenant, origin()).await?;
     let token = sessions::open_for(&mut tx, &config.tokens, &sign_in, ttl).await;
     match tx.finish(token).await {
         Ok(token) => say(&token),
         Err(Error::NotFound(_)) => Err("no such active user in this tenant".into()),
         Err(error) => Err(error.chain().into()),
-    }
-}
-
-/// One line of the command's result. A reader that went away is no fault of ours.
-fn say(line: &str) -> CommandResult {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ use super::once::{self, Once};
 use super::routes::{Access, Class};
 use super::terms::Contract;
 use crate::App;
-use crate::auth::{self, Caller, Credential};
+use crate::auth::{self, Caller, Credential, Operator};
 use crate::error::{Error, Result};
 
 /// What one route asks for.
@@ -43,7 +43,12 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
         Ok(None)
     } else {
         let facts = request.extensions().get::<RequestFacts>().cloned();
-        identify(&guard.app, request.headers(), facts).await.map(Some)
+        let facts =
+            facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
+        match request.extensions().get::<Operator>() {
+            Some(operator) => Ok(Some(Caller::operator(*operator, facts.origin()))),
+            None => identify(&guard.app, request.headers(), facts).await.map(Some),
+        }
     };
     let known = found.as_ref().ok().and_then(Option::as_ref);
     limits::enforce(&guard.app, guard.class, known, &mut request).await?;
@@ -104,9 +109,8 @@ fn permit(caller: &Caller, access: Access) -> Result<()> {
     }
 }
 
-async fn identify(app: &App, headers: &HeaderMap, facts: Option<RequestFacts>) -> Result<Caller> {
+async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {
     let credential = credential(headers)?;
-    let facts = facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
     let caller = auth::authenticate(app, credential, facts.origin()).await?;
     facts.span.record("tenant_id", tracing::field::display(caller.tenant));
     facts.span.record("principal", tracing::field::display(&caller.principal));

@@ -94,11 +94,13 @@ pub async fn show(tx: &mut TenantTx, caller: &Caller) -> Result<Me> {
             (Some(users::show(tx, id).await?), None, session.map(|id| OwnSession { id }))
         }
         Principal::ApiKey(id) => (None, Some(store::key(tx, id).await?), None),
+        Principal::Operator => (None, None, None),
     };
     let (principal, credential) = match caller.principal {
         Principal::ApiKey(_) => ("api_key", "api_key"),
         Principal::User { session: Some(_), .. } => ("user", "session"),
         Principal::User { session: None, .. } => ("user", "outside_issuer"),
+        Principal::Operator => ("system", "operator"),
     };
     Ok(Me { principal, credential, tenant, user, api_key, session, scopes })
 }

@@ -113,6 +113,41 @@ pub async fn tenant_exists(tx: &mut TenantTx) -> Result<bool> {
     Ok(store::tenant_exists(tx).await?)
 }
 
+/// What changes in a user: what is absent stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UserPatch {
+    /// Replaces the role.
+    pub role: Option<Role>,
+    /// Whether it may do anything at all; its sessions end with it, its API keys do not.
+    pub active: Option<bool>,
+}
+
+/// Merges a change into a user. It counts from the user's next request on.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] when the tenant would be left without an active owner.
+pub async fn update(tx: &mut TenantTx, id: UserId, patch: UserPatch) -> Result<User> {
+    store::lock_all(tx).await?;
+    let before = show(tx, id).await?;
+    let mut after = before.clone();
+    if let Some(role) = patch.role {
+        role.as_str().clone_into(&mut after.role);
+    }
+    after.active = patch.active.unwrap_or(after.active);
+    if after == before {
+        return Ok(before);
+    }
+    let owns = |user: &User| user.active && user.role == Role::Owner.as_str();
+    if owns(&before) && !owns(&after) && !store::has_other_owner(tx, id).await? {
+        let text = "The tenant has no other active owner; give somebody else the role first";
+        return Err(Error::Conflict(text.into()));
+    }
+    after.updated_at = tx.now().max(before.updated_at);
+    store::update(tx, &after).await?;
+    changes::updated(tx, &before, &after)?;
+    Ok(after)
+}
+
 /// Stores a user. Name and address are taken as they are.
 ///
 /// # Errors

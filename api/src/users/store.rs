@@ -61,3 +61,35 @@ pub(super) async fn tenant_exists(tx: &mut TenantTx) -> sqlx::Result<bool> {
     .fetch_one(tx.conn())
     .await
 }
+
+/// Keeps other changes of the tenant's users off until the transaction ends.
+pub(super) async fn lock_all(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!("select id from tenants where id = $1 for no key update", tenant.0)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Whether anybody else is an owner who may do something.
+pub(super) async fn has_other_owner(tx: &mut TenantTx, user: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from users where role = 'owner' and active and id <> $1) as "exists!""#,
+        user.0,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
+pub(super) async fn update(tx: &mut TenantTx, user: &User) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set role = $2, active = $3, updated_at = $4 where id = $1",
+        user.id.0,
+        user.role,
+        user.active,
+        user.updated_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -4,6 +4,7 @@ pub mod check;
 pub mod fault;
 pub mod migrate;
 mod offset;
+pub mod owner;
 mod pool;
 mod tx;
 

@@ -12,6 +12,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use url::Url;
 
 use super::TelemetryError;
 use crate::settings::{Settings, Value};
@@ -65,7 +66,7 @@ impl Value for Ratio {
 
 impl TraceConfig {
     pub(super) fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let endpoint = settings.optional(
+        let endpoint: Option<Option<Url>> = settings.optional(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "Where traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318",
         );
@@ -80,7 +81,7 @@ impl TraceConfig {
             "1",
             "With traceidratio: the part of all traces, from 0 to 1",
         );
-        Some(Self { endpoint: endpoint?, sampling: sampling?, ratio: ratio? })
+        Some(Self { endpoint: endpoint?.map(String::from), sampling: sampling?, ratio: ratio? })
     }
 
     /// With no endpoint nothing is recorded, but trace ids exist all the same: they join logs, events and deliveries.

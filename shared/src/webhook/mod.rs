@@ -12,7 +12,7 @@ pub mod health;
 pub mod histogram;
 pub mod identity;
 pub mod keys;
-mod owner;
+pub(crate) mod owner;
 pub mod signature;
 pub mod target;
 

@@ -57,6 +57,21 @@ impl Environment {
         self.program("api", arguments)
     }
 
+    /// A line of a shell that finds `api` by its name, as an operator types it.
+    pub async fn shell(&self, line: &str) -> Ended {
+        let built = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env_clear().envs(&self.0);
+        command.env("PATH", format!("{}:{path}", built.display()));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        ended(command).await
+    }
+
     fn program(&self, name: &str, arguments: &[&str]) -> Command {
         // This test lies in the folder `deps` beside it.
         let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
@@ -74,6 +89,11 @@ impl Environment {
     /// Runs `api` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments)).await
+    }
+
+    /// What `worker --help` prints.
+    pub async fn worker_help(&self) -> String {
+        ended(self.program("worker", &["--help"])).await.success()
     }
 
     /// Runs `worker` to its end.

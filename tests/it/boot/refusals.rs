@@ -156,7 +156,7 @@ async fn a_public_url_that_is_none_is_refused() {
     for url in
         ["crm.example", "ftp://crm.example", "https://crm.example/?a=b", "https://crm.example/#x"]
     {
-        let ended = Environment::of(&database).set("PUBLIC_URL", url).run(&["doctor"]).await;
+        let ended = Environment::of(&database).set("PUBLIC_URL", url).run(&["serve"]).await;
         ended.refused(&["PUBLIC_URL is not valid: write a URL such as https://crm.example"]);
     }
 }
@@ -181,7 +181,7 @@ async fn an_outside_issuer_is_configured_whole_and_over_https_or_not_at_all() {
             environment.set(name, *value)
         };
         let environment = variables.iter().fold(Environment::of(&database), set);
-        environment.run(&["doctor"]).await.refused(&[fault]);
+        environment.run(&["serve"]).await.refused(&[fault]);
     }
     let whole = Environment::of(&database).set(issuer.0, issuer.1).set(audience.0, audience.1);
     whole.run(&["doctor"]).await.success();

@@ -19,6 +19,8 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("R07", "create policy everyone on contacts using (true)"),
     ("R07", "create policy living on contacts for select to crm_app using (deleted_at is null)"),
     ("R07", "create policy writing on contacts for insert to crm_app with check (true)"),
+    ("R07", "create policy owning on contacts to crm_owner using (true)"),
+    ("R07", "create policy owning on tenants to crm_owner using (true)"),
     ("R07", "create role stranger; create policy stranger on contacts to stranger using (true)"),
     ("R08", "create unique index qr_sessions_hash_taken on qr_sessions (scan_hash)"),
     ("R08", "create unique index contacts_email_taken on contacts (email_key)"),

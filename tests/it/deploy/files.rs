@@ -133,9 +133,7 @@ fn what_the_compose_file_mounts_is_there_and_its_secrets_are_those_that_are_made
     for line in compose.lines().map(str::trim) {
         if let Some((path, _)) = line.strip_prefix("- ./").and_then(|rest| rest.split_once(':')) {
             mounted += 1;
-            // Dashboards and alerts have tests of their own.
-            let theirs = path.starts_with("observe/");
-            assert!(theirs || deploy().join(path).exists(), "{path}");
+            assert!(deploy().join(path).exists(), "{path}");
         }
         if let Some((_, path)) = line.split_once("file: ./secrets/") {
             let name = path.trim_end_matches([' ', '}']);

@@ -3,7 +3,7 @@
 mod asked;
 mod crash;
 mod races;
-mod scan;
+pub mod scan;
 mod traces;
 
 use std::time::{Duration, Instant};

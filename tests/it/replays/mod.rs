@@ -15,16 +15,16 @@ use uuid::Uuid;
 use worker::pipeline::Pipeline;
 
 /// Deliveries of a webhook as they lie in the database when they have ended: one each second from a moment on.
-struct Past<'a> {
-    webhook: Uuid,
-    status: &'a str,
-    event: &'a str,
-    from: DateTime<Utc>,
-    count: i32,
+pub struct Past<'a> {
+    pub webhook: Uuid,
+    pub status: &'a str,
+    pub event: &'a str,
+    pub from: DateTime<Utc>,
+    pub count: i32,
 }
 
 impl Past<'_> {
-    async fn plant(&self, admin: &PgPool) {
+    pub async fn plant(&self, admin: &PgPool) {
         sqlx::query(
             "insert into webhook_events (tenant_id, id, webhook_id, occurrence_id, event, body, status, skip_reason, attempts,
                                          last_error, created_at, delivered_at)

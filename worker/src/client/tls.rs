@@ -26,7 +26,9 @@ impl Value for Roots {
     fn parse(path: &str) -> Result<Self, String> {
         let roots = CertificateDer::pem_file_iter(path)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| format!("cannot be read as certificates: {error}"))?;
+            .map_err(|error| {
+                format!("write the path of certificates in PEM, such as /etc/ssl/own.pem; {error}")
+            })?;
         if roots.is_empty() {
             return Err("holds no certificate".into());
         }

@@ -18,7 +18,8 @@ use shared::webhook::signature::SigningSecret;
 use url::Url;
 use uuid::Uuid;
 
-use super::{CommandResult, say};
+use super::CommandResult;
+use super::out::say;
 use forward::Forward;
 use remote::{Followed, Remote, Trouble};
 

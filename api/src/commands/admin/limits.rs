@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 use shared::changes;
-use shared::db::Origin;
 use shared::db::check::{self, Process};
 use shared::id::{ApiKeyId, TenantId};
 use shared::settings::Value as _;
 use shared::{Clock, Db, TenantTx};
 
-use super::{CommandResult, say};
+use crate::commands::CommandResult;
+use crate::commands::front::origin;
+use crate::commands::out::say;
 use crate::config::Config;
 use crate::limit::{Class, Limit};
 
@@ -38,7 +39,7 @@ pub(crate) async fn set(
 ) -> CommandResult {
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
-    let mut tx = db.tenant(tenant, Origin::default()).await?;
+    let mut tx = db.tenant(tenant, origin()).await?;
     let text = limit.map(|limit| limit.to_string());
     let (record, changed) = match key {
         Some(key) => (("api_key", key.0), of_key(&mut tx, key, class, text.as_deref()).await?),

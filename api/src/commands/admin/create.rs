@@ -6,7 +6,8 @@ use shared::id::{TenantId, UserId};
 use shared::scope::Role;
 use shared::{Clock, Db};
 
-use super::{CommandResult, say};
+use crate::commands::CommandResult;
+use crate::commands::out::say;
 use crate::config::Config;
 use crate::http::json::Value;
 use crate::http::rules::{self, Rule as _};

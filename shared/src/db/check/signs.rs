@@ -1,0 +1,341 @@
+//! What `api doctor` looks at beside what must hold at the start: nothing of it keeps a process from serving. Each look is
+//! made for itself, so that one that cannot be made hides no other.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::{Finding, Process, inspect};
+use crate::clock::Clock;
+use crate::db::migrate::MIGRATOR;
+use crate::db::{DatabaseUrl, Db};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Could not be asked with what is configured.
+    Skipped,
+    /// It works, and an operator should know.
+    Warning,
+    /// It does not work, or not safely.
+    Fault,
+}
+
+/// `ok`, `skipped`, `warning`, `FAULT`.
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Warning => "warning",
+            Self::Fault => "FAULT",
+        })
+    }
+}
+
+/// What one look found.
+#[derive(Debug, Serialize)]
+pub struct Sign {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub level: Level,
+    /// The figures, or what is wrong and what to do about it.
+    pub said: String,
+}
+
+impl Sign {
+    /// Of a look that found this.
+    #[must_use]
+    pub fn new(what: &'static str, level: Level, said: impl Into<String>) -> Self {
+        Self { what, level, said: said.into() }
+    }
+
+    fn of(what: &'static str, look: sqlx::Result<Look>) -> Self {
+        match look {
+            Ok((level, said)) => Self { what, level, said },
+            Err(error) => Self::new(what, Level::Fault, format!("could not be looked at: {error}")),
+        }
+    }
+}
+
+impl From<Finding> for Sign {
+    fn from(finding: Finding) -> Self {
+        match finding.fault {
+            None => Self::new(finding.what, Level::Ok, ""),
+            Some(fault) => Self::new(finding.what, Level::Fault, fault),
+        }
+    }
+}
+
+type Look = (Level, String);
+
+/// A transaction that is older than this holds vacuum back.
+const LONG: TimeDelta = TimeDelta::minutes(10);
+/// What a worker's pool takes (worker/src/config.rs).
+const WORKER_CONNECTIONS: u32 = 12;
+/// Clocks may differ by so much; beyond the second, claims of deliveries overlap (docs/operations.md).
+const DRIFT: [TimeDelta; 2] = [TimeDelta::seconds(1), TimeDelta::seconds(30)];
+/// The oldest due delivery and the oldest event in the outbox may be so old.
+const WAITING: [TimeDelta; 2] = [TimeDelta::seconds(60), TimeDelta::seconds(30)];
+
+/// Looks at everything, as the api's login with a pool of so many connections.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn look(url: &DatabaseUrl, pool: u32, clock: &Clock) -> sqlx::Result<Vec<Sign>> {
+    let mut signs: Vec<Sign> =
+        inspect(url, Process::Api).await?.into_iter().map(Sign::from).collect();
+    let mut conn = url.connect().await?;
+    let conn = &mut conn;
+    signs.push(Sign::of("roles", roles(conn).await));
+    signs.push(Sign::of("timeouts", timeouts(conn).await));
+    signs.push(Sign::of("extensions", extensions(conn).await));
+    signs.push(Sign::of("indexes", indexes(conn).await));
+    signs.push(Sign::of("partitions", partitions(conn, clock).await));
+    signs.push(Sign::of("clock", drift(conn, clock).await));
+    signs.push(Sign::of("connections", connections(conn, pool).await));
+    signs.push(Sign::of("durability", durability(conn).await));
+    signs.push(Sign::of("vacuum", held_back(conn).await));
+    Ok(signs)
+}
+
+/// Looks at what waits, as the owner.
+pub async fn waiting(owner: &Db) -> Sign {
+    let found = owner.direct(async |conn| {
+        sqlx::query_as::<_, (Option<DateTime<Utc>>, Option<DateTime<Utc>>)>(
+            "select due, announced from oldest_waiting()",
+        )
+        .fetch_one(conn)
+        .await
+    });
+    let now = owner.clock().now();
+    let look = found.await.map(|(due, announced)| {
+        let age = |time: Option<DateTime<Utc>>| time.map_or(TimeDelta::zero(), |time| now - time);
+        let ages = [age(due), age(announced)].map(|age| age.max(TimeDelta::zero()));
+        let [due, announced] = ages.map(|age| age.num_seconds());
+        let said = format!("oldest due delivery {due} s, oldest event in the outbox {announced} s");
+        if ages.iter().zip(WAITING).any(|(age, most)| *age > most) {
+            (Level::Warning, format!("{said}: are workers running, and enough of them?"))
+        } else {
+            (Level::Ok, said)
+        }
+    });
+    Sign::of("queue", look)
+}
+
+fn verdict(
+    faults: impl IntoIterator<Item = String>,
+    level: Level,
+    fine: impl Into<String>,
+) -> Look {
+    let faults: Vec<String> = faults.into_iter().collect();
+    if faults.is_empty() { (Level::Ok, fine.into()) } else { (level, faults.join("; ")) }
+}
+
+async fn roles(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let faults: Vec<String> = sqlx::query_scalar(
+        "select format('%s %s', wanted, case
+             when r.oid is null then 'is missing'
+             when r.rolsuper then 'is a superuser'
+             when r.rolbypassrls then 'has BYPASSRLS'
+             when r.rolcreaterole or r.rolcreatedb or r.rolreplication then 'may create or replicate'
+             when r.rolcanlogin <> (wanted in ('crm_app', 'crm_worker')) then
+                 case when r.rolcanlogin then 'may log in' else 'may not log in' end
+             when wanted = 'crm_worker' and not has_table_privilege(r.oid, to_regclass('outbox'), 'delete')
+                 then 'has not the rights of a worker' end)
+         from unnest(array['crm_owner', 'crm_app', 'crm_worker', 'crm_auth', 'crm_search']) wanted
+         left join pg_roles r on r.rolname = wanted
+         where r.oid is null or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+            or r.rolcanlogin <> (wanted in ('crm_app', 'crm_worker'))
+            or wanted = 'crm_worker' and not has_table_privilege(r.oid, to_regclass('outbox'), 'delete')",
+    )
+    .fetch_all(conn)
+    .await?;
+    let advice = faults.into_iter().map(|fault| format!("{fault}: run deploy/roles.sql"));
+    Ok(verdict(advice, Level::Fault, "five, without powers"))
+}
+
+async fn timeouts(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let unset: Vec<String> = sqlx::query_scalar(
+        "select name from unnest(array['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) name
+         where current_setting(name) in ('0', '0ms')",
+    )
+    .fetch_all(conn)
+    .await?;
+    let faults = unset.iter().map(|name| format!("{name} is off: run deploy/roles.sql"));
+    Ok(verdict(faults, Level::Warning, "set"))
+}
+
+async fn extensions(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let missing: Vec<String> = sqlx::query_scalar(
+        "select name from unnest(array['pg_trgm', 'btree_gin']) name
+         where not exists (select from pg_extension e where e.extname = name)",
+    )
+    .fetch_all(conn)
+    .await?;
+    let faults = missing.iter().map(|name| format!("create extension {name}"));
+    Ok(verdict(faults, Level::Fault, "pg_trgm, btree_gin"))
+}
+
+async fn indexes(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let found: Vec<(String, bool)> = sqlx::query_as(
+        "select c.relname::text, i.indisvalid and i.indisready from pg_index i join pg_class c on c.oid = i.indexrelid
+         where c.relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(conn)
+    .await?;
+    let known: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let wanted = wanted_indexes();
+    let missing = wanted.iter().filter(|name| !known.contains(name.as_str()));
+    let invalid = found.iter().filter(|(_, valid)| !valid);
+    let faults =
+        missing.map(|name| format!("{name} is missing: create it as its migration does")).chain(
+            invalid
+                .map(|(name, _)| format!("{name} is invalid: reindex index concurrently {name}")),
+        );
+    Ok(verdict(faults, Level::Fault, format!("{}, all valid", wanted.len())))
+}
+
+/// The indexes that the migrations leave behind, by their own words.
+fn wanted_indexes() -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for migration in MIGRATOR.iter() {
+        let code: Vec<&str> = migration
+            .sql
+            .as_str()
+            .lines()
+            .map(|line| line.split("--").next().unwrap_or_default())
+            .collect();
+        for statement in code.join("\n").split(';') {
+            let words: Vec<&str> =
+                statement.split([' ', '\n', ',']).filter(|word| !word.is_empty()).collect();
+            match words.as_slice() {
+                ["create", "index", rest @ ..] | ["create", "unique", "index", rest @ ..] => {
+                    let name = rest
+                        .iter()
+                        .find(|word| !["concurrently", "if", "not", "exists"].contains(word));
+                    wanted.extend(name.map(|name| (*name).to_owned()));
+                }
+                ["drop", "index", rest @ ..] => {
+                    for name in rest {
+                        wanted.remove(*name);
+                    }
+                }
+                ["alter", "index", old, "rename", "to", new] if wanted.remove(*old) => {
+                    wanted.insert((*new).to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    wanted
+}
+
+async fn partitions(conn: &mut PgConnection, clock: &Clock) -> sqlx::Result<Look> {
+    let today = clock.now().date_naive();
+    let days: Vec<String> = (0..3)
+        .filter_map(|ahead| today.checked_add_days(Days::new(ahead)))
+        .map(|day| day.format("%Y%m%d").to_string())
+        .collect();
+    let missing: Vec<String> = sqlx::query_scalar(
+        "select parent || '_' || day from unnest(array['events', 'webhook_events', 'webhook_attempts']) parent
+         cross join unnest($1::text[]) day where to_regclass(format('public.%s_%s', parent, day)) is null",
+    )
+    .bind(&days)
+    .fetch_all(conn)
+    .await?;
+    let fault = || {
+        format!("no {}: workers make them three days ahead; is one running?", missing.join(", "))
+    };
+    Ok(verdict(
+        (!missing.is_empty()).then(fault),
+        Level::Warning,
+        format!("made up to {}", days.last().map_or("", |day| day)),
+    ))
+}
+
+async fn drift(conn: &mut PgConnection, clock: &Clock) -> sqlx::Result<Look> {
+    let (before, asked) = (clock.now(), Instant::now());
+    let there: DateTime<Utc> =
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?;
+    let waited = asked.elapsed();
+    let here = before + TimeDelta::from_std(waited / 2).unwrap_or_default();
+    let apart = (there - here).abs();
+    let slack = TimeDelta::from_std(waited / 2 + Duration::from_millis(1)).unwrap_or_default();
+    let said = format!("{} ms apart from the database's", apart.num_milliseconds());
+    Ok(match apart - slack {
+        far if far > DRIFT[1] => (Level::Fault, format!("{said}: run NTP on both")),
+        some if some > DRIFT[0] => (Level::Warning, format!("{said}: run NTP on both")),
+        _ => (Level::Ok, said),
+    })
+}
+
+async fn connections(conn: &mut PgConnection, pool: u32) -> sqlx::Result<Look> {
+    let (most, used): (i64, i64) = sqlx::query_as(
+        "select current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
+                (select count(*) from pg_stat_activity where backend_type = 'client backend')",
+    )
+    .fetch_one(conn)
+    .await?;
+    let wanted = i64::from(pool) + i64::from(WORKER_CONNECTIONS);
+    let said = format!("{used} of {most} taken; one api and one worker take up to {wanted}");
+    let scarce = wanted > most || used * 10 > most * 8;
+    let advice = format!("{said}: raise max_connections, or lower DATABASE_CONNECTIONS");
+    Ok(if scarce { (Level::Warning, advice) } else { (Level::Ok, said) })
+}
+
+async fn durability(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let settings: Vec<(String, String)> = sqlx::query_as(
+        "select name, current_setting(name)
+         from unnest(array['fsync', 'full_page_writes', 'synchronous_commit', 'autovacuum']) name
+         where current_setting(name) = 'off'",
+    )
+    .fetch_all(conn)
+    .await?;
+    let faults = settings.iter().map(|(name, value)| match name.as_str() {
+        "autovacuum" => format!("{name} is {value}: tables will only grow"),
+        _ => format!("{name} is {value}: a crash can lose what was answered"),
+    });
+    Ok(verdict(faults, Level::Warning, "fsync, full_page_writes, synchronous_commit, autovacuum"))
+}
+
+async fn held_back(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let held: Vec<String> = sqlx::query_scalar(
+        "select format('replication slot %s is not in use: drop it, or start its reader', slot_name)
+         from pg_replication_slots where not active
+         union all
+         select format('prepared transaction %s has been open since %s', gid, prepared)
+         from pg_prepared_xacts where prepared < clock_timestamp() - make_interval(secs => $1)
+         union all
+         select format('session %s of %s has been in a transaction since %s', pid, usename, xact_start)
+         from pg_stat_activity where xact_start < clock_timestamp() - make_interval(secs => $1)
+           and backend_type = 'client backend'",
+    )
+    .bind(LONG.as_seconds_f64())
+    .fetch_all(conn)
+    .await?;
+    Ok(verdict(held, Level::Warning, "nothing that this login sees holds it back"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wanted_indexes_are_those_that_no_later_migration_drops() {
+        let wanted = wanted_indexes();
+        assert!(wanted.len() > 60, "{wanted:?}");
+        assert!(
+            wanted.contains("contacts_external_id_taken") && wanted.contains("webhook_queue_due")
+        );
+        assert!(!wanted.contains("webhook_events_due"), "it was dropped for good");
+    }
+}
