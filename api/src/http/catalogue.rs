@@ -1,4 +1,4 @@
-//! What each error code means: docs/errors.md, entry by entry. Every error says where its own is (docs/decisions/0026).
+//! What each error code means: docs/errors.md, entry by entry. Every error says where its own is (docs/decisions/0025).
 
 use axum::Router;
 use axum::extract::Path;

@@ -81,7 +81,7 @@ violations(object, rule) as (
     from tables t join policies p on p.polrelid = t.oid
     where p.polpermissive and (
         p.for_all or not p.roles <@ array['crm_app', 'crm_worker', 'crm_auth', 'crm_search', 'crm_owner']
-        -- The owner, whom no process logs in as, may see which tenants there are (docs/decisions/0030).
+        -- The owner, whom no process logs in as, may see which tenants there are (docs/decisions/0027).
         or ('crm_app' = any (p.roles) or 'crm_owner' = any (p.roles) and (relname <> 'tenants' or polcmd <> 'r')) and (coalesce(p.qual, canonical) <> canonical or coalesce(p.with_check, canonical) <> canonical))
     union all
     -- A row's own number, drawn by the database, collides with nobody's.

@@ -64,11 +64,11 @@ async fn a_login_with_createrole_that_owns_the_database_is_enough_to_deploy() {
     let said = environment.run(&["migrate"]).await.success();
     assert!(said.contains("up to date"), "{said}");
     let said = environment.run(&["doctor"]).await.success();
-    assert!(said.contains("ok    rights"), "{said}");
+    assert!(said.contains("ok       rights"), "{said}");
     let worker_url = fs::read_to_string(folder.path().join("worker-database-url")).unwrap();
     drop(Program::worker(worker_url.trim(), &[]).await);
 
     fs::remove_file(folder.path().join("jwt-keys")).unwrap();
-    let refused = environment.run(&["doctor"]).await;
+    let refused = environment.run(&["serve"]).await;
     refused.refused(&["JWT_KEYS_FILE is not valid: the file that it names cannot be read"]);
 }

@@ -1,4 +1,4 @@
-//! docs/errors.md, the catalogue of error codes, which every error links to (docs/decisions/0026).
+//! docs/errors.md, the catalogue of error codes, which every error links to (docs/decisions/0025).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What operators do across tenants, as `crm_owner`. Row-level security binds the owner too: each of these works on one
-//! tenant at a time, in a [`TenantTx`] (migration 0026). No login of the product can come here.
+//! tenant at a time, in a [`TenantTx`] (migration 0022). No login of the product can come here.
 
 pub mod erase;
 pub mod reseal;

@@ -30,7 +30,7 @@ $$;
 
 select let_operator_in(c.oid)
 from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace;
+where c.relkind in ('r', 'p') and not c.relispartition and c.relrowsecurity and c.relnamespace = 'public'::regnamespace;
 create policy operator on tenants to crm_owner
     using (id = (select current_setting('app.tenant_id')::uuid))
     with check (id = (select current_setting('app.tenant_id')::uuid));
