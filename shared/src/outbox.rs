@@ -4,7 +4,7 @@
 //! Workers are woken by the [`Bell`], after the commit and beside it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +20,16 @@ use crate::id::{EventId, TenantId};
 
 /// The channel of `LISTEN`.
 pub(crate) const CHANNEL: &str = "outbox";
+
+/// What a ring says that is for the relay alone; any other is for every part of a worker.
+const EVENTS: &str = "events";
+
+/// Whether what was heard on the channel is for the relay alone. Whatever looks for work at each ring costs its time just
+/// when the relay needs the CPU.
+#[must_use]
+pub fn is_for_relay(heard: &str) -> bool {
+    heard == EVENTS
+}
 
 /// The pause after a ring was carried while few ring.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -99,13 +109,22 @@ pub(crate) struct Bell(Arc<Rings>);
 #[derive(Default)]
 struct Rings {
     count: AtomicU32,
+    /// Whether one of them was for every part of a worker.
+    all: AtomicBool,
     heard: Notify,
 }
 
 impl Bell {
+    /// Events are in the outbox.
     pub(crate) fn ring(&self) {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         self.0.heard.notify_one();
+    }
+
+    /// Something else is due, or may be.
+    pub(crate) fn ring_all(&self) {
+        self.0.all.store(true, Ordering::Relaxed);
+        self.ring();
     }
 
     pub(crate) async fn carry(&self, db: &Db, stop: CancellationToken) {
@@ -116,8 +135,10 @@ impl Bell {
                 () = self.0.heard.notified() => {}
             }
             pause = next_pause(pause, self.0.count.swap(0, Ordering::Relaxed));
+            let all = self.0.all.swap(false, Ordering::Relaxed);
+            let notify = if all { "notify outbox" } else { "notify outbox, 'events'" };
             if let Err(error) =
-                db.direct(async |conn| sqlx::query("notify outbox").execute(conn).await).await
+                db.direct(async |conn| sqlx::query(notify).execute(conn).await).await
             {
                 tracing::debug!(%error, "a wake-up was lost; workers look by themselves");
             }

@@ -9,12 +9,13 @@
 //! The statement leaves nothing to the planner, whose statistics of an outbox are always of another moment: rows go by
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
 
+use chrono::{DateTime, Utc};
 use shared::event::{EXTENSIONS, REMEMBERED};
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
 use crate::lines;
-use crate::queue::{Claimed, Claims, Early};
+use crate::queue::{Claimed, Claims, Direct, Row};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
@@ -43,50 +44,114 @@ impl Relayed {
     }
 }
 
-/// Relays one batch, unless another worker is relaying: then nothing. With `claims`, what it made due is claimed in the
-/// same transaction, as far as there is room. The commit does not wait for the disk: were it undone by a crash, the
-/// events would still be in the outbox, which the writer's own durable commit put there.
+/// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they are
+/// made, as far as there is room; they are to be begun then. The commit does not wait for the disk: were it undone by a
+/// crash, the events would still be in the outbox, which the writer's own durable commit put there.
 ///
 /// # Errors
 /// The database's; nothing was relayed then.
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
     let (mut tx, mine) = db.system_locking(RELAYING).await?;
-    let relayed = if mine { take_batch(&mut tx).await? } else { Relayed::default() };
-    let early = match claims {
-        Some(claims) if relayed.deliveries > 0 => claims.early(&mut tx, db.clock().now()).await?,
-        _ => None,
-    };
+    if !mine {
+        tx.commit_lazily().await?;
+        return Ok(Default::default());
+    }
+    let direct = claims.and_then(|claims| claims.direct(db.clock().now()));
+    let (relayed, begun) = take_batch(&mut tx, direct.as_ref()).await?;
     tx.commit_lazily().await?;
-    count(relayed);
-    Ok((relayed, early.map(Early::take).unwrap_or_default()))
+    count(relayed, begun.len());
+    Ok((relayed, direct.map(|direct| direct.take(begun)).unwrap_or_default()))
 }
 
-fn count(relayed: Relayed) {
+fn count(relayed: Relayed, begun: usize) {
     let count =
         |name: &'static str, rows: i64| metrics::counter!(name).increment(rows.unsigned_abs());
     count("outbox_relayed_total", relayed.events);
     count("webhook_deliveries_created_total", relayed.deliveries);
     count("webhook_filtered_total", relayed.filtered);
+    metrics::counter!("webhook_claims_total").increment(begun as u64);
     metrics::counter!("webhook_deliveries_total", "outcome" => "skipped")
         .increment(relayed.skipped.unsigned_abs());
 }
 
-/// A batch, and the lines that something was added to.
-struct Batch {
+/// What a batch came to, and one delivery of it that is leased already, if any is.
+struct Line {
     events: i64,
     deliveries: i64,
     skipped: i64,
     filtered: i64,
-    webhooks: Vec<Uuid>,
-    records: Vec<Uuid>,
+    /// In the first only: the lines that something was added to.
+    webhooks: Option<Vec<Uuid>>,
+    records: Option<Vec<Uuid>>,
+    tenant_id: Option<Uuid>,
+    id: Option<Uuid>,
+    webhook_id: Option<Uuid>,
+    occurrence_id: Option<Uuid>,
+    event: Option<String>,
+    body: Option<String>,
+    cycle: Option<i32>,
+    trigger: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    request_id: Option<String>,
+    traceparent: Option<String>,
+    url: Option<String>,
+    secret: Option<Vec<u8>>,
+    headers: Option<Vec<u8>>,
+    identity: Option<Vec<u8>>,
 }
 
-async fn take_batch(tx: &mut SystemTx) -> sqlx::Result<Relayed> {
+impl Line {
+    fn begun(self) -> Option<Row> {
+        Some(Row {
+            tenant_id: self.tenant_id?,
+            id: self.id?,
+            webhook_id: self.webhook_id?,
+            occurrence_id: self.occurrence_id?,
+            event: self.event?,
+            body: self.body?,
+            attempts: 0,
+            cycle: self.cycle?,
+            trigger: self.trigger?,
+            claims: 1,
+            created_at: self.created_at?,
+            request_id: self.request_id,
+            traceparent: self.traceparent,
+            url: self.url?,
+            secret: self.secret?,
+            headers: self.headers,
+            identity: self.identity,
+            rate_limit: None,
+            lined: false,
+        })
+    }
+}
+
+async fn take_batch(
+    tx: &mut SystemTx,
+    direct: Option<&Direct<'_>>,
+) -> sqlx::Result<(Relayed, Vec<Row>)> {
     let opt_in: Vec<String> = EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect();
-    let batch = sqlx::query_file_as!(Batch, "src/relay.sql", BATCH, &opt_in, REMEMBERED)
-        .fetch_one(tx.conn())
-        .await?;
-    lines::advance(tx, &batch.webhooks, &batch.records).await?;
-    let Batch { events, deliveries, skipped, filtered, .. } = batch;
-    Ok(Relayed { events, deliveries, skipped, filtered })
+    let mut lines = sqlx::query_file_as!(
+        Line,
+        "src/relay.sql",
+        BATCH,
+        &opt_in,
+        REMEMBERED,
+        direct.map_or(0, |direct| i64::from(direct.headroom.most)),
+        direct.map_or(&[][..], |direct| &direct.headroom.webhooks),
+        direct.map_or(&[][..], |direct| &direct.headroom.tenants),
+        direct.map(|direct| direct.hold.lease.0),
+        direct.map(|direct| direct.hold.until),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut relayed = Relayed::default();
+    for line in &mut lines {
+        let Line { events, deliveries, skipped, filtered, .. } = *line;
+        relayed = Relayed { events, deliveries, skipped, filtered };
+        if let (Some(webhooks), Some(records)) = (line.webhooks.take(), line.records.take()) {
+            lines::advance(tx, &webhooks, &records).await?;
+        }
+    }
+    Ok((relayed, lines.into_iter().filter_map(Line::begun).collect()))
 }

@@ -1,5 +1,7 @@
 -- One batch of events: into the log, and to their webhooks.
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
+--   $4  how many deliveries whoever relays begins at once: of none with an order or a rate limit, nor of
+--   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends
 with taken as (
     delete from outbox where ctid = any (array(
         select ctid from outbox order by id limit $1 for update skip locked))
@@ -26,20 +28,21 @@ with taken as (
     select b.id, b.tenant_id, b.event_id, b.event, b.family, b.sequence, b.version, b.payload, b.request_id, b.traceparent,
            b.occurred_at, b.erased_at,
            case when b.record ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then b.record::uuid end as record,
-           w.wanted, w.lined, w.unwanted, w.filtered
+           w.wanted, w.lined, w.paced, w.unwanted, w.filtered
     from batch b
     cross join lateral (
         select array_agg(id) filter (where passed) as wanted,
                array_agg(id) filter (where passed and ordering = 'record') as lined,
+               array_agg(id) filter (where passed and rate_limit is not null) as paced,
                array_agg(id) filter (where not named) as unwanted,
                array_agg(id) filter (where named and not passed) as filtered
         from (
             -- The payload is read for webhooks with a filter only.
-            select id, ordering, named,
+            select id, ordering, rate_limit, named,
                    named and case when filter_path is null then true
                                   else event_passes(b.payload, filter_path, b.event) end as passed
             from (
-                select id, ordering, filter_path,
+                select id, ordering, rate_limit, filter_path,
                        -- Nobody is told of himself: who fails could not hear it, and who hears it would have to be told of that.
                        events && array[b.event, b.family, case when b.event = any ($2) then b.event else '*' end]
                        and (b.event like 'webhook.%' and b.record = id::text) is not true as named
@@ -80,23 +83,52 @@ with taken as (
     cross join lateral (select delivery_id(j.event_id, w.id) as id) d
     order by j.id
     on conflict do nothing
-    returning tenant_id, id, webhook_id, sequence, status, created_at
+    returning tenant_id, id, webhook_id, occurrence_id, sequence, event, case when $4::bigint > 0 then body end as body, status,
+              cycle, trigger, request_id, traceparent, created_at
 ), lines as materialized (
     -- The records of the deliveries that have to go in order.
     select jsonb_object_agg(delivery_id(j.event_id, lined.id), j.record) as records
     from judged j cross join lateral unnest(j.lined) lined (id)
     where j.record is not null
-), queued as (
-    insert into webhook_queue (tenant_id, id, webhook_id, next_retry, record, sequence)
-    select f.tenant_id, f.id, f.webhook_id, case when r.record is null then f.created_at else in_line() end,
-           r.record, case when r.record is not null then f.sequence end
-    from fanned f cross join lines l cross join lateral (select (l.records->>f.id::text)::uuid as record) r
+), put_off as materialized (
+    select coalesce(array_agg(distinct paced.id), '{}') || $5::uuid[] as webhooks
+    from judged j cross join lateral unnest(j.paced) paced (id)
+), due as (
+    select f.*, r.record, r.record is null and f.webhook_id <> all (p.webhooks) and f.tenant_id <> all ($6::uuid[]) as free
+    from fanned f cross join lines l cross join put_off p
+    cross join lateral (select (l.records->>f.id::text)::uuid as record) r
     where f.status = 'pending'
+), placed as (
+    select d.*, d.free and row_number() over (partition by d.free order by d.id) <= $4::bigint as begun from due d
+), queued as (
+    insert into webhook_queue (tenant_id, id, webhook_id, next_retry, record, sequence, lease_id, claims)
+    select tenant_id, id, webhook_id,
+           case when begun then $8 when record is null then created_at else in_line() end,
+           record, case when record is not null then sequence end,
+           case when begun then $7::uuid end, begun::integer
+    from placed
     returning webhook_id, record
+), counts as (
+    select (select count(*) from taken) as events,
+           (select count(*) from due) as deliveries,
+           (select count(*) from fanned where status = 'skipped') as skipped,
+           (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered,
+           (select coalesce(array_agg(webhook_id), '{}') from queued where record is not null) as webhooks,
+           (select coalesce(array_agg(record), '{}') from queued where record is not null) as records
+), begun as (
+    -- Where `first` is, what is said once is said.
+    select p.*, row_number() over () = 1 as first, w.url, w.secret_enc, w.headers_enc, w.identity_enc
+    from placed p cross join lateral (
+        select url, secret_enc, headers_enc, identity_enc from webhooks
+        where tenant_id = p.tenant_id and id = p.webhook_id
+        offset 0) w
+    where p.begun
 )
-select (select count(*) from taken) as "events!",
-       (select count(*) from fanned where status = 'pending') as "deliveries!",
-       (select count(*) from fanned where status = 'skipped') as "skipped!",
-       (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as "filtered!",
-       (select coalesce(array_agg(webhook_id), '{}') from queued where record is not null) as "webhooks!",
-       (select coalesce(array_agg(record), '{}') from queued where record is not null) as "records!"
+select c.events as "events!", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
+       case when b.first is not false then c.webhooks end as "webhooks?",
+       case when b.first is not false then c.records end as "records?",
+       b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
+       b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
+       b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",
+       b.url as "url?", b.secret_enc as "secret?", b.headers_enc as "headers?", b.identity_enc as "identity?"
+from counts c left join begun b on true

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
 use shared::db::check::{self, Process};
+use shared::outbox::is_for_relay;
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -49,8 +50,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
     tokio::spawn(retention::run(db.clone(), stop.clone()));
     let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
-    let heard = [events.clone(), imports.clone(), replays.clone(), erasures.clone()];
-    tokio::spawn(listen(db.clone(), heard, stop.clone()));
+    let others = [imports.clone(), replays.clone(), erasures.clone()];
+    tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
     let stepping = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let erasing =
         tokio::spawn(erasures::run(db.clone(), config.keyring.clone(), erasures, stop.clone()));
@@ -113,16 +114,20 @@ async fn deliver(
 }
 
 /// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports,
-/// replays and erasures.
-async fn listen(db: Db, knocks: [Knock; 4], stop: CancellationToken) {
+/// replays and erasures, which are knocked at when it rings for them.
+async fn listen(db: Db, events: Knock, others: [Knock; 3], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
-                tokio::select! {
+                let rung = tokio::select! {
                     () = stop.cancelled() => return,
-                    rung = bell.recv() => if rung.is_err() { break },
+                    rung = bell.recv() => rung,
+                };
+                let Ok(rung) = rung else { break };
+                events.knock();
+                if !is_for_relay(rung.payload()) {
+                    others.iter().for_each(Knock::knock);
                 }
-                knocks.iter().for_each(Knock::knock);
             }
         }
         tokio::select! {

@@ -166,7 +166,7 @@ impl TenantTx {
         self.entries.push(entry);
     }
 
-    /// Wakes the workers after the commit, for changes that make a delivery due without an event.
+    /// Wakes every part of the workers after the commit, for changes that are more to them than their events.
     pub fn wake(&mut self) {
         self.wakes = true;
     }
@@ -193,7 +193,9 @@ impl TenantTx {
         let announces = !self.announced.is_empty();
         self.flush().await?;
         self.tx.end("commit").await?;
-        if self.wakes || announces {
+        if self.wakes {
+            self.bell.ring_all();
+        } else if announces {
             self.bell.ring();
         }
         Ok(())

@@ -69,7 +69,7 @@ fn parse(log: &str) -> Result<Vec<Statement>> {
             last.parameters = parameters(list)?;
         }
     }
-    statements.retain(|statement| statement.sql != BELL);
+    statements.retain(|statement| !statement.sql.starts_with(BELL));
     Ok(statements)
 }
 
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn executions_come_with_their_values_and_simple_statements_without() {
         let log = "2026-01-02 [7] crm_app@liaison LOG:  statement: begin; set local app.tenant_id = 'x'\n\
-                   2026-01-02 [9] crm_app@liaison LOG:  statement: notify outbox\n\
+                   2026-01-02 [9] crm_app@liaison LOG:  statement: notify outbox, 'events'\n\
                    2026-01-02 [7] crm_app@liaison LOG:  execute sqlx_s_1: insert into t\n\
                    \t         values ($1, $2, $3)\n\
                    2026-01-02 [7] crm_app@liaison DETAIL:  parameters: $1 = 'it''s, $2 = x', $2 = NULL, $3 = '{\"a\": 1}'\n\

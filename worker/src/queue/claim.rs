@@ -41,47 +41,13 @@ pub async fn claim(
     if slots.free() == 0 {
         return Ok(Vec::new());
     }
-    let mut tx = db.system().await?;
-    let leased = lease_due(&mut tx, db.clock().now(), slots, holds, after).await?;
-    tx.commit_lazily().await?;
-    Ok(leased.take(slots))
-}
-
-/// Rows under a lease that counts once the transaction that wrote it has ended.
-pub(crate) struct Leased {
-    rows: Vec<Row>,
-    hold: Hold,
-    now: DateTime<Utc>,
-}
-
-impl Leased {
-    /// The webhook served last.
-    pub(crate) fn last(&self) -> Option<WebhookId> {
-        self.rows.last().map(|row| WebhookId(row.webhook_id))
-    }
-
-    /// Takes their places; to be called after the commit.
-    pub(crate) fn take(self, slots: &Slots) -> Vec<Claimed> {
-        let Self { rows, hold, now } = self;
-        rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect()
-    }
-}
-
-/// The claim as a step of a transaction.
-///
-/// # Errors
-/// The database's.
-pub(crate) async fn lease_due(
-    tx: &mut SystemTx,
-    now: DateTime<Utc>,
-    slots: &Slots,
-    holds: TimeDelta,
-    after: Option<WebhookId>,
-) -> sqlx::Result<Leased> {
+    let now = db.clock().now();
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
-    let rows = due(tx, slots, &room, &hold, after, now).await?;
-    Ok(Leased { rows, hold, now })
+    let mut tx = db.system().await?;
+    let rows = due(&mut tx, slots, &room, &hold, after, now).await?;
+    tx.commit_lazily().await?;
+    Ok(rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect())
 }
 
 /// Claims for whoever takes the tokens first. It counts as a claim only then: a token that is lost has killed nobody.
@@ -115,7 +81,8 @@ pub(super) struct Room {
 }
 
 /// What a claim writes into the rows.
-pub(super) struct Hold {
+#[derive(Debug)]
+pub(crate) struct Hold {
     pub lease: LeaseId,
     pub until: DateTime<Utc>,
     /// How many claims it counts as.
@@ -167,7 +134,8 @@ async fn select(
     .await
 }
 
-pub(super) struct Row {
+/// A delivery as it is claimed.
+pub(crate) struct Row {
     pub tenant_id: Uuid,
     pub id: Uuid,
     pub webhook_id: Uuid,
@@ -186,6 +154,8 @@ pub(super) struct Row {
     pub headers: Option<Vec<u8>>,
     pub identity: Option<Vec<u8>>,
     pub rate_limit: Option<i32>,
+    /// Whether others wait in line behind it.
+    pub lined: bool,
 }
 
 impl Row {
@@ -199,7 +169,8 @@ impl Row {
     }
 
     pub(super) fn into_claimed(self, slots: &Slots, hold: &Hold, now: DateTime<Utc>) -> Claimed {
-        let slot = slots.take(TenantId(self.tenant_id), WebhookId(self.webhook_id), now);
+        let slot =
+            slots.take(TenantId(self.tenant_id), WebhookId(self.webhook_id), self.lined, now);
         Claimed { slot, delivery: self.into_delivery(hold.lease, hold.until) }
     }
 

@@ -66,8 +66,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Relays whatever is in the outbox, whenever `knock` is heard. What it made due is handed out at once when nobody else
-    /// is claiming; else it knocks at `claims`. So it does when it found nothing, because resends ring the bell too.
+    /// Relays whatever is in the outbox, whenever `knock` is heard. What it relayed is handed out at once when nobody is
+    /// claiming; else it knocks at `claims`. So it does when it found nothing, because resends ring the bell too.
     pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
         while !self.stop.is_cancelled() {
@@ -75,12 +75,11 @@ impl Engine {
             match relay::relay(&self.db, alone.then_some(&self.claims)).await {
                 Ok((relayed, claimed)) => {
                     pause.reset();
-                    let whole = relayed.deliveries > 0
-                        && claimed.len() as u64 >= relayed.deliveries.unsigned_abs();
+                    let begun = i64::try_from(claimed.len()).unwrap_or(i64::MAX);
                     for claimed in claimed {
                         self.hand_out(claimed);
                     }
-                    if !whole {
+                    if begun == 0 || begun < relayed.deliveries {
                         claims.knock();
                     }
                     if !relayed.is_full() {
@@ -142,7 +141,7 @@ impl Engine {
     /// Claims for this worker's own places; whether there may be more. `streak` counts the claims in a row that found
     /// something.
     async fn claim_alone(&self, streak: &mut u32) -> sqlx::Result<bool> {
-        let claimed = self.claims.claim(&self.db).await?;
+        let (claimed, more) = self.claims.claim(&self.db).await?;
         let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         for claimed in claimed {
             self.hand_out(claimed);
@@ -151,7 +150,7 @@ impl Engine {
         if *streak > 1 && found < self.slots.caps().total / 4 {
             wait(GATHERING, std::future::pending(), &self.stop).await;
         }
-        Ok(found > 0)
+        Ok(found > 0 && more)
     }
 
     /// Gives a delivery to whoever sends it.

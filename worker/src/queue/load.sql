@@ -15,6 +15,7 @@ select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!"
        e.occurrence_id as "occurrence_id!", e.event as "event!",
        e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
        c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
-       w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit
+       w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit,
+       c.record is not null as "lined!"
 from loaded c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
 cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id offset 0) e

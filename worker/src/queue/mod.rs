@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
+pub(crate) use claim::Row;
 pub use claim::{claim, lease};
 pub use engine::{Engine, Knock};
 pub(crate) use engine::{Pause, wait};
@@ -29,7 +30,7 @@ pub(crate) use redis::{PATIENCE, Trouble};
 pub use slots::{Caps, Slot, Slots};
 pub use token::Token;
 pub use turn::Claims;
-pub(crate) use turn::Early;
+pub(crate) use turn::Direct;
 
 /// A delivery that this worker holds until its lease ends.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! slots and nobody else's, and what a receiver says of its own capacity counts too.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -31,6 +32,8 @@ pub struct Slots(Arc<Shared>);
 struct Shared {
     caps: Caps,
     busy: Mutex<Busy>,
+    /// Whether a place that becomes free may let something go that is due.
+    wanted: AtomicBool,
     freed: Notify,
     flights: Option<Flights>,
 }
@@ -52,12 +55,25 @@ pub(super) struct Counts {
     pub tenants: (Vec<Uuid>, Vec<i32>),
 }
 
+/// Room for deliveries of any webhooks but those named.
+#[derive(Debug)]
+pub(crate) struct Headroom {
+    /// For how many, whosever they are.
+    pub most: u32,
+    /// Webhooks with requests for more than half of their places, or whose receivers said something of their capacity.
+    pub webhooks: Vec<Uuid>,
+    /// Tenants with requests for more than half of their places.
+    pub tenants: Vec<Uuid>,
+}
+
 /// One request under way; dropping it frees the place.
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
     tenant: TenantId,
     webhook: WebhookId,
+    /// Whether the next delivery of its line waits for its end.
+    lined: bool,
     _flight: Option<Flight>,
 }
 
@@ -71,7 +87,14 @@ impl Slots {
     /// All free; what is taken is noted in `flights` too, for all workers to see.
     #[must_use]
     pub fn counted(caps: Caps, flights: Option<Flights>) -> Self {
-        Self(Arc::new(Shared { caps, busy: Mutex::default(), freed: Notify::new(), flights }))
+        let wanted = AtomicBool::new(true);
+        Self(Arc::new(Shared {
+            caps,
+            busy: Mutex::default(),
+            wanted,
+            freed: Notify::new(),
+            flights,
+        }))
     }
 
     /// The caps.
@@ -86,14 +109,51 @@ impl Slots {
         self.0.caps.total.saturating_sub(self.busy().total)
     }
 
-    /// Waits until a place becomes free.
+    /// Says whether somebody waits for a place: nobody does once everything that is due has one.
+    pub(super) fn want(&self, wanted: bool) {
+        self.0.wanted.store(wanted, Ordering::SeqCst);
+    }
+
+    /// Whether something that is due may have been kept back by a cap, or by what a receiver said.
+    pub(super) fn is_full_somewhere(&self, now: DateTime<Utc>) -> bool {
+        let caps = self.0.caps;
+        let closed = !self.closed(now).is_empty();
+        let busy = self.busy();
+        closed
+            || busy.total >= caps.total
+            || busy.webhooks.values().any(|count| *count >= caps.per_webhook)
+            || busy.tenants.values().any(|count| *count >= caps.per_tenant)
+    }
+
+    /// The room for deliveries that are begun without a claim, if half of the places are free.
+    pub(super) fn headroom(&self, now: DateTime<Utc>) -> Option<Headroom> {
+        let caps = self.0.caps;
+        let mut webhooks: Vec<Uuid> = self.closed(now).into_iter().map(|(id, _)| id.0).collect();
+        let busy = self.busy();
+        let mut most = caps.total.saturating_sub(busy.total);
+        let (loaded, room) = split(&busy.webhooks, caps.per_webhook);
+        webhooks.extend(loaded.map(|id| id.0));
+        most = most.min(room);
+        let (loaded, room) = split(&busy.tenants, caps.per_tenant);
+        let tenants = loaded.map(|id| id.0).collect();
+        most = most.min(room);
+        (busy.total <= caps.total / 2 && most > 0).then_some(Headroom { most, webhooks, tenants })
+    }
+
+    /// Waits until a place becomes free that somebody waits for.
     pub async fn freed(&self) {
         self.0.freed.notified().await;
     }
 
     /// Takes a place; the claim has already kept the caps.
     #[must_use]
-    pub fn take(&self, tenant: TenantId, webhook: WebhookId, now: DateTime<Utc>) -> Slot {
+    pub fn take(
+        &self,
+        tenant: TenantId,
+        webhook: WebhookId,
+        lined: bool,
+        now: DateTime<Utc>,
+    ) -> Slot {
         let mut busy = self.busy();
         busy.total += 1;
         *busy.webhooks.entry(webhook).or_default() += 1;
@@ -104,7 +164,7 @@ impl Slots {
         drop(busy);
         let flights = self.0.flights.as_ref();
         let flight = flights.map(|flights| flights.begin(tenant, webhook, now));
-        Slot { slots: self.clone(), tenant, webhook, _flight: flight }
+        Slot { slots: self.clone(), tenant, webhook, lined, _flight: flight }
     }
 
     /// Whether one more request keeps the caps of this process, for each of these in turn if those before it are made.
@@ -193,8 +253,18 @@ impl Drop for Slot {
         release(&mut busy.webhooks, self.webhook);
         release(&mut busy.tenants, self.tenant);
         drop(busy);
-        self.slots.0.freed.notify_one();
+        if self.lined || self.slots.0.wanted.load(Ordering::SeqCst) {
+            self.slots.0.freed.notify_one();
+        }
     }
+}
+
+/// Who has taken more than half of this cap, and what room all others have at least.
+fn split<K: Copy>(counts: &HashMap<K, u32>, cap: u32) -> (impl Iterator<Item = K>, u32) {
+    let half = cap / 2;
+    let most = counts.values().copied().filter(|count| *count <= half).max().unwrap_or_default();
+    let loaded = counts.iter().filter(move |(_, count)| **count > half).map(|(id, _)| *id);
+    (loaded, cap - most)
 }
 
 /// Idle entries go, so that the maps never outgrow the requests under way.
@@ -216,7 +286,7 @@ mod tests {
         let slots = Slots::new(Caps { total: 2, per_webhook: 1, per_tenant: 1 });
         let now = shared::Clock::system().now();
         let (tenant, webhook) = (TenantId::fresh(now), WebhookId::fresh(now));
-        let slot = slots.take(tenant, webhook, now);
+        let slot = slots.take(tenant, webhook, false, now);
         let counts = slots.counts(now);
         assert_eq!(counts.webhooks, (vec![webhook.0], vec![1]));
         assert_eq!(counts.tenants, (vec![tenant.0], vec![1]));

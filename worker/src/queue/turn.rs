@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::id::WebhookId;
-use shared::{Db, SystemTx};
+use shared::Db;
+use shared::id::{LeaseId, WebhookId};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::claim::{Leased, claim, lease_due};
+use super::claim::{Hold, Row, claim};
+use super::slots::Headroom;
 use super::{Claimed, Slots};
 
 /// Claims for the places of this worker; cheap to clone.
@@ -20,11 +21,15 @@ pub struct Claims {
     after: Arc<Mutex<Option<WebhookId>>>,
 }
 
-/// Deliveries leased in a transaction that has not ended yet; dropped with it, they are due again.
-pub(crate) struct Early<'a> {
-    leased: Leased,
+/// The turn of whoever relays: what it writes may be leased from the start.
+pub(crate) struct Direct<'a> {
+    /// For how many there is room, and for which there is none.
+    pub headroom: Headroom,
+    /// The lease to write.
+    pub hold: Hold,
     slots: &'a Slots,
-    after: MutexGuard<'a, Option<WebhookId>>,
+    now: DateTime<Utc>,
+    _turn: MutexGuard<'a, Option<WebhookId>>,
 }
 
 impl Claims {
@@ -34,40 +39,54 @@ impl Claims {
         Self { slots, lease, after: Arc::default() }
     }
 
-    /// Claims what is due and fits.
+    /// Claims what is due and fits; whether there may be more.
     ///
     /// # Errors
     /// The database's; nothing is claimed then.
-    pub async fn claim(&self, db: &Db) -> sqlx::Result<Vec<Claimed>> {
+    pub async fn claim(&self, db: &Db) -> sqlx::Result<(Vec<Claimed>, bool)> {
         let mut after = self.after.lock().await;
+        // Places that become free from here on may be wanted: this claim has not seen them.
+        self.slots.want(true);
+        let now = db.clock().now();
+        let (free, full) = (self.slots.free(), self.slots.is_full_somewhere(now));
         let claimed = claim(db, &self.slots, self.lease, *after).await?;
         *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
-        Ok(claimed)
+        let more = full || self.slots.is_full_somewhere(now) || has_cut(claimed.len(), free);
+        self.slots.want(more);
+        Ok((claimed, more))
     }
 
-    /// The same within a transaction that has made deliveries due, so that an idle worker begins them with its commit;
-    /// nothing when another claim is under way, which is to be followed by the next.
-    ///
-    /// # Errors
-    /// The database's; the transaction is to be rolled back.
-    pub(crate) async fn early(
-        &self,
-        tx: &mut SystemTx,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<Option<Early<'_>>> {
-        let Ok(after) = self.after.try_lock() else { return Ok(None) };
-        if self.slots.free() == 0 {
-            return Ok(None);
-        }
-        let leased = lease_due(tx, now, &self.slots, self.lease, *after).await?;
-        Ok(Some(Early { leased, slots: &self.slots, after }))
+    /// The turn of whoever relays, so that an idle worker begins what it relays with the commit. None when another claim is
+    /// under way, and none when half of the places are taken: then the order of the claims decides who is next.
+    pub(crate) fn direct(&self, now: DateTime<Utc>) -> Option<Direct<'_>> {
+        let turn = self.after.try_lock().ok()?;
+        let headroom = self.slots.headroom(now)?;
+        let hold = Hold { lease: LeaseId::fresh(now), until: now + self.lease, claims: 1 };
+        Some(Direct { headroom, hold, slots: &self.slots, now, _turn: turn })
     }
 }
 
-impl Early<'_> {
-    /// Takes their places; to be called after the commit.
-    pub(crate) fn take(mut self) -> Vec<Claimed> {
-        *self.after = self.leased.last().or(*self.after);
-        self.leased.take(self.slots)
+impl Direct<'_> {
+    /// Takes the places of what was written; to be called after the commit.
+    pub(crate) fn take(self, rows: impl IntoIterator<Item = Row>) -> Vec<Claimed> {
+        let Self { hold, slots, now, .. } = &self;
+        rows.into_iter().map(|row| row.into_claimed(slots, hold, *now)).collect()
+    }
+}
+
+/// Whether a webhook's share of the free places can have cut something off: each share is at least the places divided by
+/// the webhooks that gave something, and none of them gave more than all together.
+fn has_cut(found: usize, free: u32) -> bool {
+    found.saturating_mul(found) >= free as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_were_cut_off_by_no_share() {
+        assert!(!has_cut(0, 1) && !has_cut(1, 2) && !has_cut(7, 50));
+        assert!(has_cut(1, 1) && has_cut(8, 64) && has_cut(64, 64));
     }
 }
