@@ -3,9 +3,9 @@
 //! The event row joins the commit of the change it tells of, so that neither exists without the other.
 //! Workers are woken by the [`Bell`], after the commit and beside it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -30,6 +30,9 @@ const EVENTS: &str = "events";
 pub fn is_for_relay(heard: &str) -> bool {
     heard == EVENTS
 }
+
+/// How long nobody else may have rung for a ring to be alone.
+const ALONE: Duration = Duration::from_millis(2);
 
 /// The pause after a ring was carried while few ring.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -100,9 +103,9 @@ pub(crate) async fn append(
 /// Tells the workers that the outbox has something.
 ///
 /// A `NOTIFY` inside the writing transaction would take a lock of the whole cluster at commit (measured: a quarter
-/// of the write rate is left), so commits only count a ring, and one task per process sends a `NOTIFY` for all that rang
-/// since the last one: within 1 ms when few do, every 10 ms when many do. A lost one costs a second at most: workers also
-/// look by themselves.
+/// of the write rate is left). Who has rung alone for a while sends it behind its commit, in the same message. The others
+/// count a ring, and one task per process sends a `NOTIFY` for all that rang since the last one: within 1 ms when few do,
+/// every 10 ms when many do. A lost one costs a second at most: workers also look by themselves.
 #[derive(Clone, Default)]
 pub(crate) struct Bell(Arc<Rings>);
 
@@ -112,9 +115,19 @@ struct Rings {
     /// Whether one of them was for every part of a worker.
     all: AtomicBool,
     heard: Notify,
+    /// When one was rung last, either way.
+    last: Mutex<Option<Instant>>,
 }
 
 impl Bell {
+    /// The commit that rings by itself, if this ring is alone; else the ring is to be carried: [`Bell::ring`].
+    pub(crate) fn commit_alone(&self) -> Option<&'static str> {
+        let now = Instant::now();
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = last.replace(now).is_none_or(|last| now.duration_since(last) > ALONE);
+        alone.then_some("commit; notify outbox, 'events'")
+    }
+
     /// Events are in the outbox.
     pub(crate) fn ring(&self) {
         self.0.count.fetch_add(1, Ordering::Relaxed);
@@ -156,6 +169,14 @@ fn next_pause(pause: Duration, rings: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_of_two_at_once_rings_with_its_commit_and_the_other_is_carried() {
+        let bell = Bell::default();
+        assert!(bell.commit_alone().is_some());
+        let other = (Instant::now(), bell.commit_alone());
+        assert!(other.1.is_none() || other.0.elapsed() > ALONE);
+    }
 
     #[test]
     fn who_rings_alone_is_heard_within_a_millisecond_and_many_are_heard_together() {

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
@@ -47,6 +48,18 @@ impl Guarded {
         sqlx::raw_sql(how).execute(self.conn()).await?;
         self.0.give_back();
         Ok(())
+    }
+
+    /// Ends it by the first statement of a message; whether the others succeeded too. Whatever becomes of them, the first
+    /// has happened.
+    async fn end_with_more(mut self, how: &'static str) -> sqlx::Result<bool> {
+        let mut answers = sqlx::raw_sql(how).fetch_many(self.conn());
+        answers.try_next().await?;
+        let rest = answers.try_collect::<Vec<_>>().await;
+        if rest.is_ok() {
+            self.0.give_back();
+        }
+        Ok(rest.is_ok())
     }
 }
 
@@ -192,10 +205,14 @@ impl TenantTx {
     pub async fn commit(mut self) -> sqlx::Result<()> {
         let announces = !self.announced.is_empty();
         self.flush().await?;
-        self.tx.end("commit").await?;
+        let alone = if announces && !self.wakes { self.bell.commit_alone() } else { None };
+        let rung = match alone {
+            Some(commit) => self.tx.end_with_more(commit).await?,
+            None => self.tx.end("commit").await.map(|()| false)?,
+        };
         if self.wakes {
             self.bell.ring_all();
-        } else if announces {
+        } else if announces && !rung {
             self.bell.ring();
         }
         Ok(())

@@ -10,8 +10,10 @@ use super::stage::Stage;
 use super::wire::Connection;
 use crate::servers::Result;
 
-/// The wake-up of the workers is sent beside the requests, once for many of them, and is no part of any.
+/// The wake-up of the workers is sent beside the requests, once for many of them, and is no part of any; for a request
+/// that is alone, behind its commit.
 const BELL: &str = "notify outbox";
+const COMMIT_AND_BELL: &str = "commit; notify outbox";
 
 /// Whatever a request sets off beside itself has happened by then.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -60,6 +62,7 @@ fn parse(log: &str) -> Result<Vec<Statement>> {
     // A line that goes on begins with a tab.
     for entry in log.lines().fold(Vec::new(), join_continued) {
         if let Some((_, sql)) = entry.split_once("LOG:  statement: ") {
+            let sql = if sql.starts_with(COMMIT_AND_BELL) { "commit" } else { sql };
             statements.push(Statement { sql: sql.to_owned(), parameters: Vec::new() });
         } else if let Some((_, execute)) = entry.split_once("LOG:  execute ") {
             let (_, sql) = execute.split_once(": ").ok_or("an execution without its statement")?;
