@@ -237,6 +237,11 @@ impl Slots {
 }
 
 impl Slot {
+    /// Whether the next delivery of its line waits for the outcome of this one.
+    pub(crate) fn is_lined(&self) -> bool {
+        self.lined
+    }
+
     /// Takes in what an attempt tells of its receiver's capacity; whether it slowed the webhook down.
     #[must_use]
     pub fn hear(&self, told: Told) -> bool {

@@ -1,12 +1,15 @@
 //! Writes outcomes down, many at once. An outcome counts only while its lease does: whoever lost the lease lost the
-//! say. A database in trouble is waited for; the slots stay taken meanwhile, which slows the claiming down.
+//! say. A database in trouble is waited for; when many outcomes wait, slots stay taken, which ends the claiming.
 
 mod erased;
 mod health;
 mod store;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::webhook::attempt::AttemptDetail;
@@ -26,6 +29,9 @@ const MANY: usize = 8;
 
 /// How long.
 const GATHERING: Duration = Duration::from_millis(2);
+
+/// Outcomes that may wait to be written before more of them keep their slots.
+const AHEAD: usize = 256;
 
 /// How long outcomes may wait for a database in trouble when the worker ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
@@ -66,31 +72,39 @@ pub struct AttemptRecord {
 
 /// Where outcomes are handed in; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Records(mpsc::UnboundedSender<Entry>);
+pub struct Records {
+    entries: mpsc::UnboundedSender<Entry>,
+    waiting: Arc<AtomicUsize>,
+}
 
 #[derive(Debug)]
 struct Entry {
     delivery: Delivery,
     /// `None` hands the delivery back unbegun.
     report: Option<Report>,
-    /// Freed once the outcome is written.
-    _slot: Slot,
+    /// Freed once the outcome is written, unless it already is.
+    _slot: Option<Slot>,
 }
 
 impl Records {
-    /// Hands in an outcome.
-    pub fn report(&self, report: Report, delivery: Delivery, slot: Slot) {
+    /// Hands in an outcome. The request is over, so its slot is freed, unless too many outcomes wait to be written or the
+    /// next delivery of its line waits for this one.
+    pub fn report(&self, report: Report, mut delivery: Delivery, slot: Slot) {
+        let ahead = self.waiting.load(Ordering::Relaxed) < AHEAD;
+        let slot = (slot.is_lined() || !ahead).then_some(slot);
+        delivery.body = Bytes::new();
         self.send(Entry { delivery, report: Some(report), _slot: slot });
     }
 
     /// Gives a delivery back that was claimed but not begun.
     pub fn hand_back(&self, claimed: Claimed) {
-        self.send(Entry { delivery: claimed.delivery, report: None, _slot: claimed.slot });
+        self.send(Entry { delivery: claimed.delivery, report: None, _slot: Some(claimed.slot) });
     }
 
     fn send(&self, entry: Entry) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         // The recorder ends last; should it be gone, the lease runs out and the attempt is made again.
-        let _ = self.0.send(entry);
+        let _ = self.entries.send(entry);
     }
 }
 
@@ -98,13 +112,15 @@ impl Records {
 #[derive(Debug)]
 pub struct Recorder {
     entries: mpsc::UnboundedReceiver<Entry>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A recorder and where to hand outcomes in.
 #[must_use]
 pub fn recorder() -> (Records, Recorder) {
     let (sender, entries) = mpsc::unbounded_channel();
-    (Records(sender), Recorder { entries })
+    let waiting = Arc::<AtomicUsize>::default();
+    (Records { entries: sender, waiting: waiting.clone() }, Recorder { entries, waiting })
 }
 
 impl Recorder {
@@ -120,13 +136,13 @@ impl Recorder {
             }
             if (MANY..BATCH / 4).contains(&batch.len()) {
                 tokio::time::sleep(GATHERING).await;
-                self.take_rest(&mut batch);
+                self.take_rest(&mut batch, BATCH);
             }
-            write_surely(&db, &mut batch, &health, &stop).await;
+            self.write(&db, &mut batch, &health, &stop).await;
         }
         self.entries.close();
         while self.entries.recv_many(&mut batch, BATCH).await > 0 {
-            write_surely(&db, &mut batch, &health, &stop).await;
+            self.write(&db, &mut batch, &health, &stop).await;
         }
     }
 
@@ -136,15 +152,30 @@ impl Recorder {
     /// The database's; nothing was written then.
     pub async fn flush(&mut self, db: &Db) -> sqlx::Result<usize> {
         let mut batch = Vec::new();
-        self.take_rest(&mut batch);
+        self.take_rest(&mut batch, usize::MAX);
         store::write(db, &batch).await?;
+        self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
         Ok(batch.len())
     }
 
-    fn take_rest(&mut self, batch: &mut Vec<Entry>) {
-        while let Ok(entry) = self.entries.try_recv() {
+    fn take_rest(&mut self, batch: &mut Vec<Entry>, most: usize) {
+        while batch.len() < most
+            && let Ok(entry) = self.entries.try_recv()
+        {
             batch.push(entry);
         }
+    }
+
+    async fn write(
+        &self,
+        db: &Db,
+        batch: &mut Vec<Entry>,
+        health: &Knock,
+        stop: &CancellationToken,
+    ) {
+        let written = batch.len();
+        write_surely(db, batch, health, stop).await;
+        self.waiting.fetch_sub(written, Ordering::Relaxed);
     }
 }
 

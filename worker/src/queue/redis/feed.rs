@@ -90,7 +90,10 @@ impl Engine {
         while !self.stop.is_cancelled() && redis.is(session) {
             let free = self.slots.free();
             if free == 0 {
-                wait(IDLE, self.slots.freed(), &self.stop).await;
+                self.slots.want(true);
+                if self.slots.free() == 0 {
+                    wait(IDLE, self.slots.freed(), &self.stop).await;
+                }
                 continue;
             }
             let texts = next(session, &mut own, free).await?;
