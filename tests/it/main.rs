@@ -37,6 +37,7 @@ mod migrations;
 mod one_tenant;
 mod openapi;
 mod order;
+mod parked;
 mod pipelines;
 mod receivers;
 mod redis_queue;

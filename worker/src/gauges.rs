@@ -10,10 +10,20 @@ pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
     let now = db.clock().now();
     let row = db.direct(async |conn| {
 sqlx::query!(
-        r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event,
+        r#"with turns as (
+               select r.next_retry from webhooks_in_turn('00000000-0000-0000-0000-000000000000') r
+               join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
+           ), parked as (
+               select q.next_retry from webhook_queue q
+               join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
+               where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
+               order by q.next_retry limit 1
+           )
+           select least((select min(next_retry) from turns), (select next_retry from parked)) as oldest_due,
+               (select occurred_at from outbox order by id limit 1) as oldest_event,
                (select count(*) from erasures where due_at is not null) as "erasures!",
-               (select min(created_at) from erasures where due_at is not null) as oldest_erasure
-        from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
+               (select min(created_at) from erasures where due_at is not null) as oldest_erasure"#,
+        now
     ).fetch_one(conn).await
 }).await?;
     measure_replays(db).await?;
@@ -40,11 +50,17 @@ pub(crate) async fn count_due(db: &Db) -> sqlx::Result<()> {
         .direct(async |conn| {
             sqlx::query_scalar!(
                 r#"select count(*)::integer as "due!" from (
-                       select from webhooks_pending() r
-                       join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
-                       cross join lateral (
-                           select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1) d
-                       where r.next_retry <= $1 limit 100000) due"#,
+                       (select from webhooks_in_turn('00000000-0000-0000-0000-000000000000') r
+                        join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
+                        cross join lateral (
+                            select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1
+                            and not is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry)) d
+                        where r.next_retry <= $1)
+                       union all
+                       (select from webhook_queue q
+                        join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
+                        where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1)
+                       limit 100000) due"#,
                 now
             )
             .fetch_one(conn)

@@ -15,7 +15,7 @@ pub async fn fail_deleted(db: &Db) -> sqlx::Result<u64> {
              delete from webhook_queue where ctid = any (array(
                  select d.row from webhooks w cross join lateral (
                      select q.ctid as row from webhook_queue q
-                     where q.webhook_id = w.id and (q.lease_id is null or q.next_retry <= $1)
+                     where q.tenant_id = w.tenant_id and q.webhook_id = w.id and (q.lease_id is null or q.next_retry <= $1)
                      for update skip locked) d
                  where w.deleted_at is not null
                  limit 1000))

@@ -11,8 +11,8 @@ mod tx;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
 use crate::clock::Clock;
 use crate::id::TenantId;
@@ -121,7 +121,16 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn system(&self) -> sqlx::Result<SystemTx> {
-        SystemTx::begin(&self.pool).await
+        Ok(SystemTx::begin(&self.pool, None).await?.0)
+    }
+
+    /// The same, with a statement in the message that begins it, and what that answered. Later ones of the transaction see
+    /// what it did, and everything that was committed before it ended.
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`], and the statement's.
+    pub async fn system_asking(&self, question: &str) -> sqlx::Result<(SystemTx, Vec<PgRow>)> {
+        SystemTx::begin(&self.pool, Some(question)).await
     }
 
     /// The same, and whether this lock is held until its end: nobody else holds it meanwhile. Statements of the transaction
@@ -130,7 +139,10 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn system_locking(&self, lock: i64) -> sqlx::Result<(SystemTx, bool)> {
-        SystemTx::begin_locking(&self.pool, lock).await
+        let question = format!("select pg_try_advisory_xact_lock({lock})");
+        let (tx, answer) = self.system_asking(&question).await?;
+        let locked = answer.first().map_or(Ok(false), |row| row.try_get(0))?;
+        Ok((tx, locked))
     }
 
     /// Runs one statement outside any transaction: definer functions and health checks.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::fault;
 use super::pool::{Pool, Pooled};
@@ -283,16 +283,13 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
-    pub(super) async fn begin(pool: &Pool) -> sqlx::Result<Self> {
-        let (tx, _) = Guarded::begin(pool, "begin").await?;
-        Ok(Self { tx })
-    }
-
-    pub(super) async fn begin_locking(pool: &Pool, lock: i64) -> sqlx::Result<(Self, bool)> {
-        let begin = format!("begin; select pg_try_advisory_xact_lock({lock})");
+    pub(super) async fn begin(
+        pool: &Pool,
+        question: Option<&str>,
+    ) -> sqlx::Result<(Self, Vec<PgRow>)> {
+        let begin = question.map_or("begin".into(), |question| format!("begin; {question}"));
         let (tx, answer) = Guarded::begin(pool, &begin).await?;
-        let locked = answer.first().map_or(Ok(false), |row| row.try_get(0))?;
-        Ok((Self { tx }, locked))
+        Ok((Self { tx }, answer))
     }
 
     /// Where statements run.

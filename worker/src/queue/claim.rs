@@ -1,6 +1,6 @@
 //! The claim: due deliveries, fairly, under a lease.
 //!
-//! `webhooks_pending()` names each webhook with its first due row, however many more it has. Each gives at most its
+//! `webhooks_in_turn()` names each webhook with its first row that is not parked, however many more it has. Each gives at most its
 //! room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
 
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub async fn claim(
     let now = db.clock().now();
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
-    let mut tx = db.system().await?;
+    let mut tx = db.system_asking(&promote(now)).await?.0;
     let rows = due(&mut tx, slots, &room, &hold, after, now).await?;
     tx.commit_lazily().await?;
     Ok(rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect())
@@ -65,10 +65,16 @@ pub(super) async fn claim_tokens(
     }
     let now = db.clock().now();
     let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
-    let mut tx = db.system().await?;
+    let mut tx = db.system_asking(&promote(now)).await?.0;
     let rows = due(&mut tx, slots, room, &hold, after, now).await?;
     tx.commit_lazily().await?;
     Ok(rows.into_iter().map(|row| row.token(hold.lease)).collect())
+}
+
+/// Retries that have become due are no longer parked, from the beginning of the claim's transaction. The text of a time
+/// has nothing that could end the literal.
+fn promote(now: DateTime<Utc>) -> String {
+    format!("select promote_retries('{}')", now.to_rfc3339())
 }
 
 /// Where there is room for requests.

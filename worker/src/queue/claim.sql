@@ -14,19 +14,23 @@ with busy as (
                  -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for.
                  floor(greatest(w.rate_limit / 10.0, 1)
                        - extract(epoch from greatest(w.paced_until - $7, '0')) * w.rate_limit)::integer) as room
-    from webhooks_pending() r
-    join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active and w.deleted_at is null
+    from webhooks_in_turn($9) r
+    -- By `offset 0` each is looked up in its turn, and no more of them than are asked for.
+    cross join lateral (select rate_limit, paced_until from webhooks
+                        where tenant_id = r.tenant_id and id = r.webhook_id and active and deleted_at is null
+                        offset 0) w
     left join busy b on b.webhook_id = r.webhook_id
     left join busy_tenants t on t.tenant_id = r.tenant_id
     where r.next_retry <= $7
 ), open as (
-    select *, greatest(1, $8 / count(*) over ()) as share from eligible where room > 0
-    order by webhook_id <= $9, webhook_id limit $8
+    -- In their turn, and no more of them looked at than there are places: the limit comes before the count.
+    select *, greatest(1, $8 / count(*) over ()) as share from (select * from eligible where room > 0 limit $8) e
 ), locked as (
     select d.row, o.tenant_room, row_number() over (partition by o.tenant_id) as place
     from open o cross join lateral (
         select q.ctid as row from webhook_queue q
         where q.webhook_id = o.webhook_id and q.next_retry <= $7
+          and not is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry)
         order by q.next_retry limit least(o.room, o.share) for update skip locked) d
 ), claimed as (
     update webhook_queue set lease_id = $10, next_retry = $11, claims = claims + $12

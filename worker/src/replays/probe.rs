@@ -22,7 +22,8 @@ pub async fn probe(db: &Db) -> sqlx::Result<u64> {
              join webhooks w on w.tenant_id = h.tenant_id and w.id = h.webhook_id
              where h.state = 'failing' and w.auto_redrive and w.active and w.deleted_at is null
                and (w.probed_at is null or w.probed_at <= $2)
-               and not exists (select from webhook_queue q where q.webhook_id = w.id and q.next_retry <= $3)
+               and not exists (select from webhook_queue q
+                               where q.tenant_id = w.tenant_id and q.webhook_id = w.id and q.next_retry <= $3)
              limit 100 for no key update of w skip locked
          ), noted as (
              update webhooks w set probed_at = $1 from quiet where w.tenant_id = quiet.tenant_id and w.id = quiet.id
