@@ -1,14 +1,15 @@
 -- A retry that waits for its time is parked, so that the ring of webhooks that every claim goes round has only those with
--- something due or under way: with 100,000 receivers that are down, a claim would step through 100,000 webhooks (docs/decisions/0028).
+-- something due or under way: with 100,000 receivers that are down, a claim would step through 100,000 webhooks (docs/decisions/0030).
 -- Whoever claims lets out first what has become due.
 
 alter table webhook_queue add promoted integer not null default 0;     -- the attempts after which it was let out last
 grant update (promoted) on webhook_queue to crm_worker;
 
--- What waits in a line is nobody's turn either. Inlined wherever it stands, the indexes' conditions included.
+-- What waits in a line is nobody's turn either. Inlined wherever it stands, the indexes' conditions included; with the schema's
+-- name, because a restored dump makes those without a search path.
 create function is_parked(attempts integer, promoted integer, lease_id uuid, next_retry timestamptz) returns boolean
 language sql immutable parallel safe as $$
-    select attempts > promoted and lease_id is null or next_retry >= in_line()
+    select attempts > promoted and lease_id is null or next_retry >= public.in_line()
 $$;
 
 drop index webhook_queue_due;
