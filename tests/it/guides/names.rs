@@ -118,9 +118,8 @@ fn every_make_target_that_the_documents_name_exists_and_every_one_is_named() {
     }
     assert!(unknown.is_empty(), "{unknown:#?}");
     let readme = file("README.md").unwrap().text;
-    let listed = |target: &str| {
-        named.contains(target) && readme.contains(&format!("\n| `make {target}` |"))
-    };
+    let listed =
+        |target: &str| named.contains(target) && readme.contains(&format!("\n| `make {target}` |"));
     let missing: Vec<_> =
         targets.iter().filter(|target| **target != "help" && !listed(target)).collect();
     assert!(missing.is_empty(), "README.md has no row for make {missing:?}");
