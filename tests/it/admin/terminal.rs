@@ -108,13 +108,12 @@ async fn an_erasure_shows_how_far_it_is_and_stopped_halfway_says_what_finishes_i
     let acme = app.tenant("acme").await;
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     // Somebody has the contact in hand, so that the erasure comes no further.
-    let mut hand = app.database.admin().begin().await.unwrap();
-    sqlx::query("select from contacts for update").execute(&mut *hand).await.unwrap();
+    let hand = app.database.hold("select from contacts for update").await;
     let mut erasure = erase(&app, &acme);
     erasure.shows("Type acme to go on: ").await.types("acme").shows("erasing [").await;
     let (code, shown) = erasure.ctrl_c().ends().await;
     assert!(code == Some(130) && shown.contains("the same command erases the rest"), "{shown}");
-    hand.rollback().await.unwrap();
+    hand.release().await;
 
     let mut again = erase(&app, &acme);
     again.shows("to go on: ").await;
@@ -128,15 +127,14 @@ async fn an_export_that_is_stopped_says_that_it_is_not_whole() {
     let acme = app.tenant("acme").await;
     let (folder, id) = (Folder::claim("stopped-export", None).unwrap(), acme.id.to_string());
     let to = folder.path().join("acme");
-    let mut hand = app.database.admin().begin().await.unwrap();
-    sqlx::query("lock table leads in access exclusive mode").execute(&mut *hand).await.unwrap();
+    let patience = "do $$ begin execute format('alter role crm_app in database %I set lock_timeout = 0', current_database()); end $$";
+    app.database.execute(patience).await;
+    let hand = app.database.hold("lock table leads in access exclusive mode").await;
     let export = ["admin", "tenant", "export", "--tenant", &id, "--to", to.to_str().unwrap()];
     let mut export = AtTerminal::run(&app.database, &export);
-    while !to.join("tenants.jsonl").exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    app.database.waiting(1).await;
     let (code, shown) = export.ctrl_c().ends().await;
     assert!(code == Some(130) && shown.contains("what was written is not whole"), "{shown}");
     assert!(!to.join("manifest.json").exists());
-    hand.rollback().await.unwrap();
+    hand.release().await;
 }
