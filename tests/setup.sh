@@ -9,7 +9,7 @@
 #   tests/setup.sh deploy   Python with venv and systemd-analyze
 #   tests/setup.sh observe  promtool and jq
 #   tests/setup.sh receivers  all but Redis and HAProxy, and the languages of docs/receivers
-#   tests/setup.sh node     Rust, a C compiler and Node.js with npm
+#   tests/setup.sh node     Rust, a C compiler and Python with venv
 #   tests/setup.sh docs     Python with venv
 #   tests/setup.sh pg-bin   installs nothing, prints the folder of PostgreSQL's server programs
 #
@@ -19,7 +19,6 @@ set -eu
 
 rust_minor=95
 pg_major=15
-node_major=20
 
 die() {
     echo "setup: $*" >&2
@@ -103,7 +102,7 @@ install_missing() {
     case $missing in *HAProxy*) packages="$packages haproxy" ;; esac
     case $missing in *libevent*) packages="$packages dpkg-dev libevent-dev libssl-dev make pkg-config" ;; esac
     case $missing in *systemd*) packages="$packages systemd" ;; esac
-    case $missing in *Node*) packages="$packages nodejs npm" ;; esac
+    case $missing in *Node*) packages="$packages nodejs" ;; esac
     case $missing in *Python*) packages="$packages python3 python3-venv" ;; esac
     case $missing in *jq*) packages="$packages jq" ;; esac
     case $missing in *Go*) packages="$packages golang-go" ;; esac
@@ -143,14 +142,9 @@ find_missing() {
     if [ -n "${PG_BIN:-}" ] && [ -z "$(pg_bin)" ]; then
         die "PG_BIN=$PG_BIN holds no PostgreSQL $pg_major or newer (initdb, postgres)"
     fi
-    if [ "${1:-}" = node ]; then
-        version=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-        if ! command -v npm >/dev/null || [ "${version:-0}" -lt "$node_major" ]; then
-            missing="$missing, Node.js $node_major or newer (nodejs, npm)"
-        fi
-    elif [ "${1:-}" = deploy ]; then
+    if [ "${1:-}" = deploy ]; then
         command -v systemd-analyze >/dev/null || missing="$missing, systemd-analyze (systemd)"
-    elif [ "${1:-}" = docs ] || { [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; }; then
+    elif [ "${1:-}" = docs ] || [ "${1:-}" = node ] || { [ "${1:-}" = dev ] && [ -n "${DATABASE_URL:-}" ]; }; then
         :
     elif [ -z "$(pg_bin)" ]; then
         missing="$missing, PostgreSQL $pg_major or newer (the server)"
@@ -158,7 +152,7 @@ find_missing() {
     if [ "${1:-}" = pooler ] && ! pkg-config --exists libevent openssl 2>/dev/null; then
         missing="$missing, libevent and OpenSSL (libevent-dev, libssl-dev, make, pkg-config)"
     fi
-    case ${1:-} in fuzz | deploy | docs) needs_python=yes ;; *) needs_python= ;; esac
+    case ${1:-} in fuzz | deploy | node | docs) needs_python=yes ;; *) needs_python= ;; esac
     if [ -n "$needs_python" ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
         missing="$missing, Python 3 (python3, python3-venv)"
     fi

@@ -44,7 +44,7 @@ pub(crate) async fn run(Doctor { strict, json }: Doctor) -> CommandResult {
         }
     }
     match signs.iter().map(|sign| sign.level).max() {
-        Some(Level::Fault) => Err("refusing to serve like this".into()),
+        Some(Level::Fault) => Err("there are faults".into()),
         Some(Level::Warning) if strict => Err(Ended(3, "there are warnings, and --strict").into()),
         _ => Ok(()),
     }
@@ -71,15 +71,12 @@ async fn look() -> Vec<Sign> {
         match signs::look(&url, pool, &clock).await {
             Ok(found) => signs.extend(found),
             Err(error) => {
-                let said = format!("DATABASE_URL: the database cannot be reached: {error}");
+                let said = super::unreachable("DATABASE_URL", &error);
                 signs.push(Sign::new("database", Level::Fault, said));
             }
         }
     }
-    signs.push(match owner {
-        Some(url) => signs::waiting(&Db::new(&DbConfig::owner(url), clock)).await,
-        None => Sign::new("queue", Level::Skipped, "set MIGRATION_DATABASE_URL to see its age"),
-    });
+    signs.push(queue(owner, clock).await);
     signs.push(match variable::<RedisUrl>("REDIS_URL") {
         Some(url) => redis(&url).await,
         None => {
@@ -87,6 +84,19 @@ async fn look() -> Vec<Sign> {
         }
     });
     signs
+}
+
+async fn queue(owner: Option<DatabaseUrl>, clock: Clock) -> Sign {
+    let Some(url) = owner else {
+        return Sign::new("queue", Level::Skipped, "set MIGRATION_DATABASE_URL to see its age");
+    };
+    match url.connect().await {
+        Ok(_) => signs::waiting(&Db::new(&DbConfig::owner(url), clock)).await,
+        Err(error) => {
+            let said = super::unreachable("MIGRATION_DATABASE_URL", &error);
+            Sign::new("queue", Level::Fault, said)
+        }
+    }
 }
 
 /// A variable by itself, whatever the others are; what is wrong with it was told already.

@@ -33,6 +33,15 @@ pub(crate) type CommandResult<T = ()> = Result<T, BoxError>;
 #[error("{1}")]
 pub(crate) struct Ended(pub(crate) u8, pub(crate) &'static str);
 
+/// Why the database of a variable is out of reach, in its own words.
+fn unreachable(variable: &str, error: &sqlx::Error) -> String {
+    let why = match error.as_database_error() {
+        Some(refused) => refused.message().to_owned(),
+        None => error.to_string(),
+    };
+    format!("{variable}: the database cannot be reached: {why}")
+}
+
 /// Brings the schema up to date.
 pub(crate) async fn migrate() -> CommandResult {
     let mut settings = Settings::from_env();

@@ -85,7 +85,7 @@ async fn every_fault_is_told_at_once() {
     for fault in ["FAULT    database login: ", "FAULT    tenant tables: ", "ok       indexes: "] {
         assert!(ended.stdout.contains(fault), "{fault:?}: {ended:?}");
     }
-    ended.refused(&["refusing to serve"]);
+    ended.refused(&["there are faults"]);
 }
 
 #[tokio::test]
@@ -118,5 +118,5 @@ async fn a_database_that_is_away_is_one_fault_and_hides_nothing_else() {
         assert!(ended.stdout.contains(said), "{said:?}: {ended:?}");
     }
     assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
-    ended.refused(&["refusing to serve"]);
+    ended.refused(&["there are faults"]);
 }

@@ -95,7 +95,7 @@ async fn an_erasure_that_was_stopped_halfway_is_finished_by_the_next() {
     assert!(world.rows_of(world.gone).await.values().all(|rows| *rows == 0));
 }
 
-/// The login that docs/operations.md has an operator make: no superuser.
+/// The login that docs/deployment.md has an operator make: no superuser.
 #[tokio::test]
 async fn a_login_that_may_only_act_as_the_owner_erases_and_lists_too() {
     let world = World::new().await;

@@ -8,6 +8,7 @@ mod erase;
 mod export;
 mod replays;
 mod reseal;
+mod terminal;
 mod variables;
 
 use serde_json::Value;

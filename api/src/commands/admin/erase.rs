@@ -14,6 +14,9 @@ use crate::commands::progress;
 
 const COLUMNS: &[Column] = &[("TABLE", "/table"), ("ROWS", "/rows")];
 
+const STOPPED: &str =
+    "stopped: the tenant is shut and a part of it is gone; the same command erases the rest";
+
 /// Which tenant, and how sure that is.
 #[derive(Args)]
 #[command(
@@ -35,7 +38,7 @@ pub(crate) struct Erase {
 }
 
 pub(super) async fn run(Erase { tenant, dry_run, yes, out }: Erase) -> CommandResult {
-    let db = super::owner()?;
+    let db = super::owner().await?;
     let held = erase::holdings(&db, tenant).await?;
     if dry_run {
         return out.list(&rows(&held.rows), COLUMNS);
@@ -44,10 +47,11 @@ pub(super) async fn run(Erase { tenant, dry_run, yes, out }: Erase) -> CommandRe
     // Of one that was erased halfway only the id is left.
     let name = held.name.unwrap_or_else(|| tenant.to_string());
     confirm(yes, &format!("{total} rows of {name} ({tenant}) will be gone for good."), &name)?;
-    let bar = progress::bar(total, "erasing");
-    let erased = erase::erase(&db, tenant, |_, rows| bar.inc(rows)).await;
-    bar.finish_and_clear();
-    out.list(&rows(&erased?), COLUMNS)
+    let erased = progress::unless_stopped(STOPPED, async {
+        let bar = progress::bar(total, "erasing");
+        Ok(erase::erase(&db, tenant, |_, rows| bar.inc(rows)).await?)
+    });
+    out.list(&rows(&erased.await?), COLUMNS)
 }
 
 fn rows(counts: &BTreeMap<String, u64>) -> Vec<Value> {

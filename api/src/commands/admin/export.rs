@@ -20,6 +20,8 @@ use crate::commands::front::Front;
 use crate::commands::out::say;
 use crate::commands::progress;
 
+const STOPPED: &str = "stopped: what was written is not whole";
+
 /// Of which tenant, and where to.
 #[derive(Args)]
 #[command(
@@ -41,10 +43,13 @@ pub(super) async fn run(Export { tenant, to }: Export) -> CommandResult {
     if let Some(folder) = &to {
         DirBuilder::new().mode(0o700).create(folder).map_err(|error| named(folder, &error))?;
     }
-    let mut tx = front.begin().await?;
-    let whole = export(&mut tx, to.as_deref()).await;
-    tx.rollback().await?;
-    let manifest = match whole {
+    let whole = progress::unless_stopped(STOPPED, async {
+        let mut tx = front.begin().await?;
+        let whole = export(&mut tx, to.as_deref()).await;
+        tx.rollback().await?;
+        whole
+    });
+    let manifest = match whole.await {
         // Nobody reads any more, and that is nobody's fault.
         Err(error) if is_broken_pipe(&error) => return Ok(()),
         whole => whole?,
@@ -79,7 +84,7 @@ async fn export(tx: &mut TenantTx, to: Option<&Path>) -> CommandResult<Value> {
         let rows = export_table(tx, table, to, &bar).await?;
         counts.insert(table.name.clone(), json!(rows));
     }
-    bar.finish_and_clear();
+    drop(bar);
     let manifest =
         json!({"format": 1, "tenantId": tx.tenant(), "at": rfc3339(tx.now()), "tables": counts});
     match to {

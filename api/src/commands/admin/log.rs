@@ -30,7 +30,7 @@ pub(crate) struct Log {
 }
 
 pub(super) async fn run(log: Log) -> CommandResult {
-    let entries = owner::logged(&super::owner()?, log.tenant, log.most).await?;
+    let entries = owner::logged(&super::owner().await?, log.tenant, log.most).await?;
     let rows: Vec<_> = entries.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     log.out.list(&rows, COLUMNS)
 }

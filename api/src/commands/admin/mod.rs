@@ -91,12 +91,14 @@ pub(crate) async fn run(admin: Admin) -> CommandResult {
 }
 
 /// The database as its owner, who sees one tenant at a time.
-fn owner() -> CommandResult<Db> {
+async fn owner() -> CommandResult<Db> {
     let mut settings = Settings::from_env();
     let url: Option<DatabaseUrl> = settings.required("MIGRATION_DATABASE_URL", OWNER);
-    Ok(owner_at(settings.finish(url)?))
+    owner_at(settings.finish(url)?).await
 }
 
-fn owner_at(url: DatabaseUrl) -> Db {
-    Db::new(&DbConfig::owner(url), Clock::system())
+async fn owner_at(url: DatabaseUrl) -> CommandResult<Db> {
+    // A pool would only say that it waited.
+    url.connect().await.map_err(|error| super::unreachable("MIGRATION_DATABASE_URL", &error))?;
+    Ok(Db::new(&DbConfig::owner(url), Clock::system()))
 }

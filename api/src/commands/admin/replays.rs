@@ -15,6 +15,8 @@ use crate::commands::progress;
 /// How often a replay is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+const STOPPED: &str = "no longer watched: the replay goes on";
+
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("TRIGGER", "/trigger"),
@@ -154,19 +156,21 @@ async fn turn(OneReplay { one, replay }: OneReplay, verb: &str) -> CommandResult
 /// The replay when it is over and nothing of it is on its way.
 async fn watched(front: &Front, path: &str) -> CommandResult<Value> {
     let number = |replay: &Value, name: &str| replay[name].as_u64().unwrap_or_default();
-    let bar = progress::bar(0, "replaying");
-    loop {
-        let replay = front.get(path).await?;
-        bar.set_length(number(&replay, "total"));
-        bar.set_position(number(&replay, "delivered") + number(&replay, "failed"));
-        let state = replay["state"].as_str().unwrap_or_default();
-        let waits = replay["heldReason"].as_str().or((state == "paused").then_some(state));
-        bar.set_message(waits.unwrap_or("replaying").to_owned());
-        let over = !["running", "paused"].contains(&state);
-        if over && number(&replay, "pending") == 0 {
-            bar.finish_and_clear();
-            return Ok(replay);
+    let over = progress::unless_stopped(STOPPED, async {
+        let bar = progress::bar(0, "replaying");
+        loop {
+            let replay = front.get(path).await?;
+            bar.set_length(number(&replay, "total"));
+            bar.set_position(number(&replay, "delivered") + number(&replay, "failed"));
+            let state = replay["state"].as_str().unwrap_or_default();
+            let waits = replay["heldReason"].as_str().or((state == "paused").then_some(state));
+            bar.set_message(waits.unwrap_or("replaying").to_owned());
+            let over = !["running", "paused"].contains(&state);
+            if over && number(&replay, "pending") == 0 {
+                return Ok(replay);
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::time::sleep(LOOK).await;
-    }
+    });
+    over.await
 }

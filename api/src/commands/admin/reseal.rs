@@ -13,6 +13,8 @@ use crate::commands::CommandResult;
 use crate::commands::out::{Column, Out};
 use crate::commands::progress;
 
+const STOPPED: &str = "stopped: keep the old key; the same command seals the rest";
+
 const MEMBERS: &[Column] = &[
     ("first key", "/key"),
     ("tenants", "/tenants"),
@@ -39,18 +41,21 @@ pub(super) async fn run(Reseal { dry_run, out }: Reseal) -> CommandResult {
     let keyring: Option<Keyring> =
         settings.required("SECRET_KEYS", "The new key first, then the old ones: 2:base64,1:base64");
     let (url, keyring) = settings.finish(url.zip(keyring))?;
-    let db = super::owner_at(url);
+    let db = super::owner_at(url).await?;
     let tenants = owner::tenants(&db, None).await?;
-    let bar = progress::bar(tenants.len() as u64, "resealing");
     let (mut secrets, mut answers, mut unreadable) = (0, 0, Vec::new());
-    for tenant in &tenants {
-        let done = reseal::reseal(&db, TenantId(tenant.id), &keyring, dry_run).await?;
-        secrets += done.secrets;
-        answers += done.answers;
-        unreadable.extend(done.unreadable);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let all = progress::unless_stopped(STOPPED, async {
+        let bar = progress::bar(tenants.len() as u64, "resealing");
+        for tenant in &tenants {
+            let done = reseal::reseal(&db, TenantId(tenant.id), &keyring, dry_run).await?;
+            secrets += done.secrets;
+            answers += done.answers;
+            unreadable.extend(done.unreadable);
+            bar.inc(1);
+        }
+        Ok(())
+    });
+    all.await?;
     let result = json!({"key": keyring.current(), "tenants": tenants.len(), "secrets": secrets,
         "answers": answers, "unreadable": unreadable});
     out.record(&result, MEMBERS)?;

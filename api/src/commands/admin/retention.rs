@@ -47,7 +47,7 @@ pub(super) async fn run(command: Retention) -> CommandResult {
             out.list(&[kept(&settings)], COLUMNS)
         }
         Retention::Show { tenant: None, out } => {
-            let tenants = owner::tenants(&super::owner()?, None).await?;
+            let tenants = owner::tenants(&super::owner().await?, None).await?;
             let rows: Vec<Value> = tenants
                 .iter()
                 .map(|tenant| {

@@ -104,7 +104,7 @@ pub(super) async fn run(command: Tenant) -> CommandResult {
             create::create(config, &name, &owner_email, demo.as_deref(), json).await
         }
         Tenant::List { name, out } => {
-            let tenants = owner::tenants(&super::owner()?, name.as_deref()).await?;
+            let tenants = owner::tenants(&super::owner().await?, name.as_deref()).await?;
             let rows: Vec<Value> =
                 tenants.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
             out.list(&rows, COLUMNS)
