@@ -11,6 +11,7 @@ umask 077
 folder=${1:?usage: deploy/make-secrets.sh FOLDER [HOST[:PORT]/DATABASE]}
 database=${2:-postgres:5432/liaison}
 mkdir -p "$folder"
+chmod 700 "$folder"
 
 # Files that are there are not touched. Readable by all, because containers run as users of their own: the folder is shut.
 keep() {

@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 /// To be called inside the runtime.
 pub fn ready() {
     tell(NotifyState::Ready);
-    if let Some(period) = sd_notify::watchdog_enabled() {
+    if let Some(period) = sd_notify::watchdog_enabled().filter(|period| !period.is_zero()) {
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(period / 2);
             loop {

@@ -1,6 +1,8 @@
 //! `api admin` as another caller of the routes, inside this process: rules, audit log, events and JSON are the API's own,
 //! and the audit log says `system`, with a request id that begins with `admin-`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, header};
@@ -16,6 +18,7 @@ use tower::ServiceExt as _;
 use super::CommandResult;
 use crate::auth::Operator;
 use crate::config::Config;
+use crate::error::{BoxError, Error};
 use crate::limit::LimitConfig;
 use crate::{App, http as routes, users};
 
@@ -45,7 +48,7 @@ impl Front {
         match tx.finish(known).await {
             Ok(true) => Ok(front),
             Ok(false) => Err("no such tenant".into()),
-            Err(error) => Err(error.chain().into()),
+            Err(error) => Err(told(&error)),
         }
     }
 
@@ -104,27 +107,23 @@ impl Front {
             .extension(Operator(self.tenant))
             .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))?;
         let response = self.router.clone().oneshot(request).await?;
-        let failed = !response.status().is_success();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        if bytes.is_empty() {
-            return Ok(Value::Null);
+        if let Some(error) = response.extensions().get::<Arc<Error>>() {
+            return Err(told(error));
         }
-        let answer: Value = serde_json::from_slice(&bytes)?;
-        if failed { Err(problem(&answer).into()) } else { Ok(answer) }
+        let bytes = response.into_body().collect().await?.to_bytes();
+        if bytes.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&bytes)?) }
     }
 }
 
 /// What the audit log remembers of an operator.
-pub(crate) fn origin() -> Origin {
+fn origin() -> Origin {
     let request = format!("admin-{}", id::fresh(Clock::system().now()));
     Origin { request_id: Some(request), ..Origin::default() }
 }
 
-/// An error's sentence, with what is wrong with each field.
-fn problem(answer: &Value) -> String {
-    let what = answer["error"].as_str().unwrap_or("the request failed").to_owned();
-    let faults = answer["details"].as_object().into_iter().flatten();
-    let faults =
-        faults.map(|(name, fault)| format!("  - {name}: {}", fault.as_str().unwrap_or_default()));
-    std::iter::once(what).chain(faults).collect::<Vec<_>>().join("\n")
+/// An error with its causes, which an operator may see, and with what is wrong with each field.
+pub(crate) fn told(error: &Error) -> BoxError {
+    let faults = error.details().unwrap_or_default().into_iter();
+    let faults = faults.map(|(name, fault)| format!("\n  - {name}: {fault}"));
+    (error.chain() + &faults.collect::<String>()).into()
 }

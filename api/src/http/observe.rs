@@ -100,6 +100,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
             tracing::info!(status, micros, error, "request");
         }
     });
+    if let Some(problem) = problem {
+        // For a caller inside this process, who may see the causes: `api admin`.
+        response.extensions_mut().insert(problem);
+    }
     response
 }
 

@@ -177,6 +177,31 @@ async fn wrong_ids_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_list_longer_than_a_page_is_whole() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let sql = format!(
+        "insert into users (tenant_id, id, email, name, role, created_at, updated_at)
+         select '{}', gen_random_uuid(), n || '@acme.example', 'x', 'member', now(), now() from generate_series(1, 250) n",
+        acme.id
+    );
+    app.database.execute(&sql).await;
+    let list = ["user", "list", "--tenant", &acme.id.to_string()];
+    let users = json(&operator(&app.database), &list).await;
+    assert_eq!(users.as_array().unwrap().len(), 251);
+}
+
+#[tokio::test]
+async fn a_fault_of_a_route_is_told_with_its_causes() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    app.database.execute("alter table webhooks rename column description to gone").await;
+    let list = ["admin", "webhook", "list", "--tenant", &acme.id.to_string()];
+    let refused = operator(&app.database).run(&list).await;
+    refused.refused(&["Internal server error: ", "column", "does not exist"]);
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_is_no_error() {
     let app = TestApp::present().await;
     let ended =

@@ -1,43 +1,19 @@
 //! docs/administration.md: every command in it is run, in its order, and prints what stands below it, but for ids, times and
 //! secrets; and it leaves out no command. `BLESS=1` writes what was printed into it.
 
-use std::collections::BTreeMap;
-use std::fs;
-
 use chrono::TimeDelta;
 use regex::Regex;
 use tests::kit::TestApp;
 use tests::servers::Folder;
 
 use super::operator;
-use crate::architecture::root;
+use crate::architecture::file;
 use crate::boot::process::Environment;
+use crate::guides::page::{self, Part};
+use crate::guides::shell::Shell;
 use crate::replays::Past;
 
 const DOCUMENT: &str = "docs/administration.md";
-const BEGIN: &str = "```sh\n";
-const END: &str = "```\n";
-
-/// A command and what the document says that it prints; the place behind the command, and behind the output.
-struct Step<'a> {
-    line: &'a str,
-    printed: Option<&'a str>,
-    from: usize,
-    to: usize,
-}
-
-fn steps(text: &str) -> Vec<Step<'_>> {
-    let mut steps = Vec::new();
-    for (at, _) in text.match_indices(BEGIN) {
-        let line = text[at + BEGIN.len()..].split(END).next().unwrap();
-        let from = at + BEGIN.len() + line.len() + END.len();
-        let printed = text[from..].strip_prefix(END).map(|rest| rest.split(END).next().unwrap());
-        let to = from + printed.map_or(0, |printed| printed.len() + 2 * END.len());
-        steps.push(Step { line: line.trim_end(), printed, from, to });
-    }
-    steps
-}
-
 fn is_id(word: &str) -> bool {
     word.len() == 36 && word.parse::<uuid::Uuid>().is_ok()
 }
@@ -119,43 +95,36 @@ async fn webhook(app: &TestApp, operator: &Environment, tenant: &str) -> String 
 
 #[tokio::test]
 async fn every_command_of_the_guide_prints_what_the_guide_shows() {
-    let path = root().join(DOCUMENT);
-    let text = fs::read_to_string(&path).unwrap();
     let (app, folder) = (TestApp::present().await, Folder::claim("guide", None).unwrap());
-    let mut operator = operator(&app.database);
-    let (mut blessed, mut done) = (String::new(), 0);
-    let mut misses = BTreeMap::new();
-    let steps = steps(&text);
-    assert!(steps.len() > 35, "{}", steps.len());
-    for step in &steps {
-        let line = format!("cd {} && {}", folder.path().display(), step.line);
-        let said = operator.shell(&line).await.success();
-        if let Some(name) = names(step.line) {
+    let operator = operator(&app.database);
+    let mut shell = Shell::new(operator.variables(), folder.path());
+    let text = file(DOCUMENT).unwrap().text;
+    let (mut parts, mut old) = (Vec::new(), page::parse(&text).into_iter().peekable());
+    while let Some(part) = old.next() {
+        let Part::Example(commands) = part else {
+            parts.push(part);
+            continue;
+        };
+        let said = shell.run(&commands).await.unwrap_or_else(|failure| panic!("{failure}"));
+        if let Some(name) = names(&commands) {
             let id = said.split_whitespace().find(|word| is_id(word)).unwrap().to_owned();
-            operator = operator.set(name, id.clone());
             if name == "TENANT" {
-                let webhook = webhook(&app, &operator, &id).await;
-                operator = operator.set("WEBHOOK", webhook);
+                shell.keep("WEBHOOK", webhook(&app, &operator, &id).await);
             }
+            shell.keep(name, id);
         }
-        let is_doctor = step.line == "api doctor";
-        let form = if is_doctor { looked_at } else { normal };
-        let shown = step.printed.unwrap_or_default();
-        if form(shown) != form(&said) {
-            misses.insert(step.line, format!("\nshown:\n{shown}\nprinted:\n{said}"));
-        }
-        blessed.push_str(&text[done..step.from]);
-        let said = hidden(&said);
-        let kept = if is_doctor { shown } else { &said };
-        blessed.extend([END, kept, END]);
-        done = step.to;
+        let form = if commands == "api doctor" { looked_at } else { normal };
+        let shown = old.next_if(|part| matches!(part, Part::Answer { .. }));
+        let same =
+            |shown: &Part| matches!(shown, Part::Answer { text, .. } if form(text) == form(&said));
+        parts.push(Part::Example(commands));
+        parts.push(shown.filter(same).unwrap_or_else(|| answer(&said)));
     }
-    blessed.push_str(&text[done..]);
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(path, blessed).unwrap();
-    } else {
-        assert!(misses.is_empty(), "{misses:#?}");
-    }
+    page::hold(DOCUMENT, &parts);
+}
+
+fn answer(said: &str) -> Part {
+    Part::Answer { language: String::new(), text: hidden(said).trim_end().to_owned() }
 }
 
 /// The commands under a heading of `--help`.
@@ -170,8 +139,8 @@ fn commands(help: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_guide_leaves_out_no_command_and_each_has_an_example() {
-    let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
-    let nothing = Environment::empty();
+    let (examples, nothing) = (page::examples(DOCUMENT), Environment::empty());
+    assert!(examples.len() > 35, "{}", examples.len());
     let mut waiting = vec![vec!["admin".to_owned()], vec!["doctor".to_owned()]];
     let mut count = 0;
     while let Some(command) = waiting.pop() {
@@ -182,7 +151,7 @@ async fn the_guide_leaves_out_no_command_and_each_has_an_example() {
         let inside = commands(&help);
         if inside.is_empty() {
             count += 1;
-            assert!(steps(&text).iter().any(|step| step.line.starts_with(&name)), "{name}");
+            assert!(examples.iter().any(|(line, _)| line.starts_with(&name)), "{name}");
             assert!(help.contains("Example") && help.contains(&name), "{name} --help:\n{help}");
         }
         waiting.extend(inside.into_iter().map(|inner| [&command[..], &[inner]].concat()));

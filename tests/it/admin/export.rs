@@ -39,8 +39,10 @@ async fn an_export_holds_the_tenants_rows_of_every_table_and_nobody_elses() {
     let (rows, manifest) = read(&lines);
     assert!(!lines.contains(&theirs.to_string()) && lines.contains(&canary(ours)));
     for table in tables.iter().filter(|table| table.name != "outbox") {
-        assert_eq!(manifest["tables"][&table.name], json!(1), "{}", table.name);
-        assert_eq!(rows[&table.name].len(), 1, "{}", table.name);
+        // That it has begun is in the audit log before anything leaves.
+        let count = if table.name == "audit_log" { 2 } else { 1 };
+        assert_eq!(manifest["tables"][&table.name], json!(count), "{}", table.name);
+        assert_eq!(rows[&table.name].len(), count, "{}", table.name);
     }
     for secret in ["secret_enc", "headers_enc", "identity_enc", "hash", SECRET_KEY] {
         assert!(!lines.contains(&format!("\"{secret}\"")), "{secret}");
@@ -74,7 +76,8 @@ async fn a_folder_gets_a_file_for_each_table_that_nobody_else_may_read() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_ends_an_export_quietly() {
+async fn a_reader_that_goes_away_ends_an_export_quietly_and_what_it_was_given_is_in_the_audit_log()
+{
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     let sql = format!(
@@ -90,4 +93,12 @@ async fn a_reader_that_goes_away_ends_an_export_quietly() {
     let ended = operator(&app.database).shell(&line).await;
     assert_eq!(ended.stderr, "ended 0\n", "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1);
+    let entries = acme.get("/api/v1/audit-log").await.page().items;
+    let is_export = |entry: &&Value| entry["action"].as_str().unwrap().contains("export");
+    let exports: Vec<_> = entries.iter().filter(is_export).collect();
+    assert_eq!(exports.len(), 1, "{exports:?}");
+    assert_eq!(
+        (&exports[0]["action"], &exports[0]["after"]),
+        (&json!("tenant.export_begun"), &json!({"to": "stdout"}))
+    );
 }

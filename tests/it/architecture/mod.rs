@@ -7,4 +7,4 @@ pub mod source;
 mod steps;
 
 pub use documents::{documents, variables};
-pub use source::{Source, file, files, root};
+pub use source::{Source, file, files};

@@ -57,13 +57,18 @@ impl Environment {
         self.program("api", arguments)
     }
 
-    /// A line of a shell that finds `api` by its name, as an operator types it.
-    pub async fn shell(&self, line: &str) -> Ended {
+    /// The variables of a shell that finds `api` by its name.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let built = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
         let path = std::env::var("PATH").unwrap_or_default();
+        let path = ("PATH", format!("{}:{path}", built.display()));
+        self.0.clone().into_iter().chain([path])
+    }
+
+    /// A line of a shell that finds `api` by its name, as an operator types it.
+    pub async fn shell(&self, line: &str) -> Ended {
         let mut command = Command::new("sh");
-        command.args(["-c", line]).env_clear().envs(&self.0);
-        command.env("PATH", format!("{}:{path}", built.display()));
+        command.args(["-c", line]).env_clear().envs(self.variables());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

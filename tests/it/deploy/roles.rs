@@ -1,6 +1,7 @@
 //! `deploy/make-secrets.sh` and `deploy/make-roles.sh` where nobody is a superuser, as on managed PostgreSQL.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -12,12 +13,13 @@ use super::daemon::deploy;
 use crate::boot::process::Environment;
 
 /// Runs one of the scripts as a provider's administrator: it owns the database and may create roles, and no more.
-async fn script(postgres: &Postgres, name: &str, arguments: &[&str]) {
+async fn script(postgres: &Postgres, name: &str, arguments: &[&str]) -> Result<(), String> {
     let path = format!("{}:/usr/bin:/bin", postgres.bin().display());
     let mut command = Command::new("sh");
     command.arg(deploy().join(name)).args(arguments).env("PATH", path);
     let output = command.env("PGPASSWORD", postgres.password()).output().await.unwrap();
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
 }
 
 /// The api's variables, each the name of its file.
@@ -51,13 +53,15 @@ async fn a_login_with_createrole_that_owns_the_database_is_enough_to_deploy() {
     let folder = Folder::claim("secrets", None).unwrap();
     let secrets = folder.path().to_str().unwrap();
     let (port, host) = (postgres.port().to_string(), format!("127.0.0.1:{}", postgres.port()));
-    script(&postgres, "make-secrets.sh", &[secrets, &format!("{host}/liaison")]).await;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    script(&postgres, "make-secrets.sh", &[secrets, &format!("{host}/liaison")]).await.unwrap();
+    assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700, "shut");
     let made = fs::read_to_string(folder.path().join("jwt-keys")).unwrap();
-    script(&postgres, "make-secrets.sh", &[secrets]).await;
+    script(&postgres, "make-secrets.sh", &[secrets]).await.unwrap();
     assert_eq!(fs::read_to_string(folder.path().join("jwt-keys")).unwrap(), made, "kept");
     let database = [secrets, "-h", "127.0.0.1", "-p", &port, "-U", "master", "-d", "liaison"];
     for _ in ["once", "harmless again"] {
-        script(&postgres, "make-roles.sh", &database).await;
+        script(&postgres, "make-roles.sh", &database).await.unwrap();
     }
 
     let environment = files(folder.path());
@@ -71,4 +75,12 @@ async fn a_login_with_createrole_that_owns_the_database_is_enough_to_deploy() {
     fs::remove_file(folder.path().join("jwt-keys")).unwrap();
     let refused = environment.run(&["serve"]).await;
     refused.refused(&["JWT_KEYS_FILE is not valid: the file that it names cannot be read"]);
+
+    let address = folder.path().join("api-database-url");
+    for wrong in ["postgres://crm_app@h/liaison", "postgres://crm_app:p%40ss@h/d", "a'; select 1"] {
+        fs::remove_file(&address).unwrap();
+        fs::write(&address, wrong).unwrap();
+        let said = script(&postgres, "make-roles.sh", &database).await.unwrap_err();
+        assert!(said.contains("api-database-url: write postgres://"), "{wrong}: {said}");
+    }
 }

@@ -1,6 +1,5 @@
 //! `docs/backup.md`, followed to the letter: a running product is dumped, copied, and restored into empty clusters.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +9,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use tests::kit::{CONTACTS, Program, Stage};
 use tests::servers::{Folder, Options, Postgres};
 
-use super::script::{script, steps};
+use super::page::examples;
+use super::shell::Shell;
 use crate::architecture::source::root;
 
 /// Soon again, so that a pending delivery is due when its copy starts.
@@ -18,28 +18,23 @@ const SOON: [(&str, &str); 1] = [("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s,1s,1s,1s,1
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs those commands of the guide that contain one of these words, in a folder.
-fn run(words: &[&str], folder: &Path, variables: &[(&str, &str)]) {
-    let steps: Vec<_> = steps("docs/backup.md")
+async fn run(words: &[&str], folder: &Path, variables: &[(&str, &str)]) {
+    let steps: Vec<_> = examples("docs/backup.md")
         .into_iter()
-        .filter(|step| words.iter().any(|word| step.commands.contains(word)))
+        .map(|(commands, _)| commands)
+        .filter(|commands| words.iter().any(|word| commands.contains(word)))
         .collect();
     assert!(steps.len() >= words.len(), "the guide has no block for one of {words:?}");
     let programs = std::env::current_exe().unwrap().with_file_name("..");
     let servers = std::env::var("PG_BIN").unwrap();
     let path = format!("{}:{servers}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let script = script(&steps, folder).replace("deploy/roles.sql", "$ROLES");
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(folder)
-        .env("PATH", path)
-        .env("ROLES", root().join("deploy/roles.sql"))
-        .envs(keys())
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let printed = (0..steps.len()).map(|at| fs::read_to_string(folder.join(at.to_string())));
-    assert!(output.status.success(), "{said}{:#?}", printed.flatten().collect::<Vec<_>>());
+    let variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let mut shell = Shell::new(keys().into_iter().chain(variables).chain([("PATH", path)]), folder);
+    let roles = root().join("deploy/roles.sql").display().to_string();
+    for commands in steps {
+        let ended = shell.run(&commands.replace("deploy/roles.sql", &roles)).await;
+        ended.unwrap_or_else(|failure| panic!("{failure}"));
+    }
 }
 
 /// What `api doctor` wants to see besides the database.
@@ -133,7 +128,7 @@ async fn a_dump_that_is_restored_into_an_empty_cluster_serves_the_same_and_sends
         ("APP_PASSWORD", fresh.password()),
         ("WORKER_PASSWORD", fresh.password()),
     ];
-    run(&words, folder.path(), &variables);
+    run(&words, folder.path(), &variables).await;
     lives_on(stage, &url("crm_app"), &url("crm_worker")).await;
 }
 
@@ -142,7 +137,7 @@ async fn a_server_that_is_started_on_a_base_backup_serves_the_same_and_sends_wha
     let stage = stopped_with_work_left().await;
     let folder = Folder::claim("backup", None).unwrap();
     let from = stage.postgres.admin_url();
-    run(&["pg_basebackup"], folder.path(), &[("SUPERUSER_URL", &from)]);
+    run(&["pg_basebackup"], folder.path(), &[("SUPERUSER_URL", &from)]).await;
     let mut fresh = Postgres::start(Options::TEST).await.unwrap();
     let cluster =
         PgPoolOptions::new().max_connections(1).connect(&fresh.admin_url()).await.unwrap();

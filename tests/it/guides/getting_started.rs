@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tests::servers::{Folder, Process, free_port, last_lines};
 
-use super::script::{Step, fits, script, steps};
+use super::page::examples;
+use super::plain::fits;
+use super::shell::{STRICT, Shell};
 use crate::architecture::source::root;
 
 /// Far longer than a start or the guide takes, even on a slow machine.
@@ -41,10 +43,6 @@ impl Running {
     }
 }
 
-/// Ends what the guide has in the background when it fails or is given up; the shell leads a group of its own.
-const LEAVE_NOTHING: &str =
-    "trap 'exit 1' TERM\ntrap '[ $? -eq 0 ] || { trap \"\" TERM; kill 0; }' EXIT\n";
-
 /// What `make dev` runs, its files under `target` and on ports of its own.
 fn dev(target: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap().with_file_name("../dev"));
@@ -57,32 +55,26 @@ fn dev(target: &Path) -> Command {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_user_gets_a_first_webhook_by_following_the_guide_and_the_readme_to_the_letter() {
-    let (here, shell) =
-        (Folder::claim("guide", None).unwrap(), Folder::claim("guide", None).unwrap());
+    let here = Folder::claim("guide", None).unwrap();
     let target = here.path().join("target");
     fs::create_dir(&target).unwrap();
     symlink(root().join("docs"), here.path().join("docs")).unwrap();
     let mut product = Running::start(dev(&target), &here);
     product.says("Liaison runs.").await;
 
-    let mut steps = steps("docs/getting-started.md");
+    let mut steps = examples("docs/getting-started.md");
     // The README tries the same product; its answers have the ids of another day.
-    let tries = super::script::steps("README.md").into_iter();
-    let tries = tries.filter(|step| !step.commands.contains("make "));
-    steps.extend(tries.map(|step| Step { answer: None, ..step }));
+    let tries = examples("README.md").into_iter();
+    let tries = tries.filter(|(commands, _)| !commands.contains("make "));
+    steps.extend(tries.map(|(commands, _)| (commands, None)));
     let port = free_port().unwrap().to_string();
-    let script = LEAVE_NOTHING.to_owned() + &script(&steps, shell.path()).replace("3000", &port);
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).current_dir(here.path());
-    let mut guide = Running::start(command, &shell);
-    let status = tokio::time::timeout(PATIENCE, guide.process.wait()).await;
-    let output = |at: usize| fs::read_to_string(shell.path().join(at.to_string()));
-    let printed: Vec<_> = (0..steps.len()).map_while(|at| output(at).ok()).collect();
-    let went_well = status.as_ref().is_ok_and(|status| status.as_ref().unwrap().success());
-    assert!(went_well, "{status:?} {}\n{printed:#?}", last_lines(&guide.log, 20));
-    for (step, printed) in steps.iter().zip(&printed) {
-        if let Some(answer) = &step.answer {
-            assert!(fits(answer, printed.trim_end()), "{}\n{answer}\n{printed}", step.commands);
+    let mut shell = Shell::new([("PATH", std::env::var("PATH").unwrap())], here.path());
+    shell.run(STRICT).await.unwrap_or_else(|failure| panic!("{failure}"));
+    for (commands, answer) in &steps {
+        let printed = shell.run(&commands.replace("3000", &port)).await;
+        let printed = printed.unwrap_or_else(|failure| panic!("{failure}"));
+        if let Some(answer) = answer {
+            assert!(fits(answer, printed.trim_end()), "{commands}\n{answer}\n{printed}");
         }
     }
     product.process.stop(PATIENCE).await.unwrap();

@@ -2,6 +2,9 @@
 //! without a change of anything else, so that its answers can be renewed in place.
 
 use std::fmt::Write as _;
+use std::{env, fs};
+
+use crate::architecture::source::{file, root};
 
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,39 @@ pub fn parse(text: &str) -> Vec<Part> {
     parts
 }
 
+/// The commands of a page, each with the answer that is shown right behind it.
+pub fn examples(path: &str) -> Vec<(String, Option<String>)> {
+    let text = file(path).unwrap_or_else(|| panic!("{path} is missing")).text;
+    let mut examples: Vec<(String, Option<String>)> = Vec::new();
+    for part in parse(&text) {
+        match part {
+            Part::Example(commands) => examples.push((commands, None)),
+            Part::Answer { text, .. } => examples.last_mut().unwrap().1 = Some(text),
+            _ => {}
+        }
+    }
+    assert!(!examples.is_empty(), "{path} has no sh block");
+    examples
+}
+
+/// Holds a page to what it would say today, or writes that with `BLESS=1`.
+pub fn hold(path: &str, parts: &[Part]) {
+    let (text, today) = (file(path).unwrap().text, print(parts));
+    if env::var_os("BLESS").is_some() {
+        fs::write(root().join(path), today).unwrap();
+    } else if let Some(line) = difference(&text, &today) {
+        panic!("{path}: {line}\n`make docs-renew` writes the answers anew");
+    }
+}
+
+/// The first line that differs.
+fn difference(old: &str, new: &str) -> Option<String> {
+    let lines = old.lines().chain([""]).zip(new.lines().chain([""]));
+    let differs = lines.enumerate().find(|(_, (old, new))| old != new);
+    let (at, (old, new)) = differs?;
+    Some(format!("line {} shows\n  {old}\nand is today\n  {new}", at + 1))
+}
+
 fn route(line: &str) -> Option<&str> {
     let route = line.strip_prefix('`')?.strip_suffix('`')?;
     let (method, path) = route.split_once(' ')?;
@@ -104,4 +140,5 @@ fn a_page_is_printed_as_it_was_read() {
         _ => None,
     });
     assert_eq!(pointer, Some(("A_1", "/data/0/id")));
+    assert!(difference("a\nb", "a\nb").is_none() && difference("a\nb", "a\nc\n").is_some());
 }

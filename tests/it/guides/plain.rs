@@ -68,6 +68,21 @@ impl StandIns {
     }
 }
 
+/// Whether a text is as a guide shows it, where `…` stands for anything.
+pub fn fits(shown: &str, text: &str) -> bool {
+    let mut parts = shown.split('…');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty()
+}
+
 /// A text whose times do not matter.
 pub fn timeless(text: &str) -> String {
     TIME.replace_all(text, "<time>").into_owned()
@@ -91,4 +106,11 @@ fn the_same_id_has_the_same_stand_in_and_secrets_have_none_of_their_own() {
     let key = "crm_live_abcdefgh_0123456789abcdefghijABCDEFGHIJ012345678901234567";
     assert_eq!(StandIns::default().plain(key, &[]), "crm_live_Zx81fT0q_…");
     assert_eq!(timeless("at 2026-01-02T03:04:05.678Z"), "at <time>");
+}
+
+#[test]
+fn what_is_shown_with_gaps_fits_what_was_printed_and_nothing_else() {
+    assert!(fits(r#"{"id":"…","a":1,…}"#, r#"{"id":"x","a":1,"b":2}"#));
+    assert!(fits("a", "a") && fits("…", "anything") && fits("a…", "ab") && fits("…b", "ab"));
+    assert!(!fits("a", "ab") && !fits("a…c", "ab") && !fits("b…", "ab") && !fits("a…b…b", "ab"));
 }

@@ -1,101 +1,149 @@
-//! Runs what a guide tells its reader to type, in a shell, against a product of its own.
+//! A shell that a test types into, one command after the other, as the reader of a guide does: what one leaves behind (variables,
+//! functions, folders, programs in the background) is there for the next.
 
 use std::collections::BTreeMap;
-use std::process::{Output, Stdio};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use tests::kit::{Receiver, Tenant, TestApp};
-use tokio::process::Command;
-use worker::pipeline::Pipeline;
+use rustix::process::Signal;
+use tests::servers::{Folder, send_to_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// How `curl -m` ends on an answer that stays open.
-const STAYED_OPEN: i32 = 28;
-/// How often such an answer is asked for, on a machine so slow that it says nothing in time.
-const TRIES: usize = 60;
-/// How often a worker comes back to what must wait for others of the cluster: two minutes.
-const ROUNDS: usize = 6_000;
+/// Far longer than any command takes, even on a slow machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A product, the two credentials that `make dev` hands out, and a shell that knows them.
+/// Runs the file of each step that it is told, and says how each ended. At the first that fails, or when nobody listens any
+/// more, it ends with everything that it has in the background; it leads a group of its own.
+const LISTEN: &str = r#"set -eu
+exec 3<&0 4>&1 </dev/null
+trap 'echo $? >&4; kill -s KILL 0' EXIT
+while read -r _step <&3; do
+    exec >"$_step.out" 2>"$_step.err"
+    . "$_step.sh"
+    echo 0 >&4
+done"#;
+
+/// An answer of the api that is no 2xx fails, as a reader would see that something is wrong.
+pub const STRICT: &str = r#"fails() { case "$*" in *"${API:-/}"*) echo --fail-with-body ;; esac; }
+curl() { command curl --no-progress-meter $(fails "$@") "$@"; }
+"#;
+
+/// See the module. After a failure it is begun anew, with the same variables.
 pub struct Shell {
-    app: TestApp,
-    worker: Pipeline,
+    running: Option<Running>,
     variables: BTreeMap<String, String>,
+    here: PathBuf,
+    files: Folder,
+    steps: usize,
+    kept: String,
+}
+
+struct Running {
+    child: Child,
+    steps: ChildStdin,
+    ends: Lines<BufReader<ChildStdout>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(pid) = self.child.id() {
+            let _ = send_to_group(pid, Signal::KILL);
+        }
+    }
+}
+
+/// A command that failed: what it ended with, if it ended, and what it printed.
+pub struct Failure {
+    pub code: Option<i32>,
+    pub printed: String,
+    commands: String,
+    told: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, printed, commands, told } = self;
+        write!(f, "exit code {code:?} of\n{commands}\n{printed}\n{told}")
+    }
 }
 
 impl Shell {
-    /// Starts it, with `$API`, `$KEY`, `$TOKEN` and `$CATCHER`.
-    pub async fn start() -> Self {
-        let app = TestApp::configured(|config| config.demo_login = true).await;
-        app.demo("demo").await;
-        let tenant = app.tenant("Acme").await;
-        let owner: Tenant = tenant.as_user(tenant.owner).await;
-        let receiver = Receiver::start().await;
-        let catcher = receiver.url().trim_end_matches("/hook").to_owned();
-        let variables = [
-            ("API", app.url("")),
-            ("KEY", tenant.key().to_owned()),
-            ("TOKEN", owner.key().to_owned()),
-            ("CATCHER", catcher),
-            ("PATH", std::env::var("PATH").unwrap_or_default()),
-        ];
-        // What a tenant has from its creation is a second older than what the examples make.
-        app.advance(TimeDelta::seconds(1));
-        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { worker: app.worker(), app, variables }
+    /// One that knows these variables and no other, in this folder.
+    pub fn new<N: Into<String>>(
+        variables: impl IntoIterator<Item = (N, String)>,
+        here: &Path,
+    ) -> Self {
+        Self {
+            running: None,
+            variables: variables.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            here: here.to_owned(),
+            files: Folder::claim("shell", None).unwrap(),
+            steps: 0,
+            kept: String::new(),
+        }
     }
 
-    /// What a variable holds.
+    /// What a variable was given.
     pub fn variable(&self, name: &str) -> &str {
         &self.variables[name]
     }
 
-    /// Keeps a value for the commands that follow.
+    /// Gives a variable a value, for the commands that follow.
     pub fn keep(&mut self, name: &str, value: String) {
+        assert!(!value.contains('\''), "{name}: {value}");
+        self.kept.push_str(&format!("export {name}='{value}'\n"));
         self.variables.insert(name.to_owned(), value);
     }
 
-    /// Runs commands and takes what they print. Then the worker does all there is to do, and a second passes.
-    pub async fn run(&mut self, commands: &str) -> Result<String, String> {
-        let mut output = self.output(commands).await?;
-        for _ in 1..TRIES {
-            if output.status.code() != Some(STAYED_OPEN) || !output.stdout.is_empty() {
-                break;
-            }
-            output = self.output(commands).await?;
+    /// Runs commands and takes what they print to standard output.
+    pub async fn run(&mut self, commands: &str) -> Result<String, Failure> {
+        self.steps += 1;
+        let step = self.files.path().join(self.steps.to_string());
+        let file = |extension| step.with_extension(extension);
+        fs::write(file("sh"), std::mem::take(&mut self.kept) + commands).unwrap();
+        let running = match &mut self.running {
+            Some(running) => running,
+            none => none.insert(start(&self.variables, &self.here)),
+        };
+        running.steps.write_all(format!("{}\n", step.display()).as_bytes()).await.unwrap();
+        let end = tokio::time::timeout(PATIENCE, running.ends.next_line()).await;
+        let code = end.ok().map(|line| line.unwrap().expect("how it ended").parse().unwrap());
+        let read = |extension| fs::read_to_string(file(extension)).unwrap_or_default();
+        let printed = read("out");
+        if code == Some(0) {
+            return Ok(printed);
         }
-        if !output.status.success() && output.status.code() != Some(STAYED_OPEN) {
-            let told = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{} {told}\n{commands}", output.status));
-        }
-        self.settle().await;
-        String::from_utf8(output.stdout).map_err(|error| error.to_string())
+        self.running = None;
+        Err(Failure { code, printed, commands: commands.to_owned(), told: read("err") })
     }
+}
 
-    async fn output(&self, commands: &str) -> Result<Output, String> {
-        let mut shell = Command::new("sh");
-        shell.args(["-euc", commands]).env_clear().envs(&self.variables).stdin(Stdio::null());
-        shell.output().await.map_err(|error| format!("no shell: {error}"))
-    }
+fn start(variables: &BTreeMap<String, String>, here: &Path) -> Running {
+    let mut command = Command::new("sh");
+    command.args(["-c", LISTEN]).current_dir(here).env_clear().envs(variables).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let ends = BufReader::new(child.stdout.take().unwrap()).lines();
+    Running { steps: child.stdin.take().unwrap(), child, ends }
+}
 
-    async fn settle(&mut self) {
-        self.worker.import().await.unwrap();
-        self.worker.drain().await.unwrap();
-        self.app.advance(TimeDelta::seconds(1));
-        for _ in 0..ROUNDS {
-            self.worker.erase().await.unwrap();
-            if self.erased().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            self.app.advance(TimeDelta::seconds(1));
-        }
-    }
-
-    async fn erased(&self) -> bool {
-        sqlx::query_scalar("select not exists (select from erasures where finished_at is null)")
-            .fetch_one(self.app.database.admin())
-            .await
-            .unwrap()
-    }
+#[tokio::test]
+async fn what_a_command_leaves_behind_is_there_for_the_next_and_a_failure_is_told() {
+    let folder = Folder::claim("shell-test", None).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut shell = Shell::new([("PATH", path), ("A", "1".to_owned())], folder.path());
+    assert_eq!(
+        shell.run("B=2\nsay() { echo $1; }\nsleep 100 &\necho $A; cat").await.ok().unwrap(),
+        "1\n"
+    );
+    shell.keep("C", "3 4".to_owned());
+    assert_eq!(shell.run("say $B; echo \"$C\"; kill $!").await.ok().unwrap(), "2\n3 4\n");
+    let failure = shell.run("echo so far; echo why >&2; (exit 7); echo never").await.err().unwrap();
+    assert_eq!((failure.code, &*failure.printed), (Some(7), "so far\n"));
+    assert!(failure.to_string().contains("why"), "{failure}");
+    assert_eq!(shell.run("echo $A $C ${B:-gone}").await.ok().unwrap(), "1 3 4 gone\n");
 }

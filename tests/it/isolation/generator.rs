@@ -10,7 +10,7 @@ use shared::settings::Value as _;
 use shared::webhook::Owner;
 use shared::webhook::keys::{Key, SigningKeys};
 use shared::webhook::signature::SigningSecret;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use tests::kit::SECRET_KEY;
 
 /// A table whose rows belong to tenants.
@@ -171,31 +171,32 @@ impl Table {
 /// Plants one row of the tenant in every table, past all policies. Rows that it has once may be there already.
 pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World {
     let mut world = World::new();
+    let mut tx = admin.begin().await.unwrap();
     for table in tables {
         let row = table.row(tenant, &world);
         let one_of_tenant = ["tenants", "event_logs"].contains(&table.name.as_str());
         let already = if one_of_tenant { " on conflict do nothing" } else { "" };
         let insert = format!("{}{already}", table.insert(&row));
-        if let Err(error) =
-            sqlx::query(AssertSqlSafe(insert)).bind(Value::from(row.clone())).execute(admin).await
-        {
+        let inserting = sqlx::query(AssertSqlSafe(insert)).bind(Value::from(row.clone()));
+        if let Err(error) = inserting.execute(&mut *tx).await {
             panic!("the generator does not manage {}: {error}\n{row:#?}", table.name);
         }
         if table.name == "leads" {
             // In no stage, so that its pipeline can be deleted.
             let sql = "update leads set pipeline_id = null, stage_id = null where tenant_id = $1";
-            sqlx::query(sql).bind(tenant.0).execute(admin).await.unwrap();
+            sqlx::query(sql).bind(tenant.0).execute(&mut *tx).await.unwrap();
         }
         if table.name == "webhooks" {
-            seal(admin, tenant, &row).await;
+            seal(&mut tx, tenant, &row).await;
         }
         world.insert(table.name.clone(), row);
     }
+    tx.commit().await.unwrap();
     world
 }
 
 /// Gives a planted webhook a secret that can be opened and holds the canary.
-async fn seal(admin: &PgPool, tenant: TenantId, webhook: &Row) {
+async fn seal(conn: &mut PgConnection, tenant: TenantId, webhook: &Row) {
     let id: WebhookId = webhook["id"].as_str().unwrap().parse().unwrap();
     let secret = SigningSecret::parse(&canary(tenant)).unwrap();
     let keys = SigningKeys::first(Key::new(secret).unwrap());
@@ -204,7 +205,7 @@ async fn seal(admin: &PgPool, tenant: TenantId, webhook: &Row) {
         .bind(tenant.0)
         .bind(id.0)
         .bind(sealed)
-        .execute(admin)
+        .execute(conn)
         .await
         .unwrap();
 }

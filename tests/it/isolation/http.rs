@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::generator::{Table, World, canary, plant, tables};
 use super::probes::{INSTRUCTIONS, PROBES, Probe};
-use super::tables::fingerprint;
+use super::tables::fingerprints;
 
 /// Two tenants with one row in every table, the api, and all its routes with their probes.
 struct Arena {
@@ -37,12 +37,11 @@ impl Arena {
     /// The state of everything that A has, and of what B has announced.
     async fn state(&self) -> Vec<String> {
         let admin = self.app.database.admin();
-        let mut state = Vec::new();
-        for table in &self.tables {
-            state.push(format!("{} {}", table.name, fingerprint(admin, table, self.a.0.id).await));
-        }
-        let outbox = self.tables.iter().find(|table| table.name == "outbox").unwrap();
-        state.push(format!("announced {}", fingerprint(admin, outbox, self.b.0.id).await));
+        let outbox = self.tables.iter().position(|table| table.name == "outbox").unwrap();
+        let outbox = &self.tables[outbox..=outbox];
+        let mut state = fingerprints(admin, &self.tables, self.a.0.id).await;
+        assert_eq!(state.len(), self.tables.len());
+        state.extend(fingerprints(admin, outbox, self.b.0.id).await);
         state
     }
 

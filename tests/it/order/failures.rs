@@ -32,7 +32,8 @@ async fn whatever_fails_the_accepted_versions_of_a_record_only_grow_and_nothing_
     let acme = app.tenant("acme").await;
     let subscriber = ordered(&acme).await;
     let mut random = StdRng::seed_from_u64(11);
-    let heard = Heard::at(&subscriber, move |_, _| random.random_bool(0.5));
+    // Of each record one version is given up for certain; by chance alone, none was in one run of fourteen.
+    let heard = Heard::at(&subscriber, move |_, version| version != 3 && random.random_bool(0.5));
     let mut contacts = Vec::new();
     for _ in 0..RECORDS {
         contacts.push(contact(&acme).await);
@@ -53,7 +54,7 @@ async fn whatever_fails_the_accepted_versions_of_a_record_only_grow_and_nothing_
         app.advance(TimeDelta::minutes(2));
     }
     assert_in_order(&app, &heard, RECORDS * (CHANGES + 1)).await;
-    assert!(app.count("failed").await > 0, "none was given up: the test shows less than it could");
+    assert!(usize::try_from(app.count("failed").await).unwrap() >= RECORDS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

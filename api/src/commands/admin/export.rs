@@ -43,6 +43,9 @@ pub(super) async fn run(Export { tenant, to }: Export) -> CommandResult {
     if let Some(folder) = &to {
         DirBuilder::new().mode(0o700).create(folder).map_err(|error| named(folder, &error))?;
     }
+    // Before anything leaves: of an export that is broken off, too, the tenant must be able to know.
+    note(&front, "export_begun", &json!({"to": if to.is_some() { "folder" } else { "stdout" }}))
+        .await?;
     let whole = progress::unless_stopped(STOPPED, async {
         let mut tx = front.begin().await?;
         let whole = export(&mut tx, to.as_deref()).await;
@@ -54,10 +57,15 @@ pub(super) async fn run(Export { tenant, to }: Export) -> CommandResult {
         Err(error) if is_broken_pipe(&error) => return Ok(()),
         whole => whole?,
     };
+    note(&front, "exported", &manifest["tables"]).await
+}
+
+/// Keeps in the tenant's audit log what was done.
+async fn note(front: &Front, verb: &str, what: &Value) -> CommandResult {
     let mut tx = front.begin().await?;
-    changes::logged(&mut tx, ("tenant", tenant.0), "exported", &manifest["tables"])?;
-    tx.commit().await?;
-    Ok(())
+    let tenant = tx.tenant();
+    changes::logged(&mut tx, ("tenant", tenant.0), verb, what)?;
+    Ok(tx.commit().await?)
 }
 
 /// Writes every table that this login may read, then the manifest.

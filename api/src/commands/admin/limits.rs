@@ -1,16 +1,14 @@
 //! `api admin tenant limits`.
 
 use serde_json::{Value, json};
+use shared::TenantTx;
 use shared::changes;
-use shared::db::check::{self, Process};
 use shared::id::{ApiKeyId, TenantId};
 use shared::settings::Value as _;
-use shared::{Clock, Db, TenantTx};
 
 use crate::commands::CommandResult;
-use crate::commands::front::origin;
+use crate::commands::front::Front;
 use crate::commands::out::say;
-use crate::config::Config;
 use crate::limit::{Class, Limit};
 
 /// A limit of somebody's own, or the word that ends it.
@@ -31,25 +29,18 @@ impl Wanted {
 
 /// Gives a tenant, or one of its keys, a limit of its own; it holds from its next request on.
 pub(crate) async fn set(
-    config: Config,
     tenant: TenantId,
     key: Option<ApiKeyId>,
     class: Class,
     Wanted(limit): Wanted,
 ) -> CommandResult {
-    check::require(&config.db.url, Process::Api).await?;
-    let db = Db::new(&config.db, Clock::system());
-    let mut tx = db.tenant(tenant, origin()).await?;
+    let mut tx = Front::open(tenant).await?.begin().await?;
     let text = limit.map(|limit| limit.to_string());
     let (record, changed) = match key {
         Some(key) => (("api_key", key.0), of_key(&mut tx, key, class, text.as_deref()).await?),
-        None => (("tenant", tenant.0), of_tenant(&mut tx, class, text.as_deref()).await?),
+        None => (("tenant", tenant.0), Some(of_tenant(&mut tx, class, text.as_deref()).await?)),
     };
-    let Some((before, after)) = changed else {
-        return Err(
-            if key.is_some() { "no such key in this tenant" } else { "no such tenant" }.into()
-        );
-    };
+    let (before, after) = changed.ok_or("no such key in this tenant")?;
     let [before, after] = [before, after].map(|limits| json!({"rateLimits": limits}));
     changes::replaced(&mut tx, record, "limits_updated", Some(&before), &after)?;
     tx.commit().await?;
@@ -57,7 +48,7 @@ pub(crate) async fn set(
 }
 
 /// All limits of the record, before and after.
-type Changed = Option<(Value, Value)>;
+type Changed = (Value, Value);
 
 /// `null` removes the limit.
 async fn of_tenant(tx: &mut TenantTx, class: Class, limit: Option<&str>) -> sqlx::Result<Changed> {
@@ -72,18 +63,18 @@ async fn of_tenant(tx: &mut TenantTx, class: Class, limit: Option<&str>) -> sqlx
         limit,
         now,
     )
-    .fetch_optional(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(changed.map(|row| (row.before, row.after)))
+    Ok((changed.before, changed.after))
 }
 
-/// `null` removes the limit.
+/// The same of one of its keys, if there is such a key.
 async fn of_key(
     tx: &mut TenantTx,
     key: ApiKeyId,
     class: Class,
     limit: Option<&str>,
-) -> sqlx::Result<Changed> {
+) -> sqlx::Result<Option<Changed>> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let changed = sqlx::query!(
         r#"update api_keys k

@@ -5,25 +5,23 @@ mod api_keys;
 mod create;
 mod erase;
 mod export;
-pub(crate) mod limits;
+mod keys;
+mod limits;
 mod log;
 mod replays;
 mod reseal;
 mod retention;
 mod tenants;
+mod token;
 mod users;
 mod webhooks;
 
-use std::time::Duration;
-
 use clap::Subcommand;
 use shared::db::{DatabaseUrl, DbConfig};
-use shared::id::{TenantId, UserId};
-use shared::settings::{Settings, Value as _};
+use shared::settings::Settings;
 use shared::{Clock, Db};
 
-use super::{CommandResult, keys, token};
-use crate::config::Config;
+use super::CommandResult;
 
 /// What the variable of the owner's login is for.
 pub(crate) const OWNER: &str = "For `api migrate` and work on whole tenants: a login that may act as crm_owner, \
@@ -55,18 +53,7 @@ pub(crate) enum Admin {
     /// What operators have done to whole tenants
     Log(log::Log),
     /// Print an access token for a user
-    #[command(after_help = "Example:\n  api admin token --tenant $TENANT --user $USER --ttl 12h")]
-    Token {
-        /// The tenant's id
-        #[arg(long)]
-        tenant: TenantId,
-        /// The user's id
-        #[arg(long)]
-        user: UserId,
-        /// How long it is valid, such as 15m or 12h
-        #[arg(long, default_value = "15m", value_parser = Duration::parse)]
-        ttl: Duration,
-    },
+    Token(token::Token),
     /// Print fresh values for `JWT_KEYS`, `API_KEY_PEPPER` and `SECRET_KEYS`
     #[command(after_help = "Example:\n  api admin keys >> secrets.env\n\n\
         To rotate JWT_KEYS or SECRET_KEYS give the fresh key another id, append it everywhere, then put it first:\n\
@@ -85,8 +72,8 @@ pub(crate) async fn run(admin: Admin) -> CommandResult {
         Admin::Retention(command) => retention::run(command).await,
         Admin::Reseal(command) => reseal::run(command).await,
         Admin::Log(command) => log::run(command).await,
-        Admin::Token { tenant, user, ttl } => token(Config::from_env()?, tenant, user, ttl).await,
-        Admin::Keys => keys(),
+        Admin::Token(command) => token::run(command).await,
+        Admin::Keys => keys::print(),
     }
 }
 

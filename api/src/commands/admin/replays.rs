@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use shared::id::ReplayId;
 
-use super::webhooks::{One, PATH};
+use super::webhooks::One;
 use crate::commands::CommandResult;
 use crate::commands::front::Front;
 use crate::commands::out::{Column, without_null};
@@ -110,18 +110,16 @@ pub(super) async fn run(command: Replay) -> CommandResult {
     match command {
         Replay::Start(new) => start(new).await,
         Replay::List(one) => {
-            let front = Front::open(one.tenant).await?;
-            one.out.list(&front.all(&path(&one)).await?, COLUMNS)
+            let (front, path) = all(&one).await?;
+            one.out.list(&front.all(&path).await?, COLUMNS)
         }
-        Replay::Show(OneReplay { one, replay }) => {
-            let front = Front::open(one.tenant).await?;
-            let found = front.get(&format!("{}/{replay}", path(&one))).await?;
-            one.out.list_one(found, COLUMNS)
+        Replay::Show(replay) => {
+            let (front, path) = replay.open().await?;
+            replay.one.out.list_one(front.get(&path).await?, COLUMNS)
         }
-        Replay::Watch(OneReplay { one, replay }) => {
-            let front = Front::open(one.tenant).await?;
-            let over = watched(&front, &format!("{}/{replay}", path(&one))).await?;
-            one.out.list_one(over, COLUMNS)
+        Replay::Watch(replay) => {
+            let (front, path) = replay.open().await?;
+            replay.one.out.list_one(watched(&front, &path).await?, COLUMNS)
         }
         Replay::Pause(replay) => turn(replay, "pause").await,
         Replay::Resume(replay) => turn(replay, "resume").await,
@@ -129,15 +127,25 @@ pub(super) async fn run(command: Replay) -> CommandResult {
     }
 }
 
-fn path(one: &One) -> String {
-    format!("{PATH}/{}/replays", one.webhook)
+impl OneReplay {
+    /// The routes, and the replay's path.
+    async fn open(&self) -> CommandResult<(Front, String)> {
+        let (front, path) = all(&self.one).await?;
+        Ok((front, format!("{path}/{}", self.replay)))
+    }
+}
+
+/// The routes, and the path of a webhook's replays.
+async fn all(one: &One) -> CommandResult<(Front, String)> {
+    let (front, path) = one.open().await?;
+    Ok((front, format!("{path}/replays")))
 }
 
 async fn start(new: NewReplay) -> CommandResult {
     let body =
         without_null(json!({"since": new.since, "until": new.until, "statuses": new.statuses,
         "events": new.events, "rate": new.rate}));
-    let (front, path) = (Front::open(new.one.tenant).await?, path(&new.one));
+    let (front, path) = all(&new.one).await?;
     let query = if new.dry_run { "?dryRun=true" } else { "" };
     let mut replay = front.post(&format!("{path}{query}"), body).await?;
     if new.watch {
@@ -147,10 +155,10 @@ async fn start(new: NewReplay) -> CommandResult {
     new.one.out.list_one(replay, COLUMNS)
 }
 
-async fn turn(OneReplay { one, replay }: OneReplay, verb: &str) -> CommandResult {
-    let front = Front::open(one.tenant).await?;
-    let turned = front.post(&format!("{}/{replay}/{verb}", path(&one)), json!({})).await?;
-    one.out.list_one(turned, COLUMNS)
+async fn turn(replay: OneReplay, verb: &str) -> CommandResult {
+    let (front, path) = replay.open().await?;
+    let turned = front.post(&format!("{path}/{verb}"), json!({})).await?;
+    replay.one.out.list_one(turned, COLUMNS)
 }
 
 /// The replay when it is over and nothing of it is on its way.

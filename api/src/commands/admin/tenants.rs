@@ -111,7 +111,7 @@ pub(super) async fn run(command: Tenant) -> CommandResult {
         }
         Tenant::Show { tenant, out } => show(tenant, out).await,
         Tenant::Limits { tenant, key, class, limit } => {
-            limits::set(Config::from_env()?, tenant, key, class, limit).await
+            limits::set(tenant, key, class, limit).await
         }
         Tenant::Export(export) => export::run(export).await,
         Tenant::Erase(erase) => erase::run(erase).await,

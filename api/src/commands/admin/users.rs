@@ -5,9 +5,8 @@ use shared::id::{TenantId, UserId};
 use shared::scope::Role;
 
 use crate::commands::CommandResult;
-use crate::commands::front::Front;
+use crate::commands::front::{Front, told};
 use crate::commands::out::{Column, Out};
-use crate::error::Error;
 use crate::http::json::Value;
 use crate::http::rules::{self, Rule as _};
 use crate::users::{self, UserPatch};
@@ -137,9 +136,4 @@ async fn change(one: One, patch: UserPatch) -> CommandResult {
     let user = users::update(&mut tx, one.user, patch).await;
     let user = tx.finish(user).await.map_err(|error| told(&error))?;
     one.out.list_one(serde_json::to_value(user)?, COLUMNS)
-}
-
-/// An error with its causes: an operator may see them.
-fn told(error: &Error) -> crate::error::BoxError {
-    error.chain().into()
 }

@@ -1,14 +1,14 @@
 //! `api admin webhook`.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::id::{TenantId, WebhookId};
 
 use crate::commands::CommandResult;
 use crate::commands::front::Front;
 use crate::commands::out::{Column, Out, without_null};
 
-pub(super) const PATH: &str = "/api/v1/webhooks";
+const PATH: &str = "/api/v1/webhooks";
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -89,17 +89,18 @@ pub(crate) enum Webhook {
 pub(crate) struct One {
     /// The tenant's id
     #[arg(long)]
-    pub(super) tenant: TenantId,
+    tenant: TenantId,
     /// The webhook's id
     #[arg(long)]
-    pub(super) webhook: WebhookId,
+    webhook: WebhookId,
     #[command(flatten)]
     pub(super) out: Out,
 }
 
 impl One {
-    fn path(&self) -> String {
-        format!("{PATH}/{}", self.webhook)
+    /// The routes, and the webhook's path.
+    pub(super) async fn open(&self) -> CommandResult<(Front, String)> {
+        Ok((Front::open(self.tenant).await?, format!("{PATH}/{}", self.webhook)))
     }
 }
 
@@ -111,23 +112,20 @@ pub(super) async fn run(command: Webhook) -> CommandResult {
             out.list(&webhooks, COLUMNS)
         }
         Webhook::Show(one) => {
-            let front = Front::open(one.tenant).await?;
-            let health: Value = front.get(&format!("{}/health", one.path())).await?;
-            one.out.record(&health, HEALTH)
+            let (front, path) = one.open().await?;
+            one.out.record(&front.get(&format!("{path}/health")).await?, HEALTH)
         }
         Webhook::Enable(one) => switch(one, true).await,
         Webhook::Disable(one) => switch(one, false).await,
         Webhook::Test { one, event } => {
+            let (front, path) = one.open().await?;
             let body = without_null(json!({"event": event}));
-            let front = Front::open(one.tenant).await?;
-            let sent = front.post(&format!("{}/test", one.path()), body).await?;
-            one.out.record(&sent, TEST)
+            one.out.record(&front.post(&format!("{path}/test"), body).await?, TEST)
         }
     }
 }
 
 async fn switch(one: One, active: bool) -> CommandResult {
-    let front = Front::open(one.tenant).await?;
-    let webhook = front.patch(&one.path(), json!({"active": active})).await?;
-    one.out.list_one(webhook, COLUMNS)
+    let (front, path) = one.open().await?;
+    one.out.list_one(front.patch(&path, json!({"active": active})).await?, COLUMNS)
 }
