@@ -13,7 +13,9 @@ sqlx::query!(
         r#"select min(r.next_retry) as oldest_due, (select occurred_at from outbox order by id limit 1) as oldest_event,
                (select count(*) from erasures where due_at is not null) as "erasures!",
                (select min(created_at) from erasures where due_at is not null) as oldest_erasure
-        from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active"#,
+        from webhooks_pending() r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
+        where w.held_until is null or w.held_until <= $1"#,
+        now,
     ).fetch_one(conn).await
 }).await?;
     measure_replays(db).await?;
@@ -44,7 +46,7 @@ pub(crate) async fn count_due(db: &Db) -> sqlx::Result<()> {
                        join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
                        cross join lateral (
                            select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1) d
-                       where r.next_retry <= $1 limit 100000) due"#,
+                       where r.next_retry <= $1 and (w.held_until is null or w.held_until <= $1) limit 100000) due"#,
                 now
             )
             .fetch_one(conn)

@@ -18,7 +18,7 @@ with busy as (
     join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active and w.deleted_at is null
     left join busy b on b.webhook_id = r.webhook_id
     left join busy_tenants t on t.tenant_id = r.tenant_id
-    where r.next_retry <= $7
+    where r.next_retry <= $7 and (w.held_until is null or w.held_until <= $7)
 ), open as (
     select *, greatest(1, $8 / count(*) over ()) as share from eligible where room > 0
     order by webhook_id <= $9, webhook_id limit $8
