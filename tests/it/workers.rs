@@ -80,7 +80,7 @@ async fn what_a_killed_worker_had_under_way_comes_again_at_most_once_and_nothing
         // So slowly at first that all three have all that they can take.
         subscriber.receiver.script(vec![Reply::status(200).after(Duration::from_secs(2)); 50]);
     }
-    let (url, variables) = (app.database.worker_url(), [("WEBHOOK_MAX_IN_FLIGHT", "20")]);
+    let (url, variables) = (app.database.worker_url(), [("WORKER_CONCURRENCY", "20")]);
     let start = || Program::worker(&url, &variables);
     let (mut killed, _one, _other) = tokio::join!(start(), start(), start());
     app.announce(&acme, "contact.created", 300).await;
