@@ -1,5 +1,5 @@
 -- A retry that waits for its time is parked, so that the ring of webhooks that every claim goes round has only those with
--- something due or under way: with 100,000 receivers that are down, a claim would step through 100,000 webhooks (docs/decisions/0030).
+-- something due or under way: with 100,000 receivers that are down, a claim would step through 100,000 webhooks (docs/decisions/0029).
 -- Whoever claims lets out first what has become due.
 
 alter table webhook_queue add promoted integer not null default 0;     -- the attempts after which it was let out last

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tests::kit::{CONTACTS, Caller, Stage};
+use tests::kit::{CONTACTS, Caller, Stage, expire_leases};
 use tokio::task::JoinSet;
 
 /// Writers beside each other.
@@ -114,12 +114,10 @@ async fn crash(stage: &mut Stage, part: Part) {
     }
 }
 
-/// Waits until everything is delivered. What a dead worker had leased would be due again after a minute; here it is
-/// due at once.
+/// Waits until everything is delivered.
 async fn settle(stage: &Stage) {
     let deadline = Instant::now() + PATIENCE;
-    let expire = "update webhook_queue set next_retry = now() where lease_id is not null";
-    sqlx::query(expire).execute(stage.admin()).await.unwrap();
+    expire_leases(stage.admin()).await;
     let open = "select (select count(*) from outbox) + (select count(*) from webhook_events where status = 'pending')";
     loop {
         let open: i64 = sqlx::query_scalar(open).fetch_one(stage.admin()).await.unwrap();

@@ -9,7 +9,7 @@ use shared::id::{EventId, WebhookId};
 use shared::scope::Scope;
 use shared::webhook::body::delivery_id;
 use standardwebhooks::Webhook;
-use tests::kit::{CONTACTS, Call, Program, Receiver, Tenant, TestApp};
+use tests::kit::{CONTACTS, Call, Program, Receiver, Reply, Tenant, TestApp};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
@@ -196,6 +196,44 @@ async fn an_api_that_goes_and_comes_again_loses_nothing_not_even_before_the_firs
         while !listening.line().await.unwrap().contains(&told) {}
     }
     assert_eq!(here.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn during_a_rotation_both_secrets_sign_as_they_do_for_the_webhook() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let webhook = acme.subscribe(&["*"]).await;
+    let path = format!("{}/secret/rotate", webhook.path());
+    let fresh = acme.post(&path, json!({})).await.ok()["secret"].as_str().unwrap().to_owned();
+    let here = Receiver::start().await;
+    let (api, id) = (app.url(""), webhook.id.to_string());
+    let arguments = ["--forward", &here.url(), "--api", &api, "--webhook", &id];
+    let (_listening, _) = Listening::start(&acme, &arguments).await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    let call = here.wait_for(1).await.remove(0);
+    assert_eq!(call.header("webhook-signature").split(' ').count(), 2);
+    for secret in [&fresh, &webhook.secret] {
+        verify(&call, secret);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_here_too_and_its_target_hears_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 2).await;
+    app.worker().relay().await.unwrap();
+    let (here, elsewhere) = (Receiver::start().await, Receiver::start().await);
+    here.script([Reply::status(307).header("location", elsewhere.url())]);
+    let (api, to) = (app.url(""), here.url());
+    let arguments = ["--forward", &to, "--api", &api, "--after", "0"];
+    let (mut listening, _) = Listening::start(&acme, &arguments).await;
+    assert!(listening.line().await.unwrap().contains("  307  "));
+    assert!(listening.line().await.unwrap().contains("  200  "));
+    let (said, _) = listening.interrupt().await;
+    assert_eq!(said, ["1 delivered, 1 failed; go on with --after 2"]);
+    assert!(elsewhere.calls().is_empty());
 }
 
 #[tokio::test]

@@ -137,6 +137,14 @@ async fn run(session: &mut PgConnection, numbers: impl Fn(i64) -> bool) {
     sqlx::raw_sql("reset role").execute(&mut *session).await.unwrap();
 }
 
+/// A database as it was before the migration with this number.
+async fn before(database: &Database, number: i64) -> PgConnection {
+    let mut session = PgConnection::connect(&database.admin_url()).await.unwrap();
+    sqlx::raw_sql(include_str!("../../deploy/roles.sql")).execute(&mut session).await.unwrap();
+    run(&mut session, |earlier| earlier < number).await;
+    session
+}
+
 /// What 0016 has to carry over: deliveries of today, of last week and of last year, in every state.
 const BEFORE_0016: &str = "
     insert into tenants (id, name, created_at, updated_at) values (gen_random_uuid(), 'acme', now(), now());
@@ -161,9 +169,7 @@ const BEFORE_0016: &str = "
 #[tokio::test]
 async fn deliveries_from_before_the_event_log_are_carried_over_whole() {
     let database = Database::empty().await;
-    let mut session = PgConnection::connect(&database.admin_url()).await.unwrap();
-    sqlx::raw_sql(include_str!("../../deploy/roles.sql")).execute(&mut session).await.unwrap();
-    run(&mut session, |number| number < 16).await;
+    let mut session = before(&database, 16).await;
     sqlx::raw_sql(BEFORE_0016).execute(&mut session).await.unwrap();
     run(&mut session, |number| number >= 16).await;
 
@@ -190,4 +196,51 @@ async fn deliveries_from_before_the_event_log_are_carried_over_whole() {
     .await
     .unwrap();
     assert_eq!(places, [("day".to_owned(), 6), ("rest".to_owned(), 3)]);
+}
+
+/// Webhooks in every state that there was before 0018, each named by its description.
+const BEFORE_0018: &str = "
+    insert into tenants (id, name, created_at, updated_at) values (gen_random_uuid(), 'acme', now(), now());
+    insert into webhooks (tenant_id, id, url, events, secret_enc, secret_hint, description, active, disabled_reason, deleted_at,
+                          created_at, updated_at)
+    select t.id, gen_random_uuid(), 'https://example.com/', array['*'], '\\x00', 'x', w.description, w.active, w.reason,
+           case when w.deleted then now() end, now(), now()
+    from tenants t, (values ('on', true, null, false), ('switched off', false, null, false), ('gone', false, 'gone', false),
+                            ('gone and deleted', false, 'gone', true)) w (description, active, reason, deleted)";
+
+/// How each webhook is, by its description.
+async fn states(session: &mut PgConnection, sql: &'static str) -> Vec<(String, String)> {
+    sqlx::query_as(sql).fetch_all(session).await.unwrap()
+}
+
+#[tokio::test]
+async fn webhooks_from_before_their_health_are_healthy_unless_something_had_switched_them_off() {
+    let database = Database::empty().await;
+    let mut session = before(&database, 18).await;
+    sqlx::raw_sql(BEFORE_0018).execute(&mut session).await.unwrap();
+    run(&mut session, |number| (18..23).contains(&number)).await;
+    let kept = "select w.description, h.state from webhooks w join webhook_health h on h.webhook_id = w.id";
+    let named = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(name, state)| (String::from(*name), String::from(*state)))
+            .collect::<Vec<_>>()
+    };
+    // Switched on again it is to prove itself; the others have no row, which is healthy.
+    assert_eq!(states(&mut session, kept).await, named(&[("gone", "failing")]));
+
+    let failing = "insert into webhook_health (tenant_id, webhook_id, state)
+        select tenant_id, id, 'failing' from webhooks where description = 'on'";
+    sqlx::raw_sql(failing).execute(&mut session).await.unwrap();
+    run(&mut session, |number| number >= 23).await;
+    let shown =
+        "select description, health from webhooks where deleted_at is null order by description";
+    let before = [("gone", "disabled"), ("on", "failing"), ("switched off", "healthy")];
+    assert_eq!(states(&mut session, shown).await, named(&before));
+    // And it follows from then on, whichever version of the worker says so.
+    let changed = "update webhook_health set state = 'healthy' where state = 'failing';
+        update webhooks set active = true, disabled_reason = null";
+    sqlx::raw_sql(changed).execute(&mut session).await.unwrap();
+    let after = [("gone", "healthy"), ("on", "healthy"), ("switched off", "healthy")];
+    assert_eq!(states(&mut session, shown).await, named(&after));
 }

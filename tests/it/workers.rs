@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use tests::kit::{CONTACTS, Call, Program, Reply, TcpServer, TestApp, read_webhook};
+use tests::kit::{CONTACTS, Call, Program, Reply, TcpServer, TestApp, expire_leases, read_webhook};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use worker::queue::{Caps, Slots, claim};
@@ -67,6 +67,43 @@ async fn two_worker_processes_send_each_delivery_once() {
     app.wait_until("delivered", 500).await;
     let calls = subscriber.receiver.calls();
     assert_eq!((calls.len(), ids(&calls).len()), (500, 500));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_had_under_way_comes_again_at_most_once_and_nothing_is_lost() {
+    const DELIVERIES: usize = 600;
+    const CAP: usize = 20;
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscribers = [acme.subscribe(&["*"]).await, acme.subscribe(&["*"]).await];
+    for subscriber in &subscribers {
+        // So slowly at first that all three have all that they can take.
+        subscriber.receiver.script(vec![Reply::status(200).after(Duration::from_secs(2)); 50]);
+    }
+    let (url, variables) = (app.database.worker_url(), [("WORKER_CONCURRENCY", "20")]);
+    let start = || Program::worker(&url, &variables);
+    let (mut killed, _one, _other) = tokio::join!(start(), start(), start());
+    app.announce(&acme, "contact.created", 300).await;
+    let arrived = || -> usize { subscribers.iter().map(|one| one.receiver.calls().len()).sum() };
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while arrived() < 3 * CAP {
+        assert!(Instant::now() < deadline, "{} requests", arrived());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    killed.kill9().await;
+
+    // The others do all the rest meanwhile.
+    app.wait_until("delivered", i64::try_from(DELIVERIES - CAP).unwrap()).await;
+    let lost = usize::try_from(leased(&app).await).unwrap();
+    assert!((1..=CAP).contains(&lost), "{lost} leases");
+    expire_leases(app.database.admin()).await;
+    app.wait_until("delivered", i64::try_from(DELIVERIES).unwrap()).await;
+    for subscriber in &subscribers {
+        let calls = subscriber.receiver.calls();
+        assert_eq!(ids(&calls).len(), DELIVERIES / 2, "each arrived");
+        assert!(calls.iter().all(|call| call.header("x-webhook-attempt") == "1"), "it cost none");
+    }
+    assert!(arrived() <= DELIVERIES + lost, "{} requests, {lost} leases", arrived());
 }
 
 #[tokio::test]

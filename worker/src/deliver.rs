@@ -85,7 +85,9 @@ impl Sender {
         let told = explain::told(&exchange, started, ended);
         let follows = retry::told(next, number, &self.schedule, ended);
         let detail = explain::detail(&exchange, &custom, follows);
-        (Report { next, ended, attempt: record(delivery, exchange, started, detail) }, Some(told))
+        let held_until = told.held_until();
+        let attempt = record(delivery, exchange, started, detail);
+        (Report { next, ended, held_until, attempt }, Some(told))
     }
 
     /// Everything that is sealed, opened; the headers to send, those of them that are the tenant's, the certificate.
@@ -197,7 +199,7 @@ fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &s
         excerpt: None,
         detail: explain::abandoned(),
     };
-    Report { next: Next::GiveUp, ended: now, attempt }
+    Report { next: Next::GiveUp, ended: now, held_until: None, attempt }
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {

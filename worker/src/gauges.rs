@@ -13,10 +13,12 @@ sqlx::query!(
         r#"with turns as (
                select r.next_retry from webhooks_in_turn('00000000-0000-0000-0000-000000000000') r
                join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
+               where w.held_until is null or w.held_until <= $1
            ), parked as (
                select q.next_retry from webhook_queue q
                join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
                where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
+                 and (w.held_until is null or w.held_until <= $1)
                order by q.next_retry limit 1
            )
            select least((select min(next_retry) from turns), (select next_retry from parked)) as oldest_due,
@@ -55,11 +57,12 @@ pub(crate) async fn count_due(db: &Db) -> sqlx::Result<()> {
                         cross join lateral (
                             select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1
                             and not is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry)) d
-                        where r.next_retry <= $1)
+                        where r.next_retry <= $1 and (w.held_until is null or w.held_until <= $1))
                        union all
                        (select from webhook_queue q
                         join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
-                        where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1)
+                        where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
+                          and (w.held_until is null or w.held_until <= $1))
                        limit 100000) due"#,
                 now
             )

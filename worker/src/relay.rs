@@ -56,8 +56,9 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
         tx.commit_lazily().await?;
         return Ok(Default::default());
     }
-    let direct = claims.and_then(|claims| claims.direct(db.clock().now()));
-    let (relayed, begun) = take_batch(&mut tx, direct.as_ref()).await?;
+    let now = db.clock().now();
+    let direct = claims.and_then(|claims| claims.direct(now));
+    let (relayed, begun) = take_batch(&mut tx, direct.as_ref(), now).await?;
     tx.commit_lazily().await?;
     count(relayed, begun.len());
     Ok((relayed, direct.map(|direct| direct.take(begun)).unwrap_or_default()))
@@ -129,6 +130,7 @@ impl Line {
 async fn take_batch(
     tx: &mut SystemTx,
     direct: Option<&Direct<'_>>,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<(Relayed, Vec<Row>)> {
     let opt_in: Vec<String> = EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect();
     let mut lines = sqlx::query_file_as!(
@@ -142,6 +144,7 @@ async fn take_batch(
         direct.map_or(&[][..], |direct| &direct.headroom.tenants),
         direct.map(|direct| direct.hold.lease.0),
         direct.map(|direct| direct.hold.until),
+        now,
     )
     .fetch_all(tx.conn())
     .await?;

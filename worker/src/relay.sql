@@ -1,7 +1,7 @@
 -- One batch of events: into the log, and to their webhooks.
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
---   $4  how many deliveries whoever relays begins at once: of none with an order or a rate limit, nor of
---   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends
+--   $4  how many deliveries whoever relays begins at once: of none with an order, a rate limit or a hold, nor of
+--   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends    $9  now
 with taken as (
     delete from outbox where ctid = any (array(
         select ctid from outbox order by id limit $1 for update skip locked))
@@ -33,16 +33,16 @@ with taken as (
     cross join lateral (
         select array_agg(id) filter (where passed) as wanted,
                array_agg(id) filter (where passed and ordering = 'record') as lined,
-               array_agg(id) filter (where passed and rate_limit is not null) as paced,
+               array_agg(id) filter (where passed and (rate_limit is not null or held_until > $9)) as paced,
                array_agg(id) filter (where not named) as unwanted,
                array_agg(id) filter (where named and not passed) as filtered
         from (
             -- The payload is read for webhooks with a filter only.
-            select id, ordering, rate_limit, named,
+            select id, ordering, rate_limit, held_until, named,
                    named and case when filter_path is null then true
                                   else event_passes(b.payload, filter_path, b.event) end as passed
             from (
-                select id, ordering, rate_limit, filter_path,
+                select id, ordering, rate_limit, held_until, filter_path,
                        -- Nobody is told of himself: who fails could not hear it, and who hears it would have to be told of that.
                        events && array[b.event, b.family, case when b.event = any ($2) then b.event else '*' end]
                        and (b.event like 'webhook.%' and b.record = id::text) is not true as named

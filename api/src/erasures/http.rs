@@ -1,25 +1,35 @@
-//! Erasures over HTTP: how far they are.
+//! Erasures over HTTP: which there are, and how far they are.
 
 use axum::extract::State;
 use shared::id::ErasureId;
 use shared::scope::Scope;
 
-use super::{Erasure, PATH};
+use super::{Erasure, LIST, PATH};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Data, Id};
+use crate::http::{Data, Id, Listed, Params};
+use crate::list::ListQuery;
 
 /// What can be done with erasures: look. They are begun at their records.
 pub fn routes() -> Routes {
-    Routes::under(PATH, "Erasures").get(
+    let list_doc = Doc::page::<Erasure>("listErasures", "List erasures", &LIST);
+    let show_doc = Doc::data::<Erasure>("getErasure", "See how far an erasure is");
+    Routes::under(PATH, "Erasures").get("", Scope::ContactsErase, list, list_doc).get(
         "/{id}",
         Scope::ContactsErase,
         show,
-        Doc::data::<Erasure>("getErasure", "See how far an erasure is"),
+        show_doc,
     )
+}
+
+async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Erasure>> {
+    let query = ListQuery::parse(&LIST, &params)?;
+    let mut tx = app.begin(&caller).await?;
+    let page = super::list(&mut tx, &query).await;
+    tx.finish(page).await
 }
 
 async fn show(

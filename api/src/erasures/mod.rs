@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::http::doc;
-use crate::http::{Representation, Resource};
+use crate::http::{Listed, Representation, Resource};
+use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 
 const PATH: &str = "/api/v1/erasures";
@@ -22,7 +23,7 @@ const PATH: &str = "/api/v1/erasures";
 const STATUSES: &[&str] = &["running", "completed"];
 
 /// An erasure of a record and its history.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"recordType": "contact", "status": "completed", "events": 3, "deliveries": 6, "attempts": 6,
     "auditEntries": 3, "activities": 1, "importRows": 0, "answers": 1}))]
@@ -72,10 +73,31 @@ impl Resource for ErasureId {
     const NAME: &'static str = "Erasure";
 }
 
+/// What lists of erasures can be asked.
+pub static LIST: List = List {
+    columns: &[
+        Column { name: "status", sql: "status", kind: Kind::OneOf(STATUSES) },
+        Column { name: "recordId", sql: "record_id", kind: Kind::Id },
+        Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
+    ],
+    sorts: &[("createdAt", "created_at")],
+    default_sort: "-createdAt",
+    search: None,
+    expansions: &[],
+};
+
 /// The path of an erasure.
 #[must_use]
 pub fn location(id: ErasureId) -> String {
     format!("{PATH}/{id}")
+}
+
+/// One page of the tenant's erasures.
+///
+/// # Errors
+/// The database's.
+pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Erasure>> {
+    Ok(query.fetch(tx, &store::SOURCE).await?)
 }
 
 /// The erasure.

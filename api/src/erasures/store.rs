@@ -5,13 +5,22 @@ use shared::id::{ErasureId, TenantId};
 use uuid::Uuid;
 
 use super::Erasure;
+use crate::list::Source;
+
+/// What lists of erasures select from.
+pub(super) static SOURCE: Source = Source {
+    columns: "id, tenant_id, record_type, record_id, status, events, deliveries, attempts, audit_entries, activities, \
+        import_rows, answers, created_at, finished_at",
+    table: "erasures",
+    condition: "true",
+    inside: None,
+};
 
 pub(super) async fn find(tx: &mut TenantTx, id: ErasureId) -> sqlx::Result<Option<Erasure>> {
     sqlx::query_as!(
         Erasure,
         r#"select id as "id: ErasureId", tenant_id as "tenant_id: TenantId", record_type, record_id,
-                  case when finished_at is null then 'running' else 'completed' end as "status!", events, deliveries,
-                  attempts, audit_entries, activities, import_rows, answers, created_at, finished_at
+                  status, events, deliveries, attempts, audit_entries, activities, import_rows, answers, created_at, finished_at
            from erasures where id = $1"#,
         id.0,
     )
@@ -23,8 +32,7 @@ pub(super) async fn find_of(tx: &mut TenantTx, record: Uuid) -> sqlx::Result<Opt
     sqlx::query_as!(
         Erasure,
         r#"select id as "id: ErasureId", tenant_id as "tenant_id: TenantId", record_type, record_id,
-                  case when finished_at is null then 'running' else 'completed' end as "status!", events, deliveries,
-                  attempts, audit_entries, activities, import_rows, answers, created_at, finished_at
+                  status, events, deliveries, attempts, audit_entries, activities, import_rows, answers, created_at, finished_at
            from erasures where record_id = $1"#,
         record,
     )

@@ -133,7 +133,10 @@ impl Resource for WebhookId {
 
 /// What lists of webhooks can be asked.
 pub static LIST: List = List {
-    columns: &[Column { name: "createdAt", sql: "created_at", kind: Kind::Time }],
+    columns: &[
+        Column { name: "health", sql: "health", kind: Kind::OneOf(State::NAMES) },
+        Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
+    ],
     sorts: &[("createdAt", "created_at")],
     default_sort: "-createdAt",
     search: None,

@@ -20,9 +20,7 @@ use crate::list::Source;
 pub(super) static SOURCE: Source = Source {
     columns: "id, w.tenant_id, url, events, active, description, secret_hint, headers_shown, \
         identity_shown, rate_limit, auto_redrive, filter, fields, ordering, disabled_reason, \
-        case when not active and disabled_reason is not null then 'disabled' \
-             else coalesce(state, 'healthy') end as health, \
-        coalesce(streak, 0) as failure_streak, last_success_at, \
+        health, coalesce(streak, 0) as failure_streak, last_success_at, \
         greatest(last_success_at, last_failure_at) as last_delivery_at, \
         version, created_at, updated_at",
     table: "webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id",
@@ -67,8 +65,7 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
                   secret_hint as secret, headers_shown as "headers: Json<BTreeMap<String, String>>",
                   identity_shown as "client_certificate: Json<CertificateSummary>", rate_limit, auto_redrive,
                   filter as "filter: Json<Written>", fields, ordering, disabled_reason,
-                  case when not active and disabled_reason is not null then 'disabled'
-                       else coalesce(h.state, 'healthy') end as "health!: State",
+                  health as "health!: State",
                   coalesce(h.streak, 0) as "failure_streak!", h.last_success_at as "last_success_at?",
                   greatest(h.last_success_at, h.last_failure_at) as last_delivery_at,
                   version, created_at, updated_at

@@ -28,9 +28,13 @@ pub enum State {
 }
 
 impl State {
+    /// The names of all.
+    pub const NAMES: &[&str] =
+        &[Self::Healthy.as_str(), Self::Failing.as_str(), Self::Disabled.as_str()];
+
     /// Its name on the wire and in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
             Self::Failing => "failing",

@@ -2,6 +2,7 @@
 
 mod asked;
 mod crash;
+mod listed;
 mod races;
 pub mod scan;
 mod traces;

@@ -75,3 +75,20 @@ async fn two_webhooks_that_fail_hear_of_each_other_without_end() {
     let pending = stage.app.count("pending").await;
     assert_eq!(pending, 0, "all of it has ended");
 }
+
+#[tokio::test]
+async fn that_a_webhook_is_not_told_of_itself_is_explained() {
+    let mut stage = Stage::new().await;
+    let own = json!({"events": ["contact.*", "webhook.*"]});
+    stage.acme.put(&stage.hook.path(), own).await.ok();
+    stage.fail().await;
+    stage.worker.relay().await.unwrap();
+    let told = stage.told().await;
+    let path = format!("/api/v1/events/{}/webhooks", told[0]["id"].as_str().unwrap());
+    let verdict = stage.acme.get(&path).await.ok()["webhooks"][0].clone();
+    assert_eq!(verdict["webhookId"], json!(stage.hook.id));
+    assert_eq!(
+        (&verdict["outcome"], &verdict["reason"]),
+        (&json!("not_matched"), &json!("its_own_health"))
+    );
+}

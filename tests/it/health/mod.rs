@@ -3,6 +3,7 @@
 mod changes;
 mod disabled;
 mod heard;
+mod listed;
 mod numbers;
 mod upgrade;
 

@@ -79,6 +79,7 @@ pub const PROBES: &[Probe] = &[
     Probe::new("DELETE /api/v1/connection/contacts/{id}").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/restore").ids(&["contacts"]),
     Probe::new("POST /api/v1/connection/contacts/{id}/erase").ids(&["contacts"]),
+    Probe::new("GET /api/v1/erasures"),
     Probe::new("GET /api/v1/erasures/{id}").ids(&["erasures"]),
     Probe::new("POST /api/v1/connection/contacts/import").body(|| json!({"contacts": [contact()]})),
     Probe::new("GET /api/v1/connection/contacts/imports"),

@@ -96,6 +96,34 @@ async fn a_429_holds_the_other_deliveries_until_retry_after_and_costs_them_no_at
 }
 
 #[tokio::test]
+async fn what_a_receiver_asks_of_one_worker_all_workers_keep() {
+    for (status, asked, kept) in [(429, "30", 30), (503, "86400", 300)] {
+        let app = TestApp::start().await;
+        let acme = app.tenant("acme").await;
+        let (subscriber, neighbour) = (acme.subscribe(&["*"]).await, acme.subscribe(&["*"]).await);
+        subscriber.receiver.script([Reply::status(status).header("retry-after", asked)]);
+        let (mut one, mut other) = (app.worker(), app.worker());
+        app.announce(&acme, "contact.created", 1).await;
+        assert_eq!(one.drain().await.unwrap(), 2);
+        app.announce(&acme, "contact.created", 5).await;
+        assert_eq!(other.drain().await.unwrap(), 5, "{status}: its neighbour waits for nothing");
+        app.advance(TimeDelta::seconds(kept) - TimeDelta::milliseconds(1));
+        assert_eq!(other.drain().await.unwrap() + one.drain().await.unwrap(), 0, "{status}");
+        assert_eq!(subscriber.receiver.calls().len(), 1, "{status}");
+
+        app.advance(TimeDelta::milliseconds(1));
+        let mut sent = 0;
+        for second in 0..30 {
+            // Its pace may let only a few begin at once; the refused one is due later.
+            sent += one.drain().await.unwrap() + other.drain().await.unwrap();
+            assert!(sent > 0, "{status}: {second}");
+            app.advance(TimeDelta::seconds(1));
+        }
+        assert_eq!((sent, neighbour.receiver.calls().len()), (5, 6), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_hangs_gets_half_as_many_requests_each_time() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

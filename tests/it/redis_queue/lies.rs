@@ -1,7 +1,7 @@
 //! Tokens that are not true.
 
 use shared::id::{LeaseId, TenantId};
-use tests::kit::TestApp;
+use tests::kit::{Subscriber, TestApp};
 use tests::servers::Redis;
 
 use super::{client, key, wait_for, wait_until_up, worker};
@@ -58,6 +58,17 @@ async fn a_token_that_comes_twice_is_sent_once_and_one_that_is_made_up_or_of_ano
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_a_webhook_that_was_switched_off_meanwhile_sends_nothing() {
+    sends_nothing_after(async |_, subscriber| subscriber.switch(false).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_a_webhook_that_asked_for_time_meanwhile_sends_nothing() {
+    let hold = "update webhooks set held_until = now() + interval '1 hour'";
+    sends_nothing_after(async |app, _| app.database.execute(hold).await).await;
+}
+
+/// A token is offered, this happens, and then it is taken.
+async fn sends_nothing_after(happens: impl AsyncFnOnce(&TestApp, &Subscriber)) {
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
@@ -70,7 +81,7 @@ async fn a_token_of_a_webhook_that_was_switched_off_meanwhile_sends_nothing() {
     .fetch_one(app.database.admin())
     .await
     .unwrap();
-    subscriber.switch(false).await;
+    happens(&app, &subscriber).await;
 
     let redis = Redis::start().await.unwrap();
     let worker = worker(&app, &redis.url()).await;

@@ -6,19 +6,13 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::json;
 use shared::Clock;
-use tests::kit::{Stage, WEBHOOKS};
+use tests::kit::{Stage, WEBHOOKS, expire_leases};
 use uuid::Uuid;
 
 use super::Past;
 
 const ROWS: i32 = 3_000;
 const PATIENCE: Duration = Duration::from_mins(3);
-
-/// What a dead worker had leased would be due again after a minute; here it is due at once.
-async fn expire_leases(stage: &Stage) {
-    let expire = "update webhook_queue set next_retry = now() where lease_id is not null";
-    sqlx::query(expire).execute(stage.admin()).await.unwrap();
-}
 
 async fn number(stage: &Stage, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(stage.admin()).await.unwrap()
@@ -47,7 +41,7 @@ async fn each_delivery_gets_exactly_one_new_cycle_although_the_worker_is_killed_
         if replayed > seen && kills < 4 {
             (seen, kills) = (replayed, kills + 1);
             stage.worker.kill9().await;
-            expire_leases(&stage).await;
+            expire_leases(stage.admin()).await;
             stage.worker.restart().await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -177,6 +177,33 @@ async fn an_event_from_before_and_one_of_too_many_webhooks_say_that_it_is_not_re
 }
 
 #[tokio::test]
+async fn of_more_than_two_hundred_webhooks_those_that_it_went_to_come_first_and_the_rest_is_said_to_be()
+ {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let count = |others: i32| {
+        format!(
+            "insert into webhooks (tenant_id, id, url, events, secret_enc, secret_hint, created_at, updated_at)
+             select id, gen_random_uuid(), 'https://example.com/', array['lead.*'], '\\x00', 'x', created_at, created_at
+             from tenants, generate_series(1, {others})"
+        )
+    };
+    app.database.execute(&count(199)).await;
+    let wants = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().relay().await.unwrap();
+    let feed = acme.get(EVENTS).await.ok();
+    let path = format!("{EVENTS}/{}/webhooks", feed["events"][0]["id"].as_str().unwrap());
+    for has_more in [false, true] {
+        let explanation = acme.get(&path).await.ok();
+        assert_eq!(explanation["webhooks"].as_array().unwrap().len(), 200);
+        assert_eq!(explanation["webhooks"][0]["webhookId"], json!(wants.id));
+        assert_eq!(explanation["hasMore"], json!(has_more));
+        app.database.execute(&count(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_of_nobody_or_of_another_tenant_is_not_explained() {
     let app = TestApp::start().await;
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);

@@ -193,3 +193,18 @@ async fn a_payload_that_the_database_cannot_search_stops_no_other_event() {
     .unwrap();
     assert_eq!(count, [1, 2]);
 }
+
+#[tokio::test]
+async fn a_stages_event_has_no_changed_members_although_it_tells_the_stage_before() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let changed = json!({"changed": ["name"]});
+    let [wants, does_not] = [
+        subscribed(&acme, &["pipeline.*"], &filtered(&changed)).await,
+        subscribed(&acme, &["pipeline.*"], &filtered(&json!({"not": changed}))).await,
+    ];
+    let data = r#"{"pipelineId":"01a2036c-0d4c-7400-87c8-25f570a5ef21","version":2,"stage":{"name":"Won"},"previous":{"name":"Lost"},"change":"updated"}"#;
+    tell(&app, &acme, "pipeline.stage.updated", data).await;
+    app.worker().drain().await.unwrap();
+    assert_eq!((arrived(&wants).len(), arrived(&does_not).len()), (0, 1));
+}

@@ -50,7 +50,7 @@ pub use authority::Authority;
 pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};
-pub use deliveries::Subscriber;
+pub use deliveries::{Subscriber, expire_leases};
 pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS};
 pub use program::{Program, test_redis_url, through_redis};
 pub use receiver::{Call, Receiver, Reply};

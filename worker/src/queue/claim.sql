@@ -16,12 +16,12 @@ with busy as (
                        - extract(epoch from greatest(w.paced_until - $7, '0')) * w.rate_limit)::integer) as room
     from webhooks_in_turn($9) r
     -- By `offset 0` each is looked up in its turn, and no more of them than are asked for.
-    cross join lateral (select rate_limit, paced_until from webhooks
+    cross join lateral (select rate_limit, paced_until, held_until from webhooks
                         where tenant_id = r.tenant_id and id = r.webhook_id and active and deleted_at is null
                         offset 0) w
     left join busy b on b.webhook_id = r.webhook_id
     left join busy_tenants t on t.tenant_id = r.tenant_id
-    where r.next_retry <= $7
+    where r.next_retry <= $7 and (w.held_until is null or w.held_until <= $7)
 ), open as (
     -- In their turn, and no more of them looked at than there are places: the limit comes before the count.
     select *, greatest(1, $8 / count(*) over ()) as share from (select * from eligible where room > 0 limit $8) e

@@ -41,6 +41,13 @@ pub struct Told {
     pub ended: DateTime<Utc>,
 }
 
+impl Told {
+    /// Until when nothing is to be sent, by any worker.
+    pub(crate) fn held_until(&self) -> Option<DateTime<Utc>> {
+        self.hold.map(|hold| self.ended + delta(hold.min(LONGEST_HOLD)))
+    }
+}
+
 /// One receiver.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -78,10 +85,7 @@ impl Flow {
     /// Takes in the end of an attempt; whether it slowed the webhook down.
     pub(super) fn hear(&mut self, told: Told) -> bool {
         self.touched = Some(told.ended);
-        if let Some(hold) = told.hold {
-            let until = told.ended + delta(hold.min(LONGEST_HOLD));
-            self.held_until = self.held_until.max(Some(until));
-        }
+        self.held_until = self.held_until.max(told.held_until());
         match told.signal {
             Signal::Neutral => false,
             Signal::Taken => {

@@ -8,7 +8,7 @@ use super::claim::{Hold, Row};
 use super::{Claimed, Slots, Token};
 
 /// Takes over what these tokens stand for; the claim then holds for `holds`. Tokens that are not, or no longer, true
-/// come to nothing: already taken, run out, made up, of a webhook that was switched off meanwhile.
+/// come to nothing: already taken, run out, made up, of a webhook that was switched off or asked for time meanwhile.
 ///
 /// # Errors
 /// The database's; nothing is taken over then.
@@ -33,6 +33,7 @@ pub(super) async fn load(
         &tokens.iter().map(|token| token.lease.0).collect::<Vec<_>>(),
         hold.lease.0,
         hold.until,
+        now,
     )
     .fetch_all(tx.conn())
     .await?;

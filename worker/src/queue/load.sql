@@ -1,5 +1,6 @@
 -- Deliveries by their tokens. The lease is a new one, so that a token that comes twice finds nothing the second time.
 --   $1 to $4  tokens: tenants, webhooks, deliveries, leases    $5  the new lease    $6  when it ends
+--   $7        now
 with token as (
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) as t (tenant_id, webhook_id, id, lease_id)
 ), loaded as (
@@ -7,7 +8,8 @@ with token as (
     from token t
     where q.tenant_id = t.tenant_id and q.id = t.id and q.lease_id = t.lease_id and q.webhook_id = t.webhook_id
       and exists (select from webhooks w where w.tenant_id = t.tenant_id and w.id = t.webhook_id
-                                           and w.active and w.deleted_at is null)
+                                           and w.active and w.deleted_at is null
+                                           and (w.held_until is null or w.held_until <= $7))
     returning q.*
 )
 -- By `offset 0` each delivery is looked up in the one partition that its id names.

@@ -3,6 +3,7 @@
 
 mod erased;
 mod health;
+mod holds;
 mod store;
 
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Report {
     pub next: Next,
     /// When the attempt ended.
     pub ended: DateTime<Utc>,
+    /// Until when the receiver asked to be left alone.
+    pub held_until: Option<DateTime<Utc>>,
     /// The attempt itself.
     pub attempt: AttemptRecord,
 }

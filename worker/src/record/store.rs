@@ -11,7 +11,7 @@ use shared::{Db, SystemTx};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Entry, Report, erased, health};
+use super::{Entry, Report, erased, health, holds};
 use crate::queue::Delivery;
 use crate::replays;
 use crate::retry::Next;
@@ -56,6 +56,7 @@ async fn record<'a>(
     let mut erased = write_deliveries(tx, &written, &ended).await?;
     erased.extend(hold_fenced(tx, reported, &ended).await?);
     log_attempts(tx, db, reported, &erased).await?;
+    holds::keep(tx, &reported.0).await?;
     // Last, because whoever else records for the same webhooks waits from here to the commit.
     let due = health::count(tx, &written.0).await?;
     let accepted =
