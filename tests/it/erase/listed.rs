@@ -44,7 +44,10 @@ async fn the_erasures_of_a_tenant_are_listed_newest_first_with_how_far_they_are(
     let since = contacts[1]["createdAt"].as_str().unwrap();
     let since = format!("{ERASURES}?createdAt[gt]={since}");
     assert_eq!(records(&acme.get(&since).await.page().items), [id(&asked[0])]);
-    assert_eq!(acme.get(&format!("{ERASURES}?status=completed")).await.page().items, [json!(0); 0]);
+    assert_eq!(
+        acme.get(&format!("{ERASURES}?status=completed")).await.page().items,
+        Vec::<serde_json::Value>::new()
+    );
     let worker = app.worker();
     let done = erase(&app, &worker, &acme, &contacts[0]).await;
     let completed = acme.get(&format!("{ERASURES}?status=completed")).await.page();

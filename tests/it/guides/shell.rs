@@ -2,7 +2,7 @@
 //! functions, folders, programs in the background) is there for the next.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -95,7 +95,7 @@ impl Shell {
     /// Gives a variable a value, for the commands that follow.
     pub fn keep(&mut self, name: &str, value: String) {
         assert!(!value.contains('\''), "{name}: {value}");
-        self.kept.push_str(&format!("export {name}='{value}'\n"));
+        let _ = writeln!(self.kept, "export {name}='{value}'");
         self.variables.insert(name.to_owned(), value);
     }
 
