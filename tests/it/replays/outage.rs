@@ -86,6 +86,7 @@ async fn two_hours_of_outage_at_a_steady_rate_lose_nothing_and_nobody_touches_an
     let (parked, refused) = (app.count("failed").await, ledger.refused.load(Ordering::SeqCst));
     let away = began.elapsed();
 
+    let began = Instant::now();
     ledger.back.store(true, Ordering::SeqCst);
     let (back, total) = (app.clock.now(), i64::from(events) * MINUTES);
     pass(&app, (&mut worker, &acme), 1, 0).await;
@@ -98,7 +99,7 @@ async fn two_hours_of_outage_at_a_steady_rate_lose_nothing_and_nobody_touches_an
     println!(
         "{total} events, {refused} refused attempts, {parked} parked; {delivered} delivered, {taken} received, the last \
          parked {drained} after the end; {away:?} and {:?} of real time",
-        began.elapsed() - away
+        began.elapsed()
     );
     assert!(delivered * 1000 >= total * 999, "{delivered} of {total}");
     assert_eq!((delivered, taken, app.count("failed").await), (total, total, 0));
