@@ -183,10 +183,10 @@ impl Trial<'_> {
     }
 }
 
-/// Gives every tenant a delivery that is due tomorrow.
+/// Gives every tenant a delivery that has failed once and is due again tomorrow.
 async fn wait_everywhere(session: &mut PgConnection) -> Result<()> {
-    let waiting = "insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
-         select id, gen_random_uuid(), gen_random_uuid(), now() + interval '1 day' from tenants";
+    let waiting = "insert into webhook_queue (tenant_id, id, webhook_id, next_retry, attempts)
+         select id, gen_random_uuid(), gen_random_uuid(), now() + interval '1 day', 1 from tenants";
     execute(session, iter::once(waiting)).await
 }
 
