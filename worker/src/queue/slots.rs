@@ -300,4 +300,27 @@ mod tests {
         assert_eq!(slots.counts(now).webhooks, (vec![], vec![]));
         assert_eq!(slots.free(), 2);
     }
+
+    #[test]
+    fn headroom_is_the_least_of_all_but_those_that_have_half_of_their_places_taken() {
+        let slots = Slots::new(Caps { total: 16, per_webhook: 4, per_tenant: 8 });
+        let now = shared::Clock::system().now();
+        let tenant = TenantId::fresh(now);
+        let (calm, loaded) = (WebhookId::fresh(now), WebhookId::fresh(now));
+        let one = slots.take(tenant, calm, false, now);
+        let headroom = slots.headroom(now).unwrap();
+        assert_eq!((headroom.most, headroom.webhooks.len(), headroom.tenants.len()), (3, 0, 0));
+
+        let three: Vec<_> = (0..3).map(|_| slots.take(tenant, loaded, false, now)).collect();
+        let headroom = slots.headroom(now).unwrap();
+        assert_eq!((headroom.most, headroom.webhooks), (3, vec![loaded.0]));
+
+        let fifth = slots.take(tenant, calm, false, now);
+        assert_eq!(slots.headroom(now).unwrap().tenants, [tenant.0]);
+        let others: Vec<_> = (0..4)
+            .map(|_| slots.take(TenantId::fresh(now), WebhookId::fresh(now), false, now))
+            .collect();
+        assert!(slots.headroom(now).is_none(), "more than half of all places are taken");
+        drop((one, three, fifth, others));
+    }
 }
