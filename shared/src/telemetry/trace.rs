@@ -15,12 +15,14 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
 use super::TelemetryError;
+use crate::secret::Secret;
 use crate::settings::{Settings, Value};
 
 /// Where traces go and which of them.
 #[derive(Clone, Debug)]
 pub(super) struct TraceConfig {
-    endpoint: Option<String>,
+    /// It may carry credentials.
+    endpoint: Option<Secret<String>>,
     sampling: Sampling,
     ratio: Ratio,
 }
@@ -81,7 +83,11 @@ impl TraceConfig {
             "1",
             "With traceidratio: the part of all traces, from 0 to 1",
         );
-        Some(Self { endpoint: endpoint?.map(String::from), sampling: sampling?, ratio: ratio? })
+        Some(Self {
+            endpoint: endpoint?.map(|url| Secret::new(url.into())),
+            sampling: sampling?,
+            ratio: ratio?,
+        })
     }
 
     /// With no endpoint nothing is recorded, but trace ids exist all the same: they join logs, events and deliveries.
@@ -97,7 +103,7 @@ impl TraceConfig {
         };
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
-            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+            .with_endpoint(format!("{}/v1/traces", endpoint.expose().trim_end_matches('/')))
             .build()
             .map_err(|error| TelemetryError(error.to_string()))?;
         Ok(builder.with_sampler(self.sampler()).with_batch_exporter(Counted(exporter)).build())
