@@ -96,15 +96,18 @@ pub struct Held(usize);
 impl TenantTx {
     pub(super) async fn begin(
         pool: &Pool,
-        tenant: TenantId,
+        (tenant, question): (TenantId, Option<&str>),
         origin: Origin,
         clock: Clock,
         bell: Bell,
-    ) -> sqlx::Result<Self> {
+    ) -> sqlx::Result<(Self, Vec<PgRow>)> {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
-        let (tx, _) =
-            Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        Ok(Self {
+        let mut begin = format!("begin; set local app.tenant_id = '{tenant}'");
+        if let Some(question) = question {
+            begin = begin + "; " + question;
+        }
+        let (tx, answer) = Guarded::begin(pool, &begin).await?;
+        let tx = Self {
             tx,
             tenant,
             now: clock.now(),
@@ -115,7 +118,8 @@ impl TenantTx {
             muted: false,
             wakes: false,
             bell,
-        })
+        };
+        Ok((tx, answer))
     }
 
     /// The tenant whose rows this transaction sees.
