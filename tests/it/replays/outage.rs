@@ -1,5 +1,5 @@
 //! Two hours of a receiver's outage at a steady rate of events. `OUTAGE_EVENTS` sets how many in a minute; 3000 are the
-//! 50 a second that docs/guarantees.md speaks of.
+//! 50 a second that docs/webhooks.md tells of.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What a create, a get, a page and a delivery cost as contacts and tenants grow: `bench --growth`. Each size has a
+//! What a create, a get, a page, a relay and a delivery cost as contacts and tenants grow: `bench --growth`. Each size has a
 //! server of its own, which is gone before the next.
 //!
 //! Two figures are beside each other: CPU, and the buffers that PostgreSQL looked at, on which no clock has a say.
@@ -83,6 +83,7 @@ async fn at(
 
     let trial = Trial { stage: &stage, options, population: &population };
     let mut costs = trial.requests(&mut session).await?;
+    costs.push(trial.relay(&mut session).await?);
     costs.push(trial.deliveries("deliver", &subscribers, &mut session).await?);
     wait_everywhere(&mut session).await?;
     let waiting = "deliver, each tenant waiting";
@@ -152,6 +153,15 @@ impl Trial<'_> {
         })
     }
 
+    /// A worker relays the events of the creates, which no webhook hears of.
+    async fn relay(&self, session: &mut PgConnection) -> Result<Cost> {
+        execute(session, ["vacuum (analyze) outbox", "checkpoint"]).await?;
+        let events: i64 =
+            sqlx::query_scalar("select count(*) from outbox").fetch_one(&mut *session).await?;
+        let relayed = async |session: &mut PgConnection| wait_until_relayed(session).await;
+        self.work("relay", u32::try_from(events)?, session, relayed).await
+    }
+
     /// A worker drains what is due.
     async fn deliveries(
         &self,
@@ -161,17 +171,32 @@ impl Trial<'_> {
     ) -> Result<Cost> {
         let count: u32 = if self.options.quick { 1_000 } else { 10_000 };
         fill(session, count, None).await?;
+        let arrived = async |_: &mut PgConnection| {
+            subscribers.receivers.wait_for(count as usize, PATIENCE).await
+        };
+        let cost = self.work(what, count, session, arrived).await?;
+        subscribers.receivers.take();
+        Ok(cost)
+    }
+
+    /// A worker, from its start until so much is done.
+    async fn work(
+        &self,
+        what: &'static str,
+        count: u32,
+        session: &mut PgConnection,
+        done: impl AsyncFnOnce(&mut PgConnection) -> Result<()>,
+    ) -> Result<Cost> {
         let looked_at = buffers(session).await?;
         let before = self.stage.meter(&[])?.read()?;
         let started = Instant::now();
         let worker = self.stage.worker().await?;
-        subscribers.receivers.wait_for(count as usize, PATIENCE).await?;
+        done(session).await?;
         let seconds = started.elapsed().as_secs_f64();
         // The last outcomes are written by then; to ask the queue for them would cost more than what is measured.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let cpu = self.stage.meter(&[&worker])?.read()? - before;
         worker.stop().await?;
-        subscribers.receivers.take();
         Ok(Cost {
             what,
             per_second: f64::from(count) / seconds,
@@ -181,6 +206,17 @@ impl Trial<'_> {
             buffers: (buffers(session).await? - looked_at) / f64::from(count),
         })
     }
+}
+
+async fn wait_until_relayed(session: &mut PgConnection) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while sqlx::query_scalar("select exists (select from outbox)").fetch_one(&mut *session).await? {
+        if Instant::now() > deadline {
+            return Err("the outbox does not become empty".into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// Gives every tenant a delivery that has failed once and is due again tomorrow.
