@@ -31,7 +31,7 @@ use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
 use auth::oidc::Issuer;
-use auth::{Caller, LastUsed, Tenants};
+use auth::{Caller, LastUsed};
 use config::Config;
 use crm::contacts::import::Places;
 use error::BoxError;
@@ -58,8 +58,6 @@ pub struct App {
     pub limits: Limits,
     /// When keys were last used.
     pub used: LastUsed,
-    /// Whose keys were accepted here.
-    pub tenants: Tenants,
     /// The outside issuer whose access tokens are accepted, too.
     pub issuer: Option<Issuer>,
 }
@@ -75,20 +73,17 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
-        let (uploads, used, tenants) = (Places::default(), LastUsed::default(), Tenants::default());
+        let (uploads, used) = (Places::default(), LastUsed::default());
         let config = Arc::new(config);
-        Ok(Self { db, config, streams, followers, uploads, limits, used, tenants, issuer })
+        Ok(Self { db, config, streams, followers, uploads, limits, used, issuer })
     }
 
-    /// Begins a transaction that sees the caller's tenant only: the one that found the caller, if it is still there.
+    /// Begins a transaction that sees the caller's tenant only.
     ///
     /// # Errors
     /// [`error::Error::Unavailable`] when the database cannot be reached.
     pub async fn begin(&self, caller: &Caller) -> error::Result<TenantTx> {
-        match caller.begun.take() {
-            Some(tx) => Ok(tx),
-            None => Ok(self.db.tenant(caller.tenant, caller.origin.clone()).await?),
-        }
+        Ok(self.db.tenant(caller.tenant, caller.origin.clone()).await?)
     }
 
     /// Ends a transaction that changes something, as the caller wants it: commits what succeeded and keeps the

@@ -1,7 +1,6 @@
 //! Who calls: an API key, or a user with an access token. Both end in a [`Caller`], which knows its tenant.
 
 pub mod api_key;
-mod begun;
 pub mod demo;
 mod last_used;
 pub mod oidc;
@@ -14,7 +13,6 @@ pub mod token;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
@@ -24,13 +22,10 @@ use crate::App;
 use crate::error::{Error, Result};
 use crate::http::Terms;
 use crate::limit::Overrides;
-pub use begun::{Begun, Tenants};
 pub use last_used::LastUsed;
 use oidc::Person;
 pub use rights::Bounds;
 use rights::Rights;
-use store::{KeyRow, SessionRow};
-use token::Claims;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -58,8 +53,6 @@ pub struct Caller {
     pub limits: Overrides,
     /// How it wants this request done.
     pub terms: Terms,
-    /// The transaction that was begun to find the caller.
-    pub(crate) begun: Begun,
     rights: Rights,
 }
 
@@ -110,8 +103,7 @@ impl Caller {
         rights: Rights,
     ) -> Self {
         let origin = Origin { actor: principal.actor(), ..origin };
-        let (terms, begun) = (Terms::default(), Begun::default());
-        Self { tenant, principal, origin, limits, terms, begun, rights }
+        Self { tenant, principal, origin, limits, terms: Terms::default(), rights }
     }
 
     /// An operator at the command line, who may do what the tenant's owner may.
@@ -169,47 +161,24 @@ impl Caller {
 const UNKNOWN_KEY: Error = Error::Unauthorized("The API key is not valid");
 const UNKNOWN_TOKEN: Error = Error::Unauthorized("The access token is not valid");
 
-/// Finds the caller behind a credential; `at_once` says that its transaction may begin with that.
+/// Finds the caller behind a credential.
 ///
 /// # Errors
 /// [`Error::Unauthorized`] without saying whether the key never existed, was revoked or is mistyped.
-pub async fn authenticate(
-    app: &App,
-    credential: Credential<'_>,
-    origin: Origin,
-    at_once: bool,
-) -> Result<Caller> {
+pub async fn authenticate(app: &App, credential: Credential<'_>, origin: Origin) -> Result<Caller> {
     match credential {
-        Credential::ApiKey(text) => by_key(app, text, origin, at_once).await,
-        Credential::AccessToken(text) => by_token(app, text, origin, at_once).await,
+        Credential::ApiKey(text) => by_key(app, text, origin).await,
+        Credential::AccessToken(text) => by_token(app, text, origin).await,
     }
 }
 
-async fn by_key(app: &App, text: &str, origin: Origin, at_once: bool) -> Result<Caller> {
-    let prefix = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
+async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
+    let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
     let hash = app.config.pepper.hash(text);
-    let known = app.tenants.of(prefix);
-    let (rows, begun) = match known.filter(|_| at_once) {
-        None => (store::find_api_key(&app.db, prefix).await?, None),
-        Some(tenant) => {
-            let begun = (&app.db, tenant, origin.clone());
-            let (tx, rows) = store::begin_with_api_key(begun, prefix).await?;
-            (rows, Some(tx))
-        }
-    };
-    let caller = key_holder(app, rows, &hash, origin);
-    if let Ok(caller) = &caller
-        && known != Some(caller.tenant)
-    {
-        app.tenants.remember(prefix, caller.tenant);
-    }
-    begun::hand(begun, caller).await
-}
-
-fn key_holder(app: &App, rows: Vec<KeyRow>, hash: &[u8], origin: Origin) -> Result<Caller> {
     let now = app.db.clock().now();
+    let rows = store::find_api_key(&app.db, key.prefix).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
-    let found = rows.into_iter().find(|row| api_key::same(&row.hash, hash)).ok_or(UNKNOWN_KEY)?;
+    let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
     // A replaced secret ends by itself, and with its key.
     if [found.expires_at, found.secret_expires_at].into_iter().flatten().any(|end| end <= now) {
         return Err(Error::Unauthorized("The API key has expired"));
@@ -225,31 +194,16 @@ fn key_holder(app: &App, rows: Vec<KeyRow>, hash: &[u8], origin: Origin) -> Resu
     Ok(Caller::new(tenant, Principal::ApiKey(id), origin, limits, Rights::Key(bounds)))
 }
 
-async fn by_token(app: &App, text: &str, origin: Origin, at_once: bool) -> Result<Caller> {
+async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let now = app.db.clock().now();
     if let Some(issuer) = app.issuer.as_ref().filter(|issuer| issuer.is_named_in(text)) {
         let person = issuer.verify(text, now).await?;
         return by_email(app, &person, origin).await;
     }
     let claims = app.config.tokens.verify(text, now)?;
-    let named = (claims.tid, claims.sub, claims.sid);
     // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
     // user's removal work before the token expires.
-    let (session, begun) = if at_once {
-        let (tx, session) = store::begin_with_session((&app.db, origin.clone()), named).await?;
-        (session, Some(tx))
-    } else {
-        (store::find_session(&app.db, named).await?, None)
-    };
-    begun::hand(begun, session_holder(&claims, session, origin, now)).await
-}
-
-fn session_holder(
-    claims: &Claims,
-    session: Option<SessionRow>,
-    origin: Origin,
-    now: DateTime<Utc>,
-) -> Result<Caller> {
+    let session = store::find_session(&app.db, claims.tid, claims.sub, claims.sid).await?;
     let session = session.ok_or(UNKNOWN_TOKEN)?;
     if session.generation != claims.generation || session.expires_at <= now {
         return Err(UNKNOWN_TOKEN);

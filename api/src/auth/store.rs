@@ -1,15 +1,11 @@
 //! Looks callers up before their tenant is known, through the definer functions of migrations 0001, 0007 and 0014.
 
 use chrono::{DateTime, Utc};
+use shared::Db;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
-use shared::{Db, TenantTx};
-use sqlx::FromRow as _;
 use uuid::Uuid;
 
-use super::api_key::Prefix;
-
-#[derive(sqlx::FromRow)]
 pub(super) struct KeyRow {
     pub tenant_id: Uuid,
     pub id: Uuid,
@@ -22,33 +18,18 @@ pub(super) struct KeyRow {
 }
 
 /// The live keys with a secret of this prefix: one, or none.
-pub(super) async fn find_api_key(db: &Db, prefix: Prefix) -> sqlx::Result<Vec<KeyRow>> {
+pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
     db.direct(async |conn| {
-        sqlx::query_as!(
-            KeyRow,
-            r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
-                      secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
-               from find_api_key($1)"#,
-            prefix.to_string(),
-        )
-        .fetch_all(conn)
-        .await
-    })
-    .await
+sqlx::query_as!(
+        KeyRow,
+        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
+                  secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
+           from find_api_key($1)"#,
+        prefix,
+    ).fetch_all(conn).await
+}).await
 }
 
-/// The same, in a transaction of this tenant that begins with it.
-pub(super) async fn begin_with_api_key(
-    (db, tenant, origin): (&Db, TenantId, Origin),
-    prefix: Prefix,
-) -> sqlx::Result<(TenantTx, Vec<KeyRow>)> {
-    let question = format!("select * from find_api_key('{prefix}')");
-    let (tx, rows) = db.tenant_asking(tenant, origin, &question).await?;
-    let rows = rows.iter().map(KeyRow::from_row).collect::<sqlx::Result<_>>()?;
-    Ok((tx, rows))
-}
-
-#[derive(sqlx::FromRow)]
 pub(super) struct SessionRow {
     pub role: String,
     pub generation: i32,
@@ -56,13 +37,12 @@ pub(super) struct SessionRow {
     pub rate_limits: serde_json::Value,
 }
 
-/// What a token names: a session of a user of a tenant.
-type Named = (TenantId, UserId, SessionId);
-
 /// A session that was not revoked, of an active user.
 pub(super) async fn find_session(
     db: &Db,
-    (tenant, user, session): Named,
+    tenant: TenantId,
+    user: UserId,
+    session: SessionId,
 ) -> sqlx::Result<Option<SessionRow>> {
     db.direct(async |conn| {
         sqlx::query_as!(
@@ -78,17 +58,6 @@ pub(super) async fn find_session(
         .await
     })
     .await
-}
-
-/// The same, in a transaction of its tenant that begins with it.
-pub(super) async fn begin_with_session(
-    (db, origin): (&Db, Origin),
-    (tenant, user, session): Named,
-) -> sqlx::Result<(TenantTx, Option<SessionRow>)> {
-    let question = format!("select * from find_session('{tenant}', '{user}', '{session}')");
-    let (tx, rows) = db.tenant_asking(tenant, origin, &question).await?;
-    let session = rows.first().map(SessionRow::from_row).transpose()?;
-    Ok((tx, session))
 }
 
 pub(super) struct UserRow {

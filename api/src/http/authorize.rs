@@ -7,7 +7,6 @@ use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use std::sync::Arc;
 
-use super::body;
 use super::deprecation::Deprecation;
 use super::envelope::Said;
 use super::limits;
@@ -39,41 +38,18 @@ pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next)
     response
 }
 
-async fn admit(guard: &Guard, request: Request, next: Next) -> Result<Response> {
-    let (found, request) = find(guard, request).await?;
-    let begun = found.as_ref().ok().and_then(|caller| Some(caller.as_ref()?.begun.clone()));
-    let response = serve(guard, found, request, next).await;
-    if let Some(begun) = begun {
-        begun.let_go().await;
-    }
-    response
-}
-
-/// Who calls, unless anyone may.
-async fn find(guard: &Guard, request: Request) -> Result<(Result<Option<Caller>>, Request)> {
-    if guard.access == Access::Public {
-        return Ok((Ok(None), request));
-    }
-    let facts = request.extensions().get::<RequestFacts>().cloned();
-    let facts = facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
-    if let Some(operator) = request.extensions().get::<Operator>() {
-        return Ok((Ok(Some(Caller::operator(*operator, facts.origin()))), request));
-    }
-    let (at_once, request) = if guard.contract.begins_at_once() {
-        body::is_at_hand(request).await
+async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Response> {
+    let found = if guard.access == Access::Public {
+        Ok(None)
     } else {
-        (false, request)
+        let facts = request.extensions().get::<RequestFacts>().cloned();
+        let facts =
+            facts.ok_or_else(|| Error::Internal("the observing layer is missing".into()))?;
+        match request.extensions().get::<Operator>() {
+            Some(operator) => Ok(Some(Caller::operator(*operator, facts.origin()))),
+            None => identify(&guard.app, request.headers(), facts).await.map(Some),
+        }
     };
-    let found = identify(&guard.app, request.headers(), facts, at_once).await;
-    Ok((found.map(Some), request))
-}
-
-async fn serve(
-    guard: &Guard,
-    found: Result<Option<Caller>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response> {
     let known = found.as_ref().ok().and_then(Option::as_ref);
     limits::enforce(&guard.app, guard.class, known, &mut request).await?;
     let caller = found?;
@@ -133,14 +109,9 @@ fn permit(caller: &Caller, access: Access) -> Result<()> {
     }
 }
 
-async fn identify(
-    app: &App,
-    headers: &HeaderMap,
-    facts: RequestFacts,
-    at_once: bool,
-) -> Result<Caller> {
+async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {
     let credential = credential(headers)?;
-    let caller = auth::authenticate(app, credential, facts.origin(), at_once).await?;
+    let caller = auth::authenticate(app, credential, facts.origin()).await?;
     facts.span.record("tenant_id", tracing::field::display(caller.tenant));
     facts.span.record("principal", tracing::field::display(&caller.principal));
     Ok(caller)

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
@@ -23,9 +21,6 @@ const MAX_DRAIN: usize = 16 * MAX_BODY;
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a body that came with its head takes to be handed to us, at most.
-const AT_HAND: Duration = Duration::from_millis(2);
 
 /// The type that bodies have.
 pub(super) const JSON: &str = "application/json";
@@ -74,32 +69,6 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
     let json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     if json { Ok(()) } else { Err(Error::UnsupportedMediaType(JSON)) }
-}
-
-/// Whether all of a request is there already; it comes back as good as unread. Nobody who was told to wait for leave to
-/// send is given it here (RFC 9110, 10.1.1).
-pub(super) async fn is_at_hand(request: Request) -> (bool, Request) {
-    if request.body().is_end_stream() {
-        return (true, request);
-    }
-    if request.headers().contains_key(header::EXPECT) {
-        return (false, request);
-    }
-    let (parts, mut body) = request.into_parts();
-    let first = tokio::time::timeout(AT_HAND, body.frame()).await;
-    let (whole, body) = match first {
-        Ok(Some(Ok(frame))) if body.is_end_stream() => {
-            (true, Body::from(frame.into_data().unwrap_or_default()))
-        }
-        Ok(Some(first)) => {
-            let first = first.map(|frame| frame.into_data().unwrap_or_default());
-            let all = stream::once(async { first }).chain(body.into_data_stream());
-            (false, Body::from_stream(all))
-        }
-        Ok(None) => (true, Body::empty()),
-        Err(_) => (false, body),
-    };
-    (whole, Request::from_parts(parts, body))
 }
 
 /// The whole of a body that is small enough and arrives in time.

@@ -28,21 +28,12 @@ pub(super) struct Contract {
     rehearses: bool,
     /// Whether the handler reads the query by itself, as lists do.
     list: bool,
-    /// What of it is never held in memory.
-    flows: Flows,
+    /// Whether the body is read piece by piece.
+    streams: bool,
     /// The route's own parameters.
     parameters: BTreeSet<String>,
     /// The members that `fields` may name; none for routes that show no record.
     members: BTreeSet<String>,
-}
-
-/// What passes piece by piece.
-#[derive(Debug, PartialEq, Eq)]
-enum Flows {
-    Nothing,
-    Body,
-    /// The answer, which stays open.
-    Answer,
 }
 
 impl Contract {
@@ -54,15 +45,10 @@ impl Contract {
             Outcome::Data(schema) | Outcome::Page(schema) if reads => schema.members(),
             _ => BTreeSet::new(),
         };
-        let flows = match &doc.outcome {
-            Outcome::Events => Flows::Answer,
-            _ if !doc.streams.is_empty() => Flows::Body,
-            _ => Flows::Nothing,
-        };
         Self {
             rehearses,
             list: matches!(doc.outcome, Outcome::Page(_)),
-            flows,
+            streams: !doc.streams.is_empty(),
             parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),
             members: shown,
         }
@@ -70,13 +56,7 @@ impl Contract {
 
     /// Whether a body of this route can be held in memory.
     pub(super) fn whole(&self) -> bool {
-        self.flows != Flows::Body
-    }
-
-    /// Whether a request that is all there needs the database at once and only for itself, so that its transaction may
-    /// begin before its handler does.
-    pub(super) fn begins_at_once(&self) -> bool {
-        self.flows == Flows::Nothing
+        !self.streams
     }
 
     /// Reads what is common: whether to try only, and which members to show.

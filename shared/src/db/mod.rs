@@ -113,30 +113,7 @@ impl Db {
     /// # Errors
     /// The database cannot be reached, or has no free connection within five seconds.
     pub async fn tenant(&self, tenant: TenantId, origin: Origin) -> sqlx::Result<TenantTx> {
-        Ok(self.begin(tenant, origin, None).await?.0)
-    }
-
-    /// The same, with a statement in the message that begins it, and what that answered, every value as text.
-    ///
-    /// # Errors
-    /// As for [`Db::tenant`], and the statement's.
-    pub async fn tenant_asking(
-        &self,
-        tenant: TenantId,
-        origin: Origin,
-        question: &str,
-    ) -> sqlx::Result<(TenantTx, Vec<PgRow>)> {
-        self.begin(tenant, origin, Some(question)).await
-    }
-
-    async fn begin(
-        &self,
-        tenant: TenantId,
-        origin: Origin,
-        question: Option<&str>,
-    ) -> sqlx::Result<(TenantTx, Vec<PgRow>)> {
-        let (clock, bell) = (self.clock.clone(), self.bell.clone());
-        TenantTx::begin(&self.pool, (tenant, question), origin, clock, bell).await
+        TenantTx::begin(&self.pool, tenant, origin, self.clock.clone(), self.bell.clone()).await
     }
 
     /// Begins a transaction with no tenant: for the relay, the queue and the sweeps.

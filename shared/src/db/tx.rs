@@ -96,18 +96,15 @@ pub struct Held(usize);
 impl TenantTx {
     pub(super) async fn begin(
         pool: &Pool,
-        (tenant, question): (TenantId, Option<&str>),
+        tenant: TenantId,
         origin: Origin,
         clock: Clock,
         bell: Bell,
-    ) -> sqlx::Result<(Self, Vec<PgRow>)> {
+    ) -> sqlx::Result<Self> {
         // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
-        let mut begin = format!("begin; set local app.tenant_id = '{tenant}'");
-        if let Some(question) = question {
-            begin = begin + "; " + question;
-        }
-        let (tx, answer) = Guarded::begin(pool, &begin).await?;
-        let tx = Self {
+        let (tx, _) =
+            Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
+        Ok(Self {
             tx,
             tenant,
             now: clock.now(),
@@ -118,8 +115,7 @@ impl TenantTx {
             muted: false,
             wakes: false,
             bell,
-        };
-        Ok((tx, answer))
+        })
     }
 
     /// The tenant whose rows this transaction sees.

@@ -1,6 +1,5 @@
 //! Who may call: API keys, access tokens, scopes and roles; and how users sign in and out.
 
-mod begun;
 mod demo;
 mod keys;
 mod oidc;
