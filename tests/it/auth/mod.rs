@@ -1,5 +1,6 @@
 //! Who may call: API keys, access tokens, scopes and roles; and how users sign in and out.
 
+mod connections;
 mod demo;
 mod keys;
 mod oidc;
