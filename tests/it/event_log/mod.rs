@@ -1,6 +1,7 @@
 //! The event log: every event once, in order, for as long as it is to be kept.
 
 mod feed;
+mod lookups;
 mod order;
 mod outcomes;
 mod retention;
