@@ -28,7 +28,9 @@ end
 $$;
 
 -- Those that nothing was ever written to, tomorrow's among them, are made again. Their size says so: row-level security
--- hides rows of partitions even from the owner.
+-- hides rows of partitions even from the owner. Tables before their partitions, as whoever writes takes them, so that none
+-- waits for the other in a circle.
+lock table events, webhook_events, webhook_attempts in access exclusive mode;
 do $$
 declare
     part record;
@@ -38,7 +40,6 @@ begin
                pg_get_expr(c.relpartbound, c.oid) as bounds
         from event_tables() t (parent) join pg_inherits i on i.inhparent = t.parent join pg_class c on c.oid = i.inhrelid
     loop
-        execute format('lock table %s in access exclusive mode', part.child);
         if pg_relation_size(part.child) = 0 then
             execute format('drop table %s', part.child);
             perform add_event_partition(part.parent, part.suffix, part.bounds);
