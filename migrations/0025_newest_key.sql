@@ -29,7 +29,8 @@ $$;
 
 -- Those that nothing was ever written to, tomorrow's among them, are made again. Their size says so: row-level security
 -- hides rows of partitions even from the owner. Tables before their partitions, as whoever writes takes them, so that none
--- waits for the other in a circle.
+-- waits for the other in a circle; and not behind a long export, because everything else would wait behind the migration.
+set local lock_timeout = '5s';
 lock table events, webhook_events, webhook_attempts in access exclusive mode;
 do $$
 declare

@@ -244,3 +244,24 @@ async fn webhooks_from_before_their_health_are_healthy_unless_something_had_swit
     let after = [("gone", "healthy"), ("on", "healthy"), ("switched off", "healthy")];
     assert_eq!(states(&mut session, shown).await, named(&after));
 }
+
+#[tokio::test]
+async fn partitions_are_not_made_again_while_somebody_reads_them_for_long_and_nothing_is_changed() {
+    let database = Database::empty().await;
+    let mut session = before(&database, 25).await;
+    let partitions =
+        "select oid::text from pg_class where relispartition and relkind = 'r' order by oid";
+    let there: Vec<String> = sqlx::query_scalar(partitions).fetch_all(&mut session).await.unwrap();
+    let reader = database.hold("select 1 from webhook_attempts").await;
+    let migration = MIGRATOR.iter().find(|migration| migration.version == 25).unwrap();
+    let sql = AssertSqlSafe(migration.sql.as_str().to_owned());
+    let refused = sqlx::raw_sql(sql).execute(&mut session).await.unwrap_err();
+    assert!(shared::db::fault::is_lock_timeout(&refused), "{refused}");
+    let after: Vec<String> = sqlx::query_scalar(partitions).fetch_all(&mut session).await.unwrap();
+    assert_eq!(after, there);
+    reader.release().await;
+
+    run(&mut session, |number| number == 25).await;
+    let after: Vec<String> = sqlx::query_scalar(partitions).fetch_all(&mut session).await.unwrap();
+    assert!(after.len() == there.len() && after.iter().all(|new| !there.contains(new)));
+}
