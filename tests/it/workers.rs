@@ -233,6 +233,25 @@ async fn a_delivery_that_twenty_workers_died_on_is_given_up_without_a_request() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_somebody_holds_does_not_keep_all_other_outcomes_waiting() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    app.announce(&acme, "contact.created", 600).await;
+    app.worker().relay().await.unwrap();
+    let first = "select from webhook_events order by created_at, id limit 1 for update";
+    let hold = app.database.hold(first).await;
+    let _worker = Program::worker(&app.database.worker_url(), &[]).await;
+    app.wait_until("delivered", 300).await;
+    assert!(app.count("pending").await > 0);
+
+    hold.release().await;
+    app.wait_until("delivered", 600).await;
+    let calls = subscriber.receiver.calls();
+    assert_eq!((calls.len(), ids(&calls).len()), (600, 600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the_rest_free() {
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;

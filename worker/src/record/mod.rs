@@ -5,6 +5,7 @@ mod erased;
 mod health;
 mod holds;
 mod store;
+mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Claimed, Delivery, Knock, Slot};
 use crate::retry::Next;
+use writes::{LARGE, Writer, Writes};
 
 /// Outcomes written in one transaction.
 const BATCH: usize = 500;
@@ -130,23 +132,31 @@ impl Recorder {
     /// Writes until `stop`, then what is left; knocks when a webhook's health is to be looked at. `stop` is for after the
     /// last attempt has ended.
     pub async fn run(mut self, db: Db, health: Knock, stop: CancellationToken) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let waiting = Arc::clone(&self.waiting);
+        let mut writes = Writes::new(Writer { db, health, stop: stop.clone(), waiting });
+        let mut batch = Vec::new();
         loop {
+            let room = BATCH - batch.len();
             tokio::select! {
                 biased;
-                received = self.entries.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                () = writes.ended(), if !writes.are_none() => {}
+                received = self.entries.recv_many(&mut batch, room), if room > 0 =>
+                    if received == 0 { break },
                 () = stop.cancelled() => break,
             }
-            if (MANY..BATCH / 4).contains(&batch.len()) {
+            if writes.are_none() && (MANY..LARGE).contains(&batch.len()) {
                 tokio::time::sleep(GATHERING).await;
                 self.take_rest(&mut batch, BATCH);
             }
-            self.write(&db, &mut batch, &health, &stop).await;
+            if writes.want(batch.len()) {
+                writes.begin(std::mem::take(&mut batch));
+            }
         }
         self.entries.close();
-        while self.entries.recv_many(&mut batch, BATCH).await > 0 {
-            self.write(&db, &mut batch, &health, &stop).await;
+        while self.take_rest(&mut batch, BATCH) > 0 {
+            writes.begin(std::mem::take(&mut batch));
         }
+        writes.end().await;
     }
 
     /// Writes everything handed in so far, once.
@@ -161,50 +171,13 @@ impl Recorder {
         Ok(batch.len())
     }
 
-    fn take_rest(&mut self, batch: &mut Vec<Entry>, most: usize) {
+    /// Takes what is there until the batch has so many; says how many it has.
+    fn take_rest(&mut self, batch: &mut Vec<Entry>, most: usize) -> usize {
         while batch.len() < most
             && let Ok(entry) = self.entries.try_recv()
         {
             batch.push(entry);
         }
-    }
-
-    async fn write(
-        &self,
-        db: &Db,
-        batch: &mut Vec<Entry>,
-        health: &Knock,
-        stop: &CancellationToken,
-    ) {
-        let written = batch.len();
-        write_surely(db, batch, health, stop).await;
-        self.waiting.fetch_sub(written, Ordering::Relaxed);
-    }
-}
-
-async fn write_surely(db: &Db, batch: &mut Vec<Entry>, health: &Knock, stop: &CancellationToken) {
-    let mut pause = crate::queue::Pause::default();
-    let never = CancellationToken::new();
-    let mut last = None;
-    loop {
-        match store::write(db, batch).await {
-            Ok(due) => {
-                if due {
-                    health.knock();
-                }
-                break batch.clear();
-            }
-            Err(error) => {
-                if stop.is_cancelled() {
-                    let since = *last.get_or_insert_with(tokio::time::Instant::now);
-                    if since.elapsed() > LAST_PATIENCE {
-                        let outcomes = batch.len();
-                        tracing::error!(outcomes, %error, "outcomes could not be written; the attempts will be made again");
-                        break batch.clear();
-                    }
-                }
-                pause.after(&error, "recording", &never).await;
-            }
-        }
+        batch.len()
     }
 }

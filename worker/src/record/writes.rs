@@ -1,0 +1,96 @@
+//! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a large
+//! one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row that
+//! somebody else holds would keep all others waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shared::Db;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Entry, LAST_PATIENCE, store};
+use crate::queue::{Knock, Pause};
+
+/// Outcomes that are a large transaction.
+pub(super) const LARGE: usize = 128;
+
+/// Transactions under way at once, until the worker ends.
+const MOST: usize = 2;
+
+/// What a transaction needs.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub db: Db,
+    /// Knocked at when the health of a webhook is to be looked at.
+    pub health: Knock,
+    /// Ends the patience with a database in trouble.
+    pub stop: CancellationToken,
+    /// Outcomes that are not written yet.
+    pub waiting: Arc<AtomicUsize>,
+}
+
+/// The transactions under way.
+pub(super) struct Writes {
+    writer: Writer,
+    under_way: JoinSet<()>,
+}
+
+impl Writes {
+    pub(super) fn new(writer: Writer) -> Self {
+        Self { writer, under_way: JoinSet::new() }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Whether so many outcomes are to be written now.
+    pub(super) fn want(&self, outcomes: usize) -> bool {
+        let least = if self.are_none() { 1 } else { LARGE };
+        outcomes >= least && self.under_way.len() < MOST
+    }
+
+    pub(super) fn begin(&mut self, batch: Vec<Entry>) {
+        self.under_way.spawn(self.writer.clone().write(batch));
+    }
+
+    /// Waits for the end of one.
+    pub(super) async fn ended(&mut self) {
+        self.under_way.join_next().await;
+    }
+
+    /// Waits for the end of all.
+    pub(super) async fn end(mut self) {
+        while !self.are_none() {
+            self.ended().await;
+        }
+    }
+}
+
+impl Writer {
+    /// Tries until it is written, or until the worker has ended and waited for long enough.
+    async fn write(self, batch: Vec<Entry>) {
+        let mut pause = Pause::default();
+        let never = CancellationToken::new();
+        let mut last = None;
+        loop {
+            match store::write(&self.db, &batch).await {
+                Ok(false) => break,
+                Ok(true) => break self.health.knock(),
+                Err(error) => {
+                    if self.stop.is_cancelled()
+                        && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE
+                    {
+                        let outcomes = batch.len();
+                        tracing::error!(outcomes, %error, "outcomes could not be written; the attempts will be made again");
+                        break;
+                    }
+                    pause.after(&error, "recording", &never).await;
+                }
+            }
+        }
+        self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+    }
+}
