@@ -82,3 +82,34 @@ async fn keys_that_are_evicted_one_by_one_lose_nothing_and_repeat_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_forgot_what_is_under_way_makes_no_worker_call_a_receiver_more_often_at_once()
+{
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let slow = Reply::status(200).after(Duration::from_secs(20));
+    subscriber.receiver.script(vec![slow; 100]);
+    let redis = Redis::start().await.unwrap();
+    let (url, address) = (app.database.worker_url(), redis.url());
+    let variables = [("QUEUE", "redis"), ("REDIS_URL", &*address), ("WEBHOOK_MAX_IN_FLIGHT", "10")];
+    let worker = Program::worker(&url, &variables).await;
+    wait_for(&worker, "queue_redis_up", 1).await;
+    app.announce(&acme, "contact.created", 50).await;
+    subscriber.receiver.wait_for(10).await;
+    let taken = async || sample(&worker.admin("/metrics").await.1, "queue_tokens_taken_total");
+
+    let mut connection = client(&redis).await;
+    for _ in 0..200 {
+        let _: () = redis::cmd("flushall").query_async(&mut connection).await.unwrap();
+        app.announce(&acme, "contact.updated", 1).await;
+        if taken().await > Some(10) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(taken().await > Some(10), "nothing was claimed beyond what is under way");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(subscriber.receiver.calls().len(), 10);
+}
