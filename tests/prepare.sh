@@ -36,8 +36,9 @@ sql() { "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U postgres "$@" >/dev/n
 
 sql -d postgres -c 'CREATE DATABASE liaison'
 set -- -c 'SET ROLE crm_owner'
+# Each in a transaction of its own, as the api runs them.
 for migration in migrations/*.sql; do
-    set -- "$@" -f "$migration"
+    set -- "$@" -c begin -f "$migration" -c commit
 done
 sql -d liaison -f deploy/roles.sql "$@"
 
