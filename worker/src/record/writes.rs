@@ -1,6 +1,6 @@
 //! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a large
 //! one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row that
-//! somebody else holds would keep all others waiting.
+//! somebody else holds would keep all others waiting, not only those of its transaction and a few.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
