@@ -24,6 +24,7 @@ pub mod tenants;
 pub mod users;
 pub mod webhooks;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub(crate) use shared::changes;
@@ -41,9 +42,12 @@ use http::streams::Streams;
 use http::{Answer, Reply};
 use limit::Limits;
 
-/// What every handler can reach; cheap to clone.
+/// What every handler can reach; cheap to clone, because every layer of every request has one.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
     /// The database.
     pub db: Db,
     /// The settings.
@@ -62,6 +66,14 @@ pub struct App {
     pub issuer: Option<Issuer>,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
     ///
@@ -75,7 +87,7 @@ impl App {
         let streams = Streams::until(stop);
         let (uploads, used) = (Places::default(), LastUsed::default());
         let config = Arc::new(config);
-        Ok(Self { db, config, streams, followers, uploads, limits, used, issuer })
+        Ok(Self(Arc::new(Parts { db, config, streams, followers, uploads, limits, used, issuer })))
     }
 
     /// Begins a transaction that sees the caller's tenant only.

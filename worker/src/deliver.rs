@@ -216,8 +216,9 @@ fn span(delivery: &Delivery) -> tracing::Span {
         request_id = delivery.request_id,
         trace_id = tracing::field::Empty,
     );
-    telemetry::continue_trace(&span, delivery.traceparent.as_deref());
-    describe(&span, delivery);
+    if telemetry::continue_trace(&span, delivery.traceparent.as_deref()) {
+        describe(&span, delivery);
+    }
     span
 }
 

@@ -68,7 +68,7 @@ fn span(claim: &Claim) -> Span {
         request_id = claim.origin.request_id,
         trace_id = field::Empty,
     );
-    telemetry::continue_trace(&span, claim.origin.traceparent.as_deref());
+    let _ = telemetry::continue_trace(&span, claim.origin.traceparent.as_deref());
     span
 }
 

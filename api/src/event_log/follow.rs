@@ -47,7 +47,7 @@ pub(super) async fn follow(
     (tenant, origin): (TenantId, Origin),
     mut query: FeedQuery,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Message, Infallible>>>> {
-    let App { db, followers, .. } = app;
+    let (db, followers) = (app.db.clone(), app.followers.clone());
     let heads = followers.join(tenant)?;
     if query.after.is_none() {
         let mut tx = db.tenant(tenant, origin.clone()).await?;

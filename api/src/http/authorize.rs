@@ -112,8 +112,7 @@ fn permit(caller: &Caller, access: Access) -> Result<()> {
 async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {
     let credential = credential(headers)?;
     let caller = auth::authenticate(app, credential, facts.origin()).await?;
-    facts.span.record("tenant_id", tracing::field::display(caller.tenant));
-    facts.span.record("principal", tracing::field::display(&caller.principal));
+    tracing::record_all!(facts.span, tenant_id = %caller.tenant, principal = %caller.principal);
     Ok(caller)
 }
 

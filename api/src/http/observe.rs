@@ -153,10 +153,11 @@ fn span(request_id: &str, method: &Method, route: &str, headers: &HeaderMap) -> 
         event_id = field::Empty,
     );
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    telemetry::continue_trace(&span, traceparent);
-    telemetry::attribute(&span, "http.request.method", method_name(method));
-    if route != UNMATCHED {
-        telemetry::attribute(&span, "http.route", route.to_owned());
+    if telemetry::continue_trace(&span, traceparent) {
+        telemetry::attribute(&span, "http.request.method", method_name(method));
+        if route != UNMATCHED {
+            telemetry::attribute(&span, "http.route", route.to_owned());
+        }
     }
     span
 }

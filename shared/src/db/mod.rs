@@ -9,6 +9,7 @@ mod pool;
 mod tx;
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
@@ -29,7 +30,7 @@ const READY: Duration = Duration::from_secs(2);
 pub struct Db {
     pool: Pool,
     /// For the one connection that listens, which sqlx makes again by itself when it breaks.
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     bell: Bell,
     clock: Clock,
 }
@@ -94,7 +95,7 @@ impl Db {
             .application_name(config.application)
             .options(config.settings.iter().copied());
         let pool = Pool::new(options.clone(), config.connections);
-        Self { pool, options, bell: Bell::default(), clock }
+        Self { pool, options: Arc::new(options), bell: Bell::default(), clock }
     }
 
     /// Hears the bell at this address, where the other one leads through a pooler: one that lends connections by
@@ -103,7 +104,7 @@ impl Db {
     pub fn hearing_at(mut self, direct: Option<&DatabaseUrl>) -> Self {
         if let Some(url) = direct {
             let name = self.options.get_application_name().unwrap_or_default().to_owned();
-            self.options = url.0.clone().application_name(&name);
+            self.options = Arc::new(url.0.clone().application_name(&name));
         }
         self
     }
@@ -178,7 +179,7 @@ impl Db {
             .max_lifetime(None)
             .idle_timeout(None)
             .acquire_timeout(PATIENCE)
-            .connect_lazy_with(self.options.clone());
+            .connect_lazy_with((*self.options).clone());
         let mut listener = PgListener::connect_with(&one).await?;
         listener.listen(crate::outbox::CHANNEL).await?;
         Ok(listener)

@@ -2,6 +2,7 @@
 //! configured; metrics are rendered for the admin port. What there is, is in docs/observability.md.
 
 mod chosen;
+mod lines;
 pub mod metrics;
 mod trace;
 
@@ -15,6 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::settings::{Settings, Value};
 use chosen::Chosen;
+use lines::{Lines, Members};
 use metrics::{Exposition, Metric};
 use trace::TraceConfig;
 pub use trace::{attribute, continue_trace, failed, traceparent};
@@ -87,15 +89,17 @@ impl Telemetry {
         config: &TelemetryConfig,
     ) -> Result<Self, TelemetryError> {
         let provider = config.trace.provider(&format!("liaison-{program}"))?;
-        // Where in the code, on which thread and how long a span was idle: read by nobody, paid at every poll of it.
+        // Where in the code, on which thread, how long a span was idle, and what OpenTelemetry takes for the current one: read
+        // by nobody, paid at every poll of it.
         let spans = tracing_opentelemetry::layer()
             .with_location(false)
             .with_threads(false)
+            .with_context_activation(false)
             .with_tracked_inactivity(false)
             .with_tracer(provider.tracer("liaison"));
         let lines = tracing_subscriber::fmt::layer();
         let lines = match config.format {
-            LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+            LogFormat::Json => lines.fmt_fields(Members).event_format(Lines).boxed(),
             LogFormat::Text => lines.with_ansi(std::io::stdout().is_terminal()).boxed(),
         };
         tracing_subscriber::registry()

@@ -157,17 +157,20 @@ pub fn failed(span: &Span, reason: &str) {
 }
 
 /// Continues the trace that a `traceparent` (W3C Trace Context) names, or begins one; anything malformed is ignored. Its
-/// id goes into the span's `trace_id`, for the log.
-pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
+/// id goes into the span's `trace_id`, for the log. Says whether the trace is kept, so that attributes have a reader.
+#[must_use]
+pub fn continue_trace(span: &Span, traceparent: Option<&str>) -> bool {
     if let Some(traceparent) = traceparent {
         let _ =
             span.set_parent(TraceContextPropagator::new().extract(&Header(traceparent.to_owned())));
     }
     let context = span.context();
-    let context = context.span().span_context().clone();
-    if context.is_valid() {
-        span.record("trace_id", context.trace_id().to_string());
+    let context = context.span();
+    let about = context.span_context();
+    if about.is_valid() {
+        span.record("trace_id", about.trace_id().to_string());
     }
+    context.is_recording()
 }
 
 /// The `traceparent` of a span, to be stored or sent on.
