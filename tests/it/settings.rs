@@ -10,6 +10,7 @@ use tests::kit::{Answer, CONTACTS, START, Tenant, TestApp};
 use crate::contacts::at;
 
 const SETTINGS: &str = "/api/v1/tenant/settings";
+const IMPORT: &str = "/api/v1/connection/contacts/import";
 
 async fn unique_emails(tenant: &Tenant, on: bool) -> Answer {
     tenant.put(SETTINGS, json!({"uniqueContactEmails": on})).await
@@ -206,6 +207,50 @@ async fn a_contact_under_way_is_counted_before_the_rule_holds() {
     let (second, switched, ()) = tokio::join!(second, switch, release);
     second.created();
     assert_eq!(switched.problem(409, "CONFLICT")["details"]["contacts"], "2");
+}
+
+#[tokio::test]
+async fn an_import_under_way_is_counted_before_the_rule_holds() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let ada = json!({"name": "Ada", "email": "ada@example.com"});
+    let hold = app.database.hold("lock table outbox in exclusive mode").await;
+    let release = async {
+        app.database.waiting(2).await;
+        hold.release().await;
+    };
+    let import = acme.post(IMPORT, json!({"contacts": [ada, ada]}));
+    let switch = async {
+        app.database.waiting(1).await;
+        unique_emails(&acme, true).await
+    };
+    let (import, switched, ()) = tokio::join!(import, switch, release);
+    assert_eq!(import.ok()["created"], 2);
+    assert_eq!(switched.problem(409, "CONFLICT")["details"]["contacts"], "2");
+}
+
+#[tokio::test]
+async fn an_import_goes_by_the_rule_that_is_being_switched_on() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let ada = json!({"name": "Ada", "email": "ada@example.com"});
+    // The rule is written and cannot commit yet; the import has to wait for it.
+    let hold = app.database.hold("lock table audit_log in exclusive mode").await;
+    let release = async {
+        app.database.waiting(2).await;
+        hold.release().await;
+    };
+    let switch = unique_emails(&acme, true);
+    let import = async {
+        app.database.waiting(1).await;
+        acme.post(IMPORT, json!({"contacts": [ada, ada]})).await
+    };
+    let (switched, import, ()) = tokio::join!(switch, import, release);
+    switched.ok();
+    let import = import.ok();
+    assert_eq!((&import["created"], &import["failed"]), (&json!(1), &json!(1)), "{import:#}");
 }
 
 #[tokio::test]

@@ -131,6 +131,20 @@ pub(crate) async fn emails_are_unique(tx: &mut TenantTx) -> sqlx::Result<bool> {
         .await
 }
 
+/// Keeps the tenant's rule for addresses as it is until the transaction ends, and says whether there is one. Without one
+/// the addresses of contacts are not looked at any more (migration 0026).
+pub(crate) async fn hold_email_rule(tx: &mut TenantTx) -> sqlx::Result<bool> {
+    let tenant = tx.tenant();
+    sqlx::query!("select pg_advisory_xact_lock_shared(contact_emails_lock($1))", tenant.0)
+        .execute(tx.conn())
+        .await?;
+    let ruled = emails_are_unique(tx).await?;
+    if !ruled {
+        sqlx::query!("set local app.contacts_unruled = 'on'").execute(tx.conn()).await?;
+    }
+    Ok(ruled)
+}
+
 /// Waits for other imports of the tenant and keeps them waiting: two that bring the same contact make one.
 pub(crate) async fn take_turns(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant();

@@ -87,6 +87,9 @@ impl Batch {
         tx: &mut TenantTx,
         external_ids: &[String],
     ) -> sqlx::Result<()> {
+        if !self.unique_emails && !self.keys.is_empty() && external_ids.is_empty() {
+            self.unique_emails = store::hold_email_rule(tx).await?;
+        }
         let ruled = self.unique_emails && !self.keys.is_empty();
         if ruled || !external_ids.is_empty() {
             store::hold_unique_values(tx).await?;
