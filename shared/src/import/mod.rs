@@ -23,7 +23,7 @@ use crate::clock;
 use crate::id::{ImportId, TenantId};
 
 /// Rows that are applied together.
-pub const BATCH: usize = 500;
+pub const BATCH: usize = 1_000;
 /// The most rows that are applied while the caller waits.
 pub const INLINE: usize = 1_000;
 /// The most rows of an import.

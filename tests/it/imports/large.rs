@@ -91,7 +91,7 @@ async fn imports_of_two_tenants_take_turns() {
         app.advance(TimeDelta::milliseconds(5));
         assert!(worker::imports::advance(&db).await.unwrap());
     }
-    assert_eq!((total(&acme).await, total(&other).await), (500, 500));
+    assert_eq!((total(&acme).await, total(&other).await), (1000, 1000));
 }
 
 #[tokio::test]
@@ -165,15 +165,15 @@ async fn an_import_that_never_gets_anywhere_is_given_up_and_says_so() {
 async fn a_batch_that_the_database_refuses_ends_the_import_and_what_was_done_can_be_undone() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let begun = import(&acme, "", people(1001)).await.body["data"].clone();
-    sqlx::raw_sql("alter table contacts add constraint planted check (name <> 'Person 700')")
+    let begun = import(&acme, "", people(2001)).await.body["data"].clone();
+    sqlx::raw_sql("alter table contacts add constraint planted check (name <> 'Person 1700')")
         .execute(app.database.admin())
         .await
         .unwrap();
     app.worker().import().await.unwrap();
     let ended = acme.get(&at(&begun)).await.ok();
-    assert_eq!((&ended["status"], counts(&ended)), (&json!("failed"), [500, 0, 0, 0]));
-    assert_eq!(total(&acme).await, 500);
+    assert_eq!((&ended["status"], counts(&ended)), (&json!("failed"), [1000, 0, 0, 0]));
+    assert_eq!(total(&acme).await, 1000);
     acme.post(&format!("{}/undo", at(&begun)), json!({})).await;
     app.worker().import().await.unwrap();
     assert_eq!(total(&acme).await, 0);
