@@ -61,11 +61,15 @@ bench-growth: ## what it costs as contacts and tenants grow; writes target/growt
 fmt: ## formats the code
 	cargo fmt --all
 
-lint: lint-code lint-deploy lint-observe ## the code, deploy/, alerts and dashboard: lint-code, lint-deploy and lint-observe
+lint: lint-code lint-sql lint-deploy lint-observe ## the code, .sqlx, deploy/, alerts and dashboard: lint-code, lint-sql, lint-deploy and lint-observe
 
 lint-code: ## formatting and lints, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+lint-sql: ## whether .sqlx is what `make prepare` would make of the migrations and the code
+	sh tests/setup.sh
+	sh tests/prepare.sh --check
 
 lint-api: ## the OpenAPI document by the linter's recommended rules, without a warning
 	sh tests/setup.sh node
@@ -129,4 +133,4 @@ prepare: ## renews .sqlx after a change of SQL or of a migration
 	sh tests/setup.sh
 	sh tests/prepare.sh
 
-.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-code lint-api lint-deploy test-pooler lint-observe fuzz-api doc deny docs docs-renew prepare
+.PHONY: help dev test guard watch receivers hooks bench bench-growth fmt lint lint-code lint-sql lint-api lint-deploy test-pooler lint-observe fuzz-api doc deny docs docs-renew prepare

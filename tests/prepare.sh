@@ -1,8 +1,9 @@
 #!/bin/sh
-# Renews .sqlx: checks every query of the workspace against a database with all migrations, in a throw-away cluster.
-# Needs nothing that is compiled here, so it works when queries and .sqlx no longer fit together.
+# Renews .sqlx: checks every query of the workspace against a database with all migrations, in a throw-away cluster. With
+# --check it only says whether .sqlx is what would come out. Needs nothing that is compiled here, so it works when queries and .sqlx no longer fit together.
 set -eu
 cd "$(dirname "$0")/.."
+mode=${1:-}
 
 bin=$(sh tests/setup.sh pg-bin)
 work=$(mktemp -d)
@@ -47,6 +48,10 @@ grep -rlE 'query[a-z_]*!' --include='*.rs' api shared worker tests | xargs -r to
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$fresh" DATABASE_URL="postgres://postgres@localhost/liaison?host=$work" \
     cargo check --workspace --all-targets
 
+if [ "$mode" = --check ]; then
+    diff -rq "$fresh" .sqlx || { echo ".sqlx is stale: make prepare" >&2; exit 1; }
+    exit 0
+fi
 mkdir -p .sqlx
 rm -f .sqlx/query-*.json
 find "$fresh" -name 'query-*.json' -exec cp {} .sqlx/ \;

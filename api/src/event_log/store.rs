@@ -89,7 +89,7 @@ pub(super) async fn considered(
            left join lateral (
                select * from webhook_events d where d.tenant_id = e.tenant_id and d.id = delivery_id(e.id, w.id) offset 0
            ) d on true
-           left join webhook_queue q on q.tenant_id = d.tenant_id and q.id = d.id
+           left join webhook_queue q on q.tenant_id = d.tenant_id and q.webhook_id = d.webhook_id and q.id = d.id
            where e.id = $1
            order by d.id is null, not coalesce(w.id = any (e.filtered), false), not coalesce(w.id = any (e.unwanted), false),
                     w.deleted_at is not null, w.created_at, w.id

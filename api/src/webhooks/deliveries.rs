@@ -139,7 +139,7 @@ const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event
 const TABLE: &str = "(select e.*, q.next_retry, q.lease_id,
         held_reason(e.status, w.active, q.next_retry) as held_reason
     from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id
-    left join webhook_queue q on q.tenant_id = e.tenant_id and q.id = e.id) as events";
+    left join webhook_queue q on q.tenant_id = e.tenant_id and q.webhook_id = e.webhook_id and q.id = e.id) as events";
 
 fn source(webhook: WebhookId) -> Source {
     Source {

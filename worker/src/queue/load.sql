@@ -6,7 +6,7 @@ with token as (
 ), loaded as (
     update webhook_queue q set lease_id = $5, next_retry = $6, claims = q.claims + 1
     from token t
-    where q.tenant_id = t.tenant_id and q.id = t.id and q.lease_id = t.lease_id and q.webhook_id = t.webhook_id
+    where q.tenant_id = t.tenant_id and q.webhook_id = t.webhook_id and q.id = t.id and q.lease_id = t.lease_id
       and exists (select from webhooks w where w.tenant_id = t.tenant_id and w.id = t.webhook_id
                                            and w.active and w.deleted_at is null
                                            and (w.held_until is null or w.held_until <= $7))

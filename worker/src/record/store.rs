@@ -141,22 +141,25 @@ async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<
     let ended = sqlx::query_as!(
         Ended,
         r#"with outcome as (
-               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[])
-                             as o (tenant_id, id, lease_id, next_retry, place)
+               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::int[])
+                             as o (tenant_id, webhook_id, id, lease_id, next_retry, place)
            ), finished as (
                delete from webhook_queue q using outcome o
-               where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is null
+               where q.tenant_id = o.tenant_id and q.webhook_id = o.webhook_id and q.id = o.id
+                 and q.lease_id = o.lease_id and o.next_retry is null
                returning o.place, q.attempts + 1 as attempts, q.replay_id
            ), waiting as (
                update webhook_queue q
                set next_retry = o.next_retry, attempts = q.attempts + 1, lease_id = null, claims = 0
                from outcome o
-               where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id and o.next_retry is not null
+               where q.tenant_id = o.tenant_id and q.webhook_id = o.webhook_id and q.id = o.id
+                 and q.lease_id = o.lease_id and o.next_retry is not null
                returning o.place, q.attempts, q.replay_id
            )
            select place as "place!", attempts as "attempts!", replay_id as replay from finished
            union all select * from waiting"#,
         &rows.column(|delivery, _| delivery.tenant.0),
+        &rows.column(|delivery, _| delivery.webhook.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|delivery, _| delivery.lease.0),
         &rows.column(|_, report| due(report.next)) as &[Option<DateTime<Utc>>],
@@ -235,10 +238,11 @@ fn whole_millis(duration: Duration) -> i32 {
 
 async fn hand_back(tx: &mut SystemTx, db: &Db, unbegun: &[&Delivery]) -> sqlx::Result<()> {
     sqlx::query!(
-        "update webhook_queue q set next_retry = $4, lease_id = null, claims = q.claims - 1
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as o (tenant_id, id, lease_id)
-         where q.tenant_id = o.tenant_id and q.id = o.id and q.lease_id = o.lease_id",
+        "update webhook_queue q set next_retry = $5, lease_id = null, claims = q.claims - 1
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) as o (tenant_id, webhook_id, id, lease_id)
+         where q.tenant_id = o.tenant_id and q.webhook_id = o.webhook_id and q.id = o.id and q.lease_id = o.lease_id",
         &unbegun.iter().map(|delivery| delivery.tenant.0).collect::<Vec<_>>(),
+        &unbegun.iter().map(|delivery| delivery.webhook.0).collect::<Vec<_>>(),
         &unbegun.iter().map(|delivery| delivery.id.0).collect::<Vec<_>>(),
         &unbegun.iter().map(|delivery| delivery.lease.0).collect::<Vec<_>>(),
         db.clock().now(),
