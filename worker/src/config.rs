@@ -129,7 +129,7 @@ impl Config {
         let keyring =
             settings.required("SECRET_KEYS", "Opens webhook secrets: the same value as the api's");
         let total: Option<Count> =
-            settings.default("WORKER_CONCURRENCY", "128", "Requests under way at once");
+            settings.default("WORKER_CONCURRENCY", "256", "Requests under way at once");
         let per_webhook: Option<Count> = settings.default(
             "WEBHOOK_MAX_IN_FLIGHT",
             "32",

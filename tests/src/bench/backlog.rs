@@ -115,9 +115,11 @@ async fn add(session: &mut PgConnection, rows: Rows, count: i32, only: Option<Uu
            from generate_series(0, $1 - 1) n
            join (select *, row_number() over (order by id) - 1 as place, count(*) over () as webhooks
                  from webhooks where $5::uuid is null or id = $5) w on w.place = n % w.webhooks
-           cross join lateral (select case when $2 = 'delivered'
-                               then now() - make_interval(days => 1 + n % $3, secs => n / 100.0) else now() end as moment) m
-           cross join lateral (select (lpad(to_hex((extract(epoch from m.moment) * 1000)::bigint + n / 4), 12, '0')
+           -- Of the past days, or four in a millisecond until now.
+           cross join lateral (select now() - case when $2 = 'delivered'
+                               then make_interval(days => 1 + n % $3, secs => n / 100.0)
+                               else make_interval(secs => ($1 - n) / 4000.0) end as moment) m
+           cross join lateral (select (lpad(to_hex((extract(epoch from m.moment) * 1000)::bigint), 12, '0')
                                        || '70008000' || lpad(to_hex(n), 12, '0'))::uuid as id) o
            cross join lateral (select delivery_id(o.id, w.id) as id) d
            cross join lateral (select to_char(m.moment at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as text) t

@@ -21,7 +21,7 @@ use super::subscribers::Subscribers;
 use crate::servers::Result;
 
 /// The shipped `WORKER_CONCURRENCY`.
-const CONCURRENCY: u32 = 128;
+const CONCURRENCY: u32 = 256;
 
 /// A drain that takes longer has failed.
 pub const PATIENCE: Duration = Duration::from_mins(5);

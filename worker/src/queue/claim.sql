@@ -9,7 +9,7 @@ with busy as (
 ), busy_tenants as (
     select * from unnest($3::uuid[], $4::int[]) as b (tenant_id, requests)
 ), eligible as (
-    select r.webhook_id, r.tenant_id, $6 - coalesce(t.requests, 0) as tenant_room,
+    select r.webhook_id, r.tenant_id, r.next_retry as oldest, $6 - coalesce(t.requests, 0) as tenant_room,
            least($5 - coalesce(b.requests, 0), $6 - coalesce(t.requests, 0),
                  -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for.
                  floor(greatest(w.rate_limit / 10.0, 1)
@@ -29,7 +29,8 @@ with busy as (
     select d.row, o.tenant_room, row_number() over (partition by o.tenant_id) as place
     from open o cross join lateral (
         select q.ctid as row from webhook_queue q
-        where q.webhook_id = o.webhook_id and q.next_retry <= $7
+        -- From the first one on: before it are only entries of what was claimed a moment ago, passed over once already.
+        where q.webhook_id = o.webhook_id and q.next_retry between o.oldest and $7
           and not is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry)
         order by q.next_retry limit least(o.room, o.share) for update skip locked) d
 ), claimed as (

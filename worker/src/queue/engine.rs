@@ -22,8 +22,8 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
 
-/// How long claims that keep finding a few wait for more places to be free: one claim for many costs hardly more than one
-/// for a few.
+/// How long a claim waits for more places to be free while few are, or claims keep finding few: one for many costs hardly
+/// more than one for a few.
 const GATHERING: Duration = Duration::from_millis(2);
 
 /// The longest pause while the database is in trouble.
@@ -141,16 +141,25 @@ impl Engine {
     /// Claims for this worker's own places; whether there may be more. `streak` counts the claims in a row that found
     /// something.
     async fn claim_alone(&self, streak: &mut u32) -> sqlx::Result<bool> {
+        let few = self.slots.caps().total / 4;
+        let busy = *streak > 0 && self.slots.free() < few;
+        if busy {
+            self.gather().await;
+        }
         let (claimed, more) = self.claims.claim(&self.db).await?;
         let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         for claimed in claimed {
             self.hand_out(claimed);
         }
         *streak = if found > 0 { streak.saturating_add(1) } else { 0 };
-        if *streak > 1 && found < self.slots.caps().total / 4 {
-            wait(GATHERING, std::future::pending(), &self.stop).await;
+        if *streak > 1 && found < few && !busy {
+            self.gather().await;
         }
         Ok(found > 0 && more)
+    }
+
+    async fn gather(&self) {
+        wait(GATHERING, std::future::pending(), &self.stop).await;
     }
 
     /// Gives a delivery to whoever sends it.
