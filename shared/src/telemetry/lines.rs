@@ -265,4 +265,18 @@ mod tests {
         assert_eq!((&span["said"], &span["shown"]), (&json!(said), &json!(said)));
         assert_eq!(span["debug"], json!(format!("{said:?}")));
     }
+
+    #[test]
+    fn a_line_of_the_crate_log_says_where_it_comes_from() {
+        use tracing_log::log::{Level, Record};
+        let logged = line(|| {
+            let mut record = Record::builder();
+            record.level(Level::Warn).target("elsewhere::deep").args(format_args!("slow"));
+            tracing_log::format_trace(&record.build()).unwrap();
+        });
+        assert_eq!(
+            logged,
+            json!({ "level": "WARN", "message": "slow", "target": "elsewhere::deep" })
+        );
+    }
 }

@@ -9,8 +9,9 @@ use serde_json::Value;
 use tests::kit::{CONTACTS, Program, Stage};
 
 const ROWS: usize = 100_000;
-/// Mebibytes that each process may grow by.
-const ROOM: u64 = 64;
+/// Mebibytes that each process may grow by. The api's allocator keeps what the reader's thread has freed for a while: 40 to
+/// 76 were seen.
+const ROOM: u64 = 112;
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A number of `/proc/…/status`, in MiB.
