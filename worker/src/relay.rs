@@ -1,7 +1,7 @@
 //! Step 4 of 6. Before: shared/src/outbox.rs. After: worker/src/deliver.rs.
 //!
 //! Takes events from the outbox, numbers them, and writes each into the tenant's log and one delivery for each webhook
-//! that wants it, in one statement and one transaction. A webhook that is off gets its row too: `skipped`, with why. Of
+//! that wants it, in one statement. A webhook that is off gets its row too: `skipped`, with why. Of
 //! the others the event remembers which they were, because a webhook may be another one when somebody asks why.
 //! One relay at a time: with two, a number could become visible before a lower one, and who follows the log would
 //! pass over that for ever (docs/decisions/0016-event-log.md).
@@ -10,11 +10,10 @@
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
 
 use chrono::{DateTime, Utc};
+use shared::Db;
 use shared::event::{EXTENSIONS, REMEMBERED};
-use shared::{Db, SystemTx};
 use uuid::Uuid;
 
-use crate::lines;
 use crate::queue::{Claimed, Claims, Direct, Row};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
@@ -51,17 +50,14 @@ impl Relayed {
 /// # Errors
 /// The database's; nothing was relayed then.
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
-    let (mut tx, mine) = db.system_locking(RELAYING).await?;
-    if !mine {
-        tx.commit_lazily().await?;
-        return Ok(Default::default());
-    }
     let now = db.clock().now();
     let direct = claims.and_then(|claims| claims.direct(now));
-    let (relayed, begun) = take_batch(&mut tx, direct.as_ref(), now).await?;
-    tx.commit_lazily().await?;
+    let lines = take_batch(db, direct.as_ref(), now).await?;
+    let relayed = lines.first().map(Line::relayed).unwrap_or_default();
+    let begun = lines.into_iter().filter_map(Line::begun);
+    let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
     count(relayed, begun.len());
-    Ok((relayed, direct.map(|direct| direct.take(begun)).unwrap_or_default()))
+    Ok((relayed, begun))
 }
 
 fn count(relayed: Relayed, begun: usize) {
@@ -81,9 +77,6 @@ struct Line {
     deliveries: i64,
     skipped: i64,
     filtered: i64,
-    /// In the first only: the lines that something was added to.
-    webhooks: Option<Vec<Uuid>>,
-    records: Option<Vec<Uuid>>,
     tenant_id: Option<Uuid>,
     id: Option<Uuid>,
     webhook_id: Option<Uuid>,
@@ -102,6 +95,11 @@ struct Line {
 }
 
 impl Line {
+    fn relayed(&self) -> Relayed {
+        let Self { events, deliveries, skipped, filtered, .. } = *self;
+        Relayed { events, deliveries, skipped, filtered }
+    }
+
     fn begun(self) -> Option<Row> {
         Some(Row {
             tenant_id: self.tenant_id?,
@@ -128,33 +126,28 @@ impl Line {
 }
 
 async fn take_batch(
-    tx: &mut SystemTx,
+    db: &Db,
     direct: Option<&Direct<'_>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<(Relayed, Vec<Row>)> {
+) -> sqlx::Result<Vec<Line>> {
     let opt_in: Vec<String> = EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect();
-    let mut lines = sqlx::query_file_as!(
-        Line,
-        "src/relay.sql",
-        BATCH,
-        &opt_in,
-        REMEMBERED,
-        direct.map_or(0, |direct| i64::from(direct.headroom.most)),
-        direct.map_or(&[][..], |direct| &direct.headroom.webhooks),
-        direct.map_or(&[][..], |direct| &direct.headroom.tenants),
-        direct.map(|direct| direct.hold.lease.0),
-        direct.map(|direct| direct.hold.until),
-        now,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let mut relayed = Relayed::default();
-    for line in &mut lines {
-        let Line { events, deliveries, skipped, filtered, .. } = *line;
-        relayed = Relayed { events, deliveries, skipped, filtered };
-        if let (Some(webhooks), Some(records)) = (line.webhooks.take(), line.records.take()) {
-            lines::advance(tx, &webhooks, &records).await?;
-        }
-    }
-    Ok((relayed, lines.into_iter().filter_map(Line::begun).collect()))
+    db.direct(async |conn| {
+        sqlx::query_file_as!(
+            Line,
+            "src/relay.sql",
+            BATCH,
+            &opt_in,
+            REMEMBERED,
+            direct.map_or(0, |direct| i64::from(direct.headroom.most)),
+            direct.map_or(&[][..], |direct| &direct.headroom.webhooks),
+            direct.map_or(&[][..], |direct| &direct.headroom.tenants),
+            direct.map(|direct| direct.hold.lease.0),
+            direct.map(|direct| direct.hold.until),
+            now,
+            RELAYING,
+        )
+        .fetch_all(conn)
+        .await
+    })
+    .await
 }

@@ -2,9 +2,12 @@
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
 --   $4  how many deliveries whoever relays begins at once: of none with an order, a rate limit or a hold, nor of
 --   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends    $9  now
+--   $10 the lock of whoever relays
 with taken as (
     delete from outbox where ctid = any (array(
-        select ctid from outbox order by id limit $1 for update skip locked))
+        select ctid from outbox
+        where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
+        order by id limit $1 for update skip locked))
     returning id, tenant_id, event_id, event, payload, request_id, traceparent, occurred_at
 ), fresh as (
     -- An event that is relayed twice is one row, with one number.
@@ -108,16 +111,17 @@ with taken as (
            case when begun then $7::uuid end, begun::integer
     from placed
     returning webhook_id, record
+), advanced as materialized (
+    -- Whoever is first of its record is due. What the function reads is as of now, so that it sees the rows above.
+    select case when count(*) > 0 then advance_lines(array_agg(webhook_id), array_agg(record)) end
+    from queued where record is not null
 ), counts as (
     select (select count(*) from taken) as events,
            (select count(*) from due) as deliveries,
            (select count(*) from fanned where status = 'skipped') as skipped,
-           (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered,
-           (select coalesce(array_agg(webhook_id), '{}') from queued where record is not null) as webhooks,
-           (select coalesce(array_agg(record), '{}') from queued where record is not null) as records
+           (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered
 ), begun as (
-    -- Where `first` is, what is said once is said.
-    select p.*, row_number() over () = 1 as first, w.url, w.secret_enc, w.headers_enc, w.identity_enc
+    select p.*, w.url, w.secret_enc, w.headers_enc, w.identity_enc
     from placed p cross join lateral (
         select url, secret_enc, headers_enc, identity_enc from webhooks
         where tenant_id = p.tenant_id and id = p.webhook_id
@@ -125,10 +129,8 @@ with taken as (
     where p.begun
 )
 select c.events as "events!", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
-       case when b.first is not false then c.webhooks end as "webhooks?",
-       case when b.first is not false then c.records end as "records?",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
        b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
        b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",
        b.url as "url?", b.secret_enc as "secret?", b.headers_enc as "headers?", b.identity_enc as "identity?"
-from counts c left join begun b on true
+from counts c cross join advanced left join begun b on true

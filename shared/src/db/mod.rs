@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::clock::Clock;
 use crate::id::TenantId;
@@ -134,20 +134,8 @@ impl Db {
         SystemTx::begin(&self.pool, Some(question)).await
     }
 
-    /// The same, and whether this lock is held until its end: nobody else holds it meanwhile. Statements of the transaction
-    /// see everything that its former holder committed.
-    ///
-    /// # Errors
-    /// As for [`Db::tenant`].
-    pub async fn system_locking(&self, lock: i64) -> sqlx::Result<(SystemTx, bool)> {
-        let question = format!("select pg_try_advisory_xact_lock({lock})");
-        let (tx, answer) = self.system_asking(&question).await?;
-        let locked = answer.first().map_or(Ok(false), |row| row.try_get(0))?;
-        Ok((tx, locked))
-    }
-
-    /// Runs one statement outside any transaction: definer functions and health checks.
-    /// Tenant tables raise here, because no tenant is set.
+    /// Runs one statement outside any transaction: definer functions, health checks, and what a worker does in one. For
+    /// the api's login tenant tables raise here, because no tenant is set.
     ///
     /// # Errors
     /// The statement's, and as for [`Db::tenant`].
