@@ -10,6 +10,7 @@ use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -22,6 +23,9 @@ use crate::{
 
 /// How often the gauges are set and deleted webhooks looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
+
+/// Between the beginnings of two parts that are in no hurry.
+const APART: Duration = Duration::from_millis(50);
 
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -43,19 +47,21 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
 
     let judging = Knock::default();
     let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
-    tokio::spawn(health::run(db.clone(), judging, stop.clone()));
     let ends = (stop.clone(), gone.clone());
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
-    tokio::spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
-    tokio::spawn(signing::keep_giving_pairs(db.clone(), config.keyring.clone(), stop.clone()));
-    tokio::spawn(retention::run(db.clone(), stop.clone()));
     let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
     let others = [imports.clone(), replays.clone(), erasures.clone()];
     tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
-    let stepping = tokio::spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
-    let erasing =
-        tokio::spawn(erasures::run(db.clone(), config.keyring.clone(), erasures, stop.clone()));
-    let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
+    let keyring = &config.keyring;
+    let mut calmly = Calmly { begun: 0, stop: stop.clone() };
+    calmly.spawn(health::run(db.clone(), judging, stop.clone()));
+    calmly.spawn(signing::keep_giving_pairs(db.clone(), keyring.clone(), stop.clone()));
+    calmly.spawn(retention::run(db.clone(), stop.clone()));
+    let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
+    let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
+    let importing = calmly.spawn(imports::run(db.clone(), imports, stop.clone()));
+    calmly.spawn(db.clone().compare_clocks(stop.clone()));
+    calmly.spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine = Engine {
         db: db.clone(),
@@ -87,6 +93,24 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     db.close().await;
     tracing::info!("stopped");
     ended.map_err(Into::into)
+}
+
+/// Begins what is in no hurry one after the other, so that all of it uses the same connection or two: each costs
+/// the database 3 ms of CPU before it has done anything (docs/decisions/0034-one-message-for-the-relay.md).
+struct Calmly {
+    begun: u32,
+    stop: CancellationToken,
+}
+
+impl Calmly {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.begun += 1;
+        let (turn, stop) = (APART * self.begun, self.stop.clone());
+        tokio::spawn(async move {
+            queue::wait(turn, std::future::pending(), &stop).await;
+            task.await;
+        })
+    }
 }
 
 /// Lasts from when apalis runs until the signal to stop.
@@ -144,7 +168,6 @@ const COUNTING: u32 = 5;
 const MENDING: u32 = 30;
 
 async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
-    tokio::spawn(db.clone().compare_clocks(stop.clone()));
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     let mut rounds: u32 = 0;
     loop {
