@@ -52,6 +52,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
     let others = [imports.clone(), replays.clone(), erasures.clone()];
     tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
+    let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let keyring = &config.keyring;
     let mut calmly = Calmly { begun: 0, stop: stop.clone() };
     calmly.spawn(health::run(db.clone(), judging, stop.clone()));
@@ -59,7 +60,6 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     calmly.spawn(retention::run(db.clone(), stop.clone()));
     let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
-    let importing = calmly.spawn(imports::run(db.clone(), imports, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
     calmly.spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
