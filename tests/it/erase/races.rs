@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::scan::hits;
 use super::{ask, at, begun, erase, finished, path};
+use crate::event_log::relay_late;
 
 const MARK: &str = "Qzvmark";
 
@@ -120,6 +121,38 @@ async fn it_waits_for_a_relay_that_holds_events() {
     let worker = erasing.await.unwrap();
     worker.relay().await.unwrap();
     assert_eq!(acme.get(&path(&erasure)).await.ok()["status"], "completed");
+    assert_eq!(hits(app.database.admin(), &[MARK]).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_relay_that_began_before_it_neither_changes_the_order_nor_brings_anything_back() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["contact.*", "contact.erased"]).await;
+    let contact = acme.post(CONTACTS, json!({"name": MARK})).await.created();
+    let lock = format!("select pg_advisory_xact_lock({})", worker::relay::RELAYING);
+    let hold = app.database.hold(&lock).await;
+    ask(&acme, &contact).await;
+    let mut worker = app.worker();
+    let erasing = tokio::spawn(async move {
+        worker.erase().await.unwrap();
+        worker
+    });
+    app.database.waiting(1).await;
+    let relaying = relay_late(&app);
+    app.database.waiting(2).await;
+    hold.release().await;
+    relaying.await.unwrap();
+    worker = erasing.await.unwrap();
+    assert_eq!(app.outbox().await.len(), 3, "nothing was taken with what was read before");
+
+    worker.drain().await.unwrap();
+    assert_eq!(subscriber.receiver.calls().len(), 3);
+    let told: Vec<String> = sqlx::query_scalar("select event from events order by sequence")
+        .fetch_all(app.database.admin())
+        .await
+        .unwrap();
+    assert_eq!(told, ["contact.created", "contact.deleted", "contact.erased"]);
     assert_eq!(hits(app.database.admin(), &[MARK]).await, Vec::<String>::new());
 }
 

@@ -8,7 +8,9 @@ mod retention;
 mod stream;
 
 use serde_json::Value;
-use tests::kit::Tenant;
+use sqlx::AssertSqlSafe;
+use tests::kit::{Tenant, TestApp};
+use tokio::task::JoinHandle;
 
 const EVENTS: &str = "/api/v1/events";
 
@@ -34,4 +36,24 @@ async fn follow(tenant: &Tenant, mut after: i64, limit: usize) -> Vec<Value> {
             return all;
         }
     }
+}
+
+/// Begins a relay that waits for its turn, so that what it has read is older than its lock. In the program that is a
+/// moment: there the statement does not wait.
+pub(crate) fn relay_late(app: &TestApp) -> JoinHandle<()> {
+    let lock = worker::relay::RELAYING.to_string();
+    let (none, now) = ("'{}'::uuid[]", "now()");
+    let values =
+        ["500", "'{}'::text[]", "50", "0", none, none, "null", "null::timestamptz", now, &lock];
+    let mut sql = include_str!("../../../worker/src/relay.sql").replace(
+        "pg_try_advisory_xact_lock($10)",
+        "(pg_advisory_xact_lock($10) is null) is not null",
+    );
+    for (place, value) in values.iter().enumerate().rev() {
+        sql = sql.replace(&format!("${}", place + 1), value);
+    }
+    let admin = app.database.admin().clone();
+    tokio::spawn(async move {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&admin).await.unwrap();
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Call, Tenant, TestApp};
 
-use super::{follow, numbers, page};
+use super::{follow, numbers, page, relay_late};
 
 /// Writers beside each other.
 const WRITERS: usize = 8;
@@ -146,4 +146,23 @@ async fn while_one_worker_relays_another_leaves_it_to_it() {
     relaying.release().await;
     other.relay().await.unwrap();
     assert_eq!((left, app.outbox().await.len()), (3, 0));
+}
+
+#[tokio::test]
+async fn relays_that_waited_for_another_with_what_they_had_read_before_take_nothing_twice() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 3).await;
+    let lock = format!("select pg_advisory_xact_lock({})", worker::relay::RELAYING);
+    let relaying = app.database.hold(&lock).await;
+    let late = [relay_late(&app), relay_late(&app)];
+    app.database.waiting(2).await;
+    relaying.release().await;
+    for late in late {
+        late.await.unwrap();
+    }
+    assert_eq!(app.outbox().await.len(), 0);
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    assert_eq!(numbers(&follow(&acme, 0, 100).await), [1, 2, 3, 4]);
 }

@@ -30,8 +30,17 @@ pub(super) async fn hold_relay(tx: &mut TenantTx) -> sqlx::Result<()> {
 }
 
 /// Erases what was announced of the contact, and of activities about it, and not relayed; says how many events.
+/// All of the contact's are written anew, if only as they are: a relay that has begun and waits for its turn can take no row that was
+/// written meanwhile, so that it takes them in their order later (docs/decisions/0034-one-message-for-the-relay.md).
 pub(super) async fn erase_outbox(tx: &mut TenantTx, record: Uuid) -> sqlx::Result<i32> {
     let tenant = tx.tenant();
+    let all = sqlx::query!(
+        "update outbox set payload = payload
+         where tenant_id = $1 and event like 'contact.%' and payload->>'id' = $2",
+        tenant.0,
+        record.to_string(),
+    );
+    all.execute(tx.conn()).await?;
     let erased = sqlx::query!(
         "update outbox set payload = erased_data(event, payload)
          where tenant_id = $1
