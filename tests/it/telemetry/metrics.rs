@@ -32,9 +32,9 @@ async fn both_programs_tell_prometheus_what_dashboards_and_alerts_need() {
     assert!(api.contains("http_request_duration_seconds_bucket{"), "{api}");
     assert!(metric(&api, r#"db_connections{state="open"}"#) >= 1.0);
 
-    // The gauges are set by parts of the worker that begin one after the other.
+    // The gauges are set by parts of the worker that begin one after the other; the first is the last of a round of housekeeping.
     let set =
-        ["webhook_oldest_due_seconds", "clock_offset_seconds", "event_log_until_timestamp_seconds"];
+        ["webhook_deliveries_in_line", "clock_offset_seconds", "event_log_until_timestamp_seconds"];
     product
         .worker
         .wait_until("/metrics", |_, text| set.iter().all(|gauge| text.contains(gauge)))
