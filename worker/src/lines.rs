@@ -1,7 +1,7 @@
 //! Order per record. Of a webhook that asks for it, the deliveries of one record in the queue are a line: the first is due
 //! or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed, by a
-//! trigger, so that no way out of it can be forgotten (docs/decisions/0021). Here is what comes beside: new rows, a webhook
-//! that wants order no longer, and lines that nobody has advanced.
+//! trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows. Here is what comes
+//! beside: a webhook that wants order no longer, and lines that nobody has advanced.
 
 use shared::{Db, SystemTx};
 use uuid::Uuid;
@@ -9,13 +9,9 @@ use uuid::Uuid;
 /// Rows that are let out of their lines in one transaction.
 const BATCH: i64 = 1000;
 
-/// Makes the first of each of these lines due: a webhook and a record each. To be done after something was added to
-/// them, in the same transaction.
-pub(crate) async fn advance(
-    tx: &mut SystemTx,
-    webhooks: &[Uuid],
-    records: &[Uuid],
-) -> sqlx::Result<u64> {
+/// Makes the first of each of these lines due: a webhook and a record each. To be done after something was taken
+/// from them, in the same transaction.
+async fn advance(tx: &mut SystemTx, webhooks: &[Uuid], records: &[Uuid]) -> sqlx::Result<u64> {
     if webhooks.is_empty() {
         return Ok(0);
     }

@@ -1,10 +1,10 @@
 //! Step 4 of 6. Before: shared/src/outbox.rs. After: worker/src/deliver.rs.
 //!
 //! Takes events from the outbox, numbers them, and writes each into the tenant's log and one delivery for each webhook
-//! that wants it, in one statement. A webhook that is off gets its row too: `skipped`, with why. Of
-//! the others the event remembers which they were, because a webhook may be another one when somebody asks why.
+//! that wants it, in one statement. A webhook that is off gets its row too: `skipped`, with why. Of the others the event remembers which they were, because a webhook may be another one when somebody asks why.
 //! One relay at a time: with two, a number could become visible before a lower one, and who follows the log would
-//! pass over that for ever (docs/decisions/0016-event-log.md).
+//! pass over that for ever (docs/decisions/0016-event-log.md). The statement asks for the lock itself, so that its snapshot may be
+//! older by a moment; why that does no harm is in docs/decisions/0034-one-message-for-the-relay.md.
 //!
 //! The statement leaves nothing to the planner, whose statistics of an outbox are always of another moment: rows go by
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
