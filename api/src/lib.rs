@@ -98,6 +98,18 @@ impl App {
         Ok(self.db.tenant(caller.tenant, caller.origin.clone()).await?)
     }
 
+    /// The same for a record that is most likely stored by one statement, which is then all that is sent. An answer that is
+    /// kept for a repetition, or taken back, takes more.
+    ///
+    /// # Errors
+    /// As for [`App::begin`].
+    pub async fn begin_creation(&self, caller: &Caller) -> error::Result<TenantTx> {
+        if caller.terms.dry_run || caller.terms.once.is_some() {
+            return self.begin(caller).await;
+        }
+        Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
+    }
+
     /// Ends a transaction that changes something, as the caller wants it: commits what succeeded and keeps the
     /// answer for a repetition, or only tries; rolls back what failed.
     ///

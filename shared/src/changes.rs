@@ -9,9 +9,10 @@ use sqlx::Result;
 use uuid::Uuid;
 
 use crate::audit::Entry;
+use crate::creation::Creation;
 use crate::db::TenantTx;
 use crate::event::EventType;
-use crate::id;
+use crate::id::{self, EventId};
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
@@ -61,6 +62,18 @@ pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     let announced = T::EVENTS.map(|events| tx.emit(events.created, record)).transpose()?;
     keep(tx, announced.map(|id| id.0), record, "created", None, Some(json(record)?));
     Ok(())
+}
+
+/// A new record whose event and entry are written by the statement that stores it: [`insert!`](crate::insert).
+///
+/// # Errors
+/// As for [`created`].
+pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
+    let id = EventId::fresh(tx.now());
+    let event = T::EVENTS.map(|events| events.created).filter(|event| tx.announces(id, *event));
+    let (tenant, now, origin) = (tx.tenant(), tx.now(), tx.origin().clone());
+    let (record_type, record_id, document) = (T::TYPE, record.id(), json(record)?);
+    Ok(Creation { rings: false, tenant, now, origin, id, event, record_type, record_id, document })
 }
 
 /// A record that differs from what it was before.

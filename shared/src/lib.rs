@@ -6,6 +6,7 @@ pub mod change;
 pub mod changes;
 pub mod clock;
 pub mod contacts;
+pub mod creation;
 pub mod db;
 pub mod event;
 pub mod id;

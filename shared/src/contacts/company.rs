@@ -26,6 +26,7 @@ pub async fn known(tx: &mut TenantTx, ids: &[CompanyId]) -> sqlx::Result<Known> 
     if ids.is_empty() {
         return Ok(Known::new());
     }
+    tx.open().await?;
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"select id as "id: CompanyId", name from companies

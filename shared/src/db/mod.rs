@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod fault;
+mod guarded;
 pub mod migrate;
 mod offset;
 pub mod owner;
@@ -115,6 +116,15 @@ impl Db {
     /// The database cannot be reached, or has no free connection within five seconds.
     pub async fn tenant(&self, tenant: TenantId, origin: Origin) -> sqlx::Result<TenantTx> {
         TenantTx::begin(&self.pool, tenant, origin, self.clock.clone(), self.bell.clone()).await
+    }
+
+    /// The same for what is most likely one [`TenantTx::create`] and nothing else: whatever else is to be done in it comes
+    /// behind [`TenantTx::open`].
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`].
+    pub async fn tenant_unbegun(&self, tenant: TenantId, origin: Origin) -> sqlx::Result<TenantTx> {
+        TenantTx::unbegun(&self.pool, tenant, origin, self.clock.clone(), self.bell.clone()).await
     }
 
     /// Begins a transaction with no tenant: for the relay, the queue and the sweeps.

@@ -1,67 +1,21 @@
-//! Transactions that cannot leak. sqlx 0.9 returns a connection to the pool with its transaction *and its tenant*
-//! still set when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before
-//! the first byte is sent, and a connection that did not end cleanly is closed instead of reused.
+//! Transactions: of one tenant, and across tenants.
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt as _;
 use serde::Serialize;
+use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::fault;
-use super::pool::{Pool, Pooled};
+use super::guarded::Guarded;
+use super::pool::Pool;
 use crate::audit::{Actor, Entry};
 use crate::clock::Clock;
+use crate::creation::Creation;
 use crate::event::EventType;
 use crate::id::{EventId, TenantId};
-use crate::outbox::{self, Bell, NewEvent};
-
-/// More dead connections than any pool of ours holds; see [`Guarded::begin`].
-const MOST_DEAD: usize = 64;
-
-/// A connection in a transaction, closed when dropped unless it was ended.
-struct Guarded(Pooled);
-
-impl Guarded {
-    /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip. Connections that
-    /// died in the pool (a restart of PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet,
-    /// so nothing can happen twice.
-    async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<(Self, Vec<PgRow>)> {
-        let mut tried = 0;
-        loop {
-            let mut armed = Self(pool.take().await?);
-            match sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(armed.conn()).await {
-                Ok(answer) => return Ok((armed, answer)),
-                Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn conn(&mut self) -> &mut PgConnection {
-        self.0.conn()
-    }
-
-    async fn end(mut self, how: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(how).execute(self.conn()).await?;
-        self.0.give_back();
-        Ok(())
-    }
-
-    /// Ends it by the first statement of a message; whether the others succeeded too. Whatever becomes of them, the first
-    /// has happened.
-    async fn end_with_more(mut self, how: &'static str) -> sqlx::Result<bool> {
-        let mut answers = sqlx::raw_sql(how).fetch_many(self.conn());
-        answers.try_next().await?;
-        let rest = answers.try_collect::<Vec<_>>().await;
-        if rest.is_ok() {
-            self.0.give_back();
-        }
-        Ok(rest.is_ok())
-    }
-}
+use crate::outbox::{self, Bell, COMMIT_AND_RING, NewEvent};
 
 /// Who asked, to be kept with the events of a transaction and in the audit log.
 #[derive(Clone, Debug, Default)]
@@ -76,9 +30,27 @@ pub struct Origin {
     pub address: Option<IpAddr>,
 }
 
-/// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called.
+/// The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
+fn begin(tenant: TenantId) -> String {
+    format!("begin; set local app.tenant_id = '{tenant}'")
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was sent: see [`TenantTx::open`].
+    Unbegun,
+    /// It has begun, or a connection broke and nobody knows.
+    Begun,
+    /// It was one statement, which has committed itself, and rung the bell or not.
+    Done { rung: bool },
+}
+
+/// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called, but what
+/// [`TenantTx::create`] does alone.
 pub struct TenantTx {
     tx: Guarded,
+    stage: Stage,
     tenant: TenantId,
     now: DateTime<Utc>,
     origin: Origin,
@@ -101,11 +73,32 @@ impl TenantTx {
         clock: Clock,
         bell: Bell,
     ) -> sqlx::Result<Self> {
-        // The text of a uuid is hexadecimal and dashes: nothing in it can end the literal.
-        let (tx, _) =
-            Guarded::begin(pool, &format!("begin; set local app.tenant_id = '{tenant}'")).await?;
-        Ok(Self {
+        let (tx, _) = Guarded::begin(pool, &begin(tenant)).await?;
+        Ok(Self::new(tx, Stage::Begun, tenant, origin, &clock, bell))
+    }
+
+    pub(super) async fn unbegun(
+        pool: &Pool,
+        tenant: TenantId,
+        origin: Origin,
+        clock: Clock,
+        bell: Bell,
+    ) -> sqlx::Result<Self> {
+        let tx = Guarded::unbegun(pool).await?;
+        Ok(Self::new(tx, Stage::Unbegun, tenant, origin, &clock, bell))
+    }
+
+    fn new(
+        tx: Guarded,
+        stage: Stage,
+        tenant: TenantId,
+        origin: Origin,
+        clock: &Clock,
+        bell: Bell,
+    ) -> Self {
+        Self {
             tx,
+            stage,
             tenant,
             now: clock.now(),
             origin,
@@ -115,7 +108,19 @@ impl TenantTx {
             muted: false,
             wakes: false,
             bell,
-        })
+        }
+    }
+
+    /// Begins what was not begun yet, because more than one creation is to be done in it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(&mut self) -> sqlx::Result<()> {
+        if self.stage == Stage::Unbegun {
+            self.stage = Stage::Begun;
+            self.tx.send(&begin(self.tenant)).await?;
+        }
+        Ok(())
     }
 
     /// The tenant whose rows this transaction sees.
@@ -130,8 +135,12 @@ impl TenantTx {
         self.now
     }
 
-    /// Where statements run.
+    /// Where statements run. Before [`TenantTx::open`] no tenant is set, and tenant tables refuse everybody.
     pub fn conn(&mut self) -> &mut PgConnection {
+        debug_assert!(
+            self.stage == Stage::Begun,
+            "a statement before `open`, or after the only one"
+        );
         self.tx.conn()
     }
 
@@ -165,13 +174,46 @@ impl TenantTx {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id = EventId::fresh(self.now);
+        if self.announces(id, event) {
+            self.events.push(NewEvent { id, event, payload });
+        }
+        Ok(id)
+    }
+
+    /// Notes that an event is announced, unless nothing is.
+    pub(crate) fn announces(&mut self, id: EventId, event: EventType) -> bool {
         if self.muted {
-            return Ok(id);
+            return false;
         }
         tracing::Span::current().record("event_id", tracing::field::display(id));
-        self.events.push(NewEvent { id, event, payload });
         self.announced.push(event);
-        Ok(id)
+        true
+    }
+
+    /// Runs the statement that stores a new record with its event and its entry: [`insert!`](crate::insert). In a
+    /// transaction that has not begun it is the whole transaction, and nothing may come behind it.
+    ///
+    /// # Errors
+    /// The statement's. Its fate is unknown when the connection breaks during it, as a commit's is.
+    pub async fn create(
+        &mut self,
+        mut creation: Creation,
+        statement: impl AsyncFnOnce(&mut PgConnection, Creation) -> sqlx::Result<()>,
+    ) -> sqlx::Result<()> {
+        self.flush().await?;
+        if self.stage == Stage::Begun {
+            return statement(self.conn(), creation).await;
+        }
+        let rung = creation.event.is_some() && !self.wakes && self.bell.is_alone();
+        creation.rings = rung;
+        self.stage = Stage::Begun;
+        let created = statement(self.conn(), creation).await;
+        self.stage = match &created {
+            Ok(()) => Stage::Done { rung },
+            Err(error) if fault::is_disconnect(error) => Stage::Begun,
+            Err(_) => Stage::Unbegun,
+        };
+        created
     }
 
     /// Keeps a change in the audit log; the entry is written with the commit.
@@ -195,6 +237,7 @@ impl TenantTx {
         if events.is_empty() && entries.is_empty() {
             return Ok(());
         }
+        self.open().await?;
         outbox::append(self.tx.conn(), self.tenant, self.now, &self.origin, events, entries).await
     }
 
@@ -205,10 +248,19 @@ impl TenantTx {
     pub async fn commit(mut self) -> sqlx::Result<()> {
         let announces = !self.announced.is_empty();
         self.flush().await?;
-        let alone = if announces && !self.wakes { self.bell.commit_alone() } else { None };
-        let rung = match alone {
-            Some(commit) => self.tx.end_with_more(commit).await?,
-            None => self.tx.end("commit").await.map(|()| false)?,
+        let rung = match self.stage {
+            Stage::Begun if announces && !self.wakes && self.bell.is_alone() => {
+                self.tx.end_with_more(COMMIT_AND_RING).await?
+            }
+            Stage::Begun => self.tx.end("commit").await.map(|()| false)?,
+            Stage::Unbegun => {
+                self.tx.give_back();
+                false
+            }
+            Stage::Done { rung } => {
+                self.tx.give_back();
+                rung
+            }
         };
         if self.wakes {
             self.bell.ring_all();
@@ -255,7 +307,13 @@ impl TenantTx {
     /// # Errors
     /// The connection broke, which rolls back as well.
     pub async fn rollback(self) -> sqlx::Result<()> {
-        self.tx.end("rollback").await
+        match self.stage {
+            Stage::Begun => self.tx.end("rollback").await,
+            Stage::Unbegun | Stage::Done { .. } => {
+                self.tx.give_back();
+                Ok(())
+            }
+        }
     }
 
     /// Commits what succeeded, rolls back what failed.

@@ -97,6 +97,7 @@ async fn clients_that_hang_up_leave_no_tenant_behind_on_a_connection() {
     let tenant = app.tenant("Anna").await;
     tenant.post(PATH, json!({"name": "Ada"})).await.created();
     many_hang_up(&app, &tenant, "GET", PATH).await;
+    many_hang_up(&app, &tenant, "POST", PATH).await;
     for _ in 0..10 {
         let seen = sqlx::query("select 1 from contacts");
         let seen = app.api.db.direct(async |conn| seen.execute(conn).await).await;

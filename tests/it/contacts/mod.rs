@@ -1,5 +1,6 @@
 //! Contacts: Task 2.3 of the requirements, with decisions C-1 to C-12 and E-1 to E-3.
 
+mod alone;
 mod create;
 mod events;
 mod remove;

@@ -66,7 +66,7 @@ async fn create(
     State(app): State<App>,
     Valid(new): Valid<NewCompany>,
 ) -> Result<Reply> {
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_creation(&caller).await?;
     let company = super::create(&mut tx, new).await;
     let created = company.map(|data| Created { location: format!("{PATH}/{}", data.id), data });
     app.commit(&caller, tx, created).await

@@ -182,8 +182,8 @@ pub async fn create(tx: &mut TenantTx, new: NewCompany) -> Result<Company> {
         created_at: now,
         updated_at: now,
     };
-    store::insert(tx, &company).await?;
-    changes::created(tx, &company)?;
+    let creation = changes::creation(tx, &company)?;
+    store::insert(tx, &company, creation).await?;
     Ok(company)
 }
 

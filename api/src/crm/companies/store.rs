@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
+use shared::creation::Creation;
 use shared::id::{CompanyId, TenantId};
 use uuid::Uuid;
 
@@ -16,11 +17,16 @@ pub(super) static SOURCE: Source = Source {
     inside: None,
 };
 
-pub(super) async fn insert(tx: &mut TenantTx, company: &Company) -> sqlx::Result<()> {
-    sqlx::query!(
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    company: &Company,
+    creation: Creation,
+) -> sqlx::Result<()> {
+    shared::insert!(
+        tx,
+        creation,
         "insert into companies (tenant_id, id, name, industry, website, employees, version, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        company.tenant_id.0,
+         select tenant, $15, $16, $17, $18, $19, $20, $21, $22 from caller",
         company.id.0,
         company.name,
         company.industry,
@@ -30,9 +36,7 @@ pub(super) async fn insert(tx: &mut TenantTx, company: &Company) -> sqlx::Result
         company.created_at,
         company.updated_at,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .await
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Option<Company>> {

@@ -88,7 +88,7 @@ async fn create(
     State(app): State<App>,
     Valid(new): Valid<NewContact>,
 ) -> Result<Reply> {
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_creation(&caller).await?;
     let contact = super::create(&mut tx, new).await;
     let created = contact.map(|data| Created { location: format!("{PATH}/{}", data.id), data });
     app.commit(&caller, tx, created).await

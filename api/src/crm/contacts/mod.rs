@@ -95,8 +95,8 @@ pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
     };
     let companies = company::known(tx, contact.company_id.as_slice()).await?;
     company::join(&companies, None, &mut contact).map_err(company::none)?;
-    store::insert(tx, &contact).await.map_err(unique::translate(&contact))?;
-    changes::created(tx, &contact)?;
+    let creation = changes::creation(tx, &contact)?;
+    store::insert(tx, &contact, creation).await.map_err(unique::translate(&contact))?;
     Ok(contact)
 }
 

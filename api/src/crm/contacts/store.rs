@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
+use shared::creation::Creation;
 use shared::id::{CompanyId, ContactId, TenantId};
 use uuid::Uuid;
 
@@ -17,12 +18,17 @@ pub(super) static SOURCE: Source = Source {
     inside: None,
 };
 
-pub(super) async fn insert(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result<()> {
-    sqlx::query!(
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    contact: &Contact,
+    creation: Creation,
+) -> sqlx::Result<()> {
+    shared::insert!(
+        tx,
+        creation,
         "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, company_id, external_id, version,
                                created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        contact.tenant_id.0,
+         select tenant, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25 from caller",
         contact.id.0,
         contact.name,
         contact.email,
@@ -35,9 +41,7 @@ pub(super) async fn insert(tx: &mut TenantTx, contact: &Contact) -> sqlx::Result
         contact.created_at,
         contact.updated_at,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .await
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Option<Contact>> {

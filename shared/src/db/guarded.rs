@@ -1,0 +1,70 @@
+//! A connection in a transaction. sqlx 0.9 returns a connection to the pool with its transaction *and its tenant* still set
+//! when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before the first byte is
+//! sent, and a connection that did not end cleanly is closed instead of reused.
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::fault;
+use super::pool::{Pool, Pooled};
+
+/// More dead connections than any pool of ours holds; see [`Guarded::begin`].
+const MOST_DEAD: usize = 64;
+
+/// A connection in a transaction, closed when dropped unless it was ended.
+pub(super) struct Guarded(Pooled);
+
+impl Guarded {
+    /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip. Connections that
+    /// died in the pool (a restart of PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet,
+    /// so nothing can happen twice.
+    pub(super) async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<(Self, Vec<PgRow>)> {
+        let mut tried = 0;
+        loop {
+            let mut armed = Self(pool.take().await?);
+            match armed.send(begin).await {
+                Ok(answer) => return Ok((armed, answer)),
+                Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends `begin` on a connection on which nothing was begun.
+    pub(super) async fn send(&mut self, begin: &str) -> sqlx::Result<Vec<PgRow>> {
+        sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(self.conn()).await
+    }
+
+    pub(super) fn conn(&mut self) -> &mut PgConnection {
+        self.0.conn()
+    }
+
+    /// Takes a connection and sends nothing yet.
+    pub(super) async fn unbegun(pool: &Pool) -> sqlx::Result<Self> {
+        Ok(Self(pool.take().await?))
+    }
+
+    /// Nothing was begun, or it has ended by itself.
+    pub(super) fn give_back(self) {
+        self.0.give_back();
+    }
+
+    pub(super) async fn end(mut self, how: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(how).execute(self.conn()).await?;
+        self.0.give_back();
+        Ok(())
+    }
+
+    /// Ends it by the first statement of a message; whether the others succeeded too. Whatever becomes of them, the first
+    /// has happened.
+    pub(super) async fn end_with_more(mut self, how: &'static str) -> sqlx::Result<bool> {
+        let mut answers = sqlx::raw_sql(how).fetch_many(self.conn());
+        answers.try_next().await?;
+        let rest = answers.try_collect::<Vec<_>>().await;
+        if rest.is_ok() {
+            self.0.give_back();
+        }
+        Ok(rest.is_ok())
+    }
+}
