@@ -139,7 +139,8 @@ async fn live(
 async fn statistics(admin: &PgPool) -> Vec<String> {
     let rows: Vec<String> = sqlx::query_scalar(
         "select concat_ws(' ', 'attempts', delivery_id, id, cycle, attempt, trigger, started_at, latency_ms, first_byte_ms,
-                          status_code, error_code, error, detail->'timings', detail->'requestHeaders') from webhook_attempts
+                          status_code, error_code, error, detail::jsonb->'timings',
+                          detail::jsonb->'requestHeaders') from webhook_attempts
          union all
          select concat_ws(' ', 'delivery', id, occurrence_id, sequence, event, status, skip_reason, attempts, cycle, trigger,
                           last_status_code, last_error, request_id, created_at, delivered_at) from webhook_events

@@ -1,14 +1,11 @@
 //! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::id::AttemptId;
-use shared::webhook::attempt::AttemptDetail;
 use shared::{Db, SystemTx};
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Entry, Report, erased, health, holds};
@@ -105,14 +102,22 @@ async fn log_attempts(
 ) -> sqlx::Result<()> {
     let now = db.clock().now();
     let is_erased = |delivery: &Delivery| erased.contains(&delivery.id.0);
-    let details: Vec<_> = (rows.0.iter())
-        .map(|(delivery, report)| Json(erased::left(&report.attempt.detail, is_erased(delivery))))
-        .collect();
+    // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it `json`.
+    let details = (rows.0.iter())
+        .map(|(delivery, report)| {
+            let detail = erased::left(&report.attempt.detail, is_erased(delivery));
+            serde_json::to_string(&detail).map_err(|error| sqlx::Error::Encode(error.into()))
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
                                        first_byte_ms, status_code, error_code, error, excerpt, detail)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::int[], $6::text[], $7::timestamptz[],
-                              $8::int[], $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::json[])",
+         select tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms, first_byte_ms, status_code,
+                error_code, error, excerpt, detail::json
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::int[], $6::text[], $7::timestamptz[],
+                     $8::int[], $9::int[], $10::int[], $11::text[], $12::text[], $13::text[], $14::text[])
+              as o (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms, first_byte_ms, status_code,
+                    error_code, error, excerpt, detail)",
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
         &rows.column(|_, _| AttemptId::fresh(now).0),
@@ -128,7 +133,7 @@ async fn log_attempts(
         &rows.column(|delivery, report| {
             report.attempt.excerpt.clone().filter(|_| !is_erased(delivery))
         }) as &[Option<String>],
-        &details as &[Json<Cow<'_, AttemptDetail>>],
+        &details,
     )
     .execute(tx.conn())
     .await?;
