@@ -68,9 +68,9 @@ pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
 ///
 /// # Errors
 /// As for [`created`].
-pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
+pub fn creation<T: Tracked>(tx: &TenantTx, record: &T) -> Result<Creation> {
     let id = EventId::fresh(tx.now());
-    let event = T::EVENTS.map(|events| events.created).filter(|event| tx.announces(id, *event));
+    let event = T::EVENTS.map(|events| events.created).filter(|_| tx.announces());
     let (tenant, now, origin) = (tx.tenant(), tx.now(), tx.origin().clone());
     let (record_type, record_id, document) = (T::TYPE, record.id(), json(record)?);
     Ok(Creation { rings: false, tenant, now, origin, id, event, record_type, record_id, document })

@@ -31,7 +31,7 @@ pub fn is_for_relay(heard: &str) -> bool {
     heard == EVENTS
 }
 
-/// The commit of who rings alone. Inside the transaction, `notify` would be one more round trip.
+/// The commit of who rings alone, and behind it the ring, in one message.
 pub(crate) const COMMIT_AND_RING: &str = "commit; notify outbox, 'events'";
 
 /// How long nobody else may have rung for a ring to be alone.
@@ -106,9 +106,10 @@ pub(crate) async fn append(
 /// Tells the workers that the outbox has something.
 ///
 /// A `NOTIFY` inside the writing transaction would take a lock of the whole cluster at commit (measured: a quarter
-/// of the write rate is left). Who has rung alone for a while sends it behind its commit, in the same message. The others
-/// count a ring, and one task per process sends a `NOTIFY` for all that rang since the last one: within 1 ms when few do,
-/// every 10 ms when many do. A lost one costs a second at most: workers also look by themselves.
+/// of the write rate is left). Who has rung alone for a while sends it behind its commit, in the same message, or in the
+/// statement that is the whole transaction: nobody else asks for the lock just then. The others count a ring, and one task
+/// per process sends a `NOTIFY` for all that rang since the last one: within 1 ms when few do, every 10 ms when many do. A
+/// lost one costs a second at most: workers also look by themselves.
 #[derive(Clone, Default)]
 pub(crate) struct Bell(Arc<Rings>);
 

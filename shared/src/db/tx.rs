@@ -174,20 +174,22 @@ impl TenantTx {
         let payload =
             serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id = EventId::fresh(self.now);
-        if self.announces(id, event) {
+        if self.announces() {
             self.events.push(NewEvent { id, event, payload });
+            self.note(id, event);
         }
         Ok(id)
     }
 
-    /// Notes that an event is announced, unless nothing is.
-    pub(crate) fn announces(&mut self, id: EventId, event: EventType) -> bool {
-        if self.muted {
-            return false;
-        }
+    /// Whether changes are announced.
+    pub(crate) fn announces(&self) -> bool {
+        !self.muted
+    }
+
+    /// An event of this transaction.
+    fn note(&mut self, id: EventId, event: EventType) {
         tracing::Span::current().record("event_id", tracing::field::display(id));
         self.announced.push(event);
-        true
     }
 
     /// Runs the statement that stores a new record with its event and its entry: [`insert!`](crate::insert). In a
@@ -201,19 +203,25 @@ impl TenantTx {
         statement: impl AsyncFnOnce(&mut PgConnection, Creation) -> sqlx::Result<()>,
     ) -> sqlx::Result<()> {
         self.flush().await?;
+        let (id, event) = (creation.id, creation.event);
         if self.stage == Stage::Begun {
-            return statement(self.conn(), creation).await;
+            statement(self.conn(), creation).await?;
+        } else {
+            let rung = event.is_some() && !self.wakes && self.bell.is_alone();
+            creation.rings = rung;
+            self.stage = Stage::Begun;
+            let created = statement(self.conn(), creation).await;
+            self.stage = match &created {
+                Ok(()) => Stage::Done { rung },
+                Err(error) if fault::is_disconnect(error) => Stage::Begun,
+                Err(_) => Stage::Unbegun,
+            };
+            created?;
         }
-        let rung = creation.event.is_some() && !self.wakes && self.bell.is_alone();
-        creation.rings = rung;
-        self.stage = Stage::Begun;
-        let created = statement(self.conn(), creation).await;
-        self.stage = match &created {
-            Ok(()) => Stage::Done { rung },
-            Err(error) if fault::is_disconnect(error) => Stage::Begun,
-            Err(_) => Stage::Unbegun,
-        };
-        created
+        if let Some(event) = event {
+            self.note(id, event);
+        }
+        Ok(())
     }
 
     /// Keeps a change in the audit log; the entry is written with the commit.
