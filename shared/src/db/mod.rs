@@ -115,7 +115,7 @@ impl Db {
     /// # Errors
     /// The database cannot be reached, or has no free connection within five seconds.
     pub async fn tenant(&self, tenant: TenantId, origin: Origin) -> sqlx::Result<TenantTx> {
-        TenantTx::begin(&self.pool, tenant, origin, self.clock.clone(), self.bell.clone()).await
+        TenantTx::begin(self, tenant, origin).await
     }
 
     /// The same for what is most likely one [`TenantTx::create`] and nothing else: whatever else is to be done in it comes
@@ -124,7 +124,7 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn tenant_unbegun(&self, tenant: TenantId, origin: Origin) -> sqlx::Result<TenantTx> {
-        TenantTx::unbegun(&self.pool, tenant, origin, self.clock.clone(), self.bell.clone()).await
+        TenantTx::unbegun(self, tenant, origin).await
     }
 
     /// Begins a transaction with no tenant: for the relay, the queue and the sweeps.

@@ -7,11 +7,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
+use super::Db;
 use super::fault;
 use super::guarded::Guarded;
 use super::pool::Pool;
 use crate::audit::{Actor, Entry};
-use crate::clock::Clock;
 use crate::creation::Creation;
 use crate::event::EventType;
 use crate::id::{EventId, TenantId};
@@ -66,48 +66,29 @@ pub struct TenantTx {
 pub struct Held(usize);
 
 impl TenantTx {
-    pub(super) async fn begin(
-        pool: &Pool,
-        tenant: TenantId,
-        origin: Origin,
-        clock: Clock,
-        bell: Bell,
-    ) -> sqlx::Result<Self> {
-        let (tx, _) = Guarded::begin(pool, &begin(tenant)).await?;
-        Ok(Self::new(tx, Stage::Begun, tenant, origin, &clock, bell))
+    pub(super) async fn begin(db: &Db, tenant: TenantId, origin: Origin) -> sqlx::Result<Self> {
+        let (tx, _) = Guarded::begin(&db.pool, &begin(tenant)).await?;
+        Ok(Self::new(db, tx, Stage::Begun, tenant, origin))
     }
 
-    pub(super) async fn unbegun(
-        pool: &Pool,
-        tenant: TenantId,
-        origin: Origin,
-        clock: Clock,
-        bell: Bell,
-    ) -> sqlx::Result<Self> {
-        let tx = Guarded::unbegun(pool).await?;
-        Ok(Self::new(tx, Stage::Unbegun, tenant, origin, &clock, bell))
+    pub(super) async fn unbegun(db: &Db, tenant: TenantId, origin: Origin) -> sqlx::Result<Self> {
+        let tx = Guarded::unbegun(&db.pool).await?;
+        Ok(Self::new(db, tx, Stage::Unbegun, tenant, origin))
     }
 
-    fn new(
-        tx: Guarded,
-        stage: Stage,
-        tenant: TenantId,
-        origin: Origin,
-        clock: &Clock,
-        bell: Bell,
-    ) -> Self {
+    fn new(db: &Db, tx: Guarded, stage: Stage, tenant: TenantId, origin: Origin) -> Self {
         Self {
             tx,
             stage,
             tenant,
-            now: clock.now(),
+            now: db.clock.now(),
             origin,
             events: Vec::new(),
             announced: Vec::new(),
             entries: Vec::new(),
             muted: false,
             wakes: false,
-            bell,
+            bell: db.bell.clone(),
         }
     }
 

@@ -44,7 +44,7 @@ async fn what_the_database_refuses_leaves_neither_trace_nor_tenant() {
 }
 
 #[tokio::test]
-async fn what_is_tried_or_kept_for_a_repetition_or_names_a_company_is_a_transaction() {
+async fn what_is_only_tried_or_names_a_company_is_a_transaction() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let company =
