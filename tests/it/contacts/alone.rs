@@ -51,7 +51,8 @@ async fn what_is_only_tried_or_names_a_company_is_a_transaction() {
         acme.post("/api/v1/connection/companies", json!({"name": "ACME"})).await.created();
     let ada = json!({"name": "Ada", "companyId": company["id"]});
 
-    acme.post(&format!("{CONTACTS}?dryRun=true"), ada.clone()).await;
+    let tried = acme.post(&format!("{CONTACTS}?dryRun=true"), ada.clone()).await;
+    assert_eq!(tried.body["metadata"]["events"], json!(["contact.created"]));
     assert_eq!(app.announced().await, ["company.created"]);
 
     let contact = acme.post(CONTACTS, ada).await.created();
