@@ -57,3 +57,22 @@ fn every_rule_of_the_audit_has_a_planted_fault() {
     assert!(rules.len() >= 17, "{rules:?}");
     assert_eq!(rules, planted);
 }
+
+/// A function in SQL that PostgreSQL does not put in place of its call is planned anew by each statement that calls it, or by
+/// each transaction: that took longer than the rest of what such a statement does (docs/decisions/0037).
+#[tokio::test]
+async fn functions_of_the_hot_paths_leave_no_call_behind() {
+    let database = Database::migrated().await;
+    for (name, call) in [
+        ("contact_emails_lock", "contact_emails_lock(id)"),
+        ("delivery_id", "delivery_id(id, id)"),
+        ("held_reason", "held_reason(name, true, created_at)"),
+        ("is_parked", "is_parked(1, 1, id, created_at)"),
+        ("in_line", "in_line()"),
+    ] {
+        let sql = format!("explain verbose select {call} from tenants");
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(database.admin()).await.unwrap();
+        assert!(!plan.concat().contains(name), "{plan:#?}");
+    }
+}
