@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::creation::Creation;
-use crate::db::TenantTx;
+use crate::db::{TenantTx, json};
 use crate::event::EventType;
-use crate::id::{self, EventId};
+use crate::id::EventId;
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
@@ -59,8 +59,9 @@ struct Restored<'a, T: Serialize> {
 /// # Errors
 /// [`sqlx::Error::Encode`] when it does not serialise.
 pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
-    let announced = T::EVENTS.map(|events| tx.emit(events.created, record)).transpose()?;
-    keep(tx, announced.map(|id| id.0), record, "created", None, Some(json(record)?));
+    let document = json(record)?;
+    let announced = T::EVENTS.map(|events| tx.emit_text(events.created, document.clone()));
+    keep(tx, announced.map(|id| id.0), record, "created", None, Some(document));
     Ok(())
 }
 
@@ -68,8 +69,8 @@ pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
 ///
 /// # Errors
 /// As for [`created`].
-pub fn creation<T: Tracked>(tx: &TenantTx, record: &T) -> Result<Creation> {
-    let id = EventId::fresh(tx.now());
+pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
+    let id = EventId(tx.fresh_id());
     let event = T::EVENTS.map(|events| events.created).filter(|_| tx.announces());
     let (tenant, now, origin) = (tx.tenant(), tx.now(), tx.origin().clone());
     let (record_type, record_id, document) = (T::TYPE, record.id(), json(record)?);
@@ -94,8 +95,9 @@ pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<
 /// # Errors
 /// As for [`created`].
 pub fn deleted<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
-    let announced = T::EVENTS.map(|events| tx.emit(events.deleted, record)).transpose()?;
-    keep(tx, announced.map(|id| id.0), record, "deleted", Some(json(record)?), None);
+    let document = json(record)?;
+    let announced = T::EVENTS.map(|events| tx.emit_text(events.deleted, document.clone()));
+    keep(tx, announced.map(|id| id.0), record, "deleted", Some(document), None);
     Ok(())
 }
 
@@ -139,7 +141,7 @@ pub fn replaced(
     before: Option<&impl Serialize>,
     after: &impl Serialize,
 ) -> Result<()> {
-    let (id, action) = (id::fresh(tx.now()), format!("{record_type}.{verb}"));
+    let (id, action) = (tx.fresh_id(), format!("{record_type}.{verb}"));
     let (before, after) = (before.map(json).transpose()?, Some(json(after)?));
     tx.audit(Entry { id, action, record_type, record_id, before, after });
     Ok(())
@@ -153,7 +155,7 @@ fn keep<T: Tracked>(
     before: Option<String>,
     after: Option<String>,
 ) {
-    let id = id.unwrap_or_else(|| id::fresh(tx.now()));
+    let id = id.unwrap_or_else(|| tx.fresh_id());
     let action = format!("{}.{verb}", T::TYPE);
     tx.audit(Entry { id, action, record_type: T::TYPE, record_id: record.id(), before, after });
 }
@@ -176,8 +178,4 @@ fn differences<T: Serialize>(before: &T, after: &T) -> Result<(Members, Members)
     previous.retain(|name, _| changed.contains(name));
     current.retain(|name, _| changed.contains(name));
     Ok((previous, current))
-}
-
-fn json(record: &impl Serialize) -> Result<String> {
-    serde_json::to_string(record).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -13,6 +13,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, PgConnection};
 
@@ -25,6 +26,11 @@ pub use tx::{Held, Origin, SystemTx, TenantTx};
 
 /// A database that takes longer to answer is not ready.
 const READY: Duration = Duration::from_secs(2);
+
+/// A value as the text of a column that holds JSON.
+pub(crate) fn json(value: &impl Serialize) -> sqlx::Result<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
 
 /// A handle on the pool; cheap to clone. The pool itself is private on purpose.
 #[derive(Clone)]

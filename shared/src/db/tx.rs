@@ -6,15 +6,17 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use super::Db;
 use super::fault;
 use super::guarded::Guarded;
+use super::json;
 use super::pool::Pool;
 use crate::audit::{Actor, Entry};
 use crate::creation::Creation;
 use crate::event::EventType;
-use crate::id::{EventId, TenantId};
+use crate::id::{EventId, Series, TenantId};
 use crate::outbox::{self, Bell, COMMIT_AND_RING, NewEvent};
 
 /// Who asked, to be kept with the events of a transaction and in the audit log.
@@ -53,6 +55,7 @@ pub struct TenantTx {
     stage: Stage,
     tenant: TenantId,
     now: DateTime<Utc>,
+    ids: Series,
     origin: Origin,
     events: Vec<NewEvent>,
     announced: Vec<EventType>,
@@ -77,11 +80,13 @@ impl TenantTx {
     }
 
     fn new(db: &Db, tx: Guarded, stage: Stage, tenant: TenantId, origin: Origin) -> Self {
+        let now = db.clock.now();
         Self {
             tx,
             stage,
             tenant,
-            now: db.clock.now(),
+            now,
+            ids: Series::of(now),
             origin,
             events: Vec::new(),
             announced: Vec::new(),
@@ -114,6 +119,11 @@ impl TenantTx {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// A new id of that time, behind all that the transaction has had.
+    pub fn fresh_id(&mut self) -> Uuid {
+        self.ids.next()
     }
 
     /// Where statements run. Before [`TenantTx::open`] no tenant is set, and tenant tables refuse everybody.
@@ -152,14 +162,17 @@ impl TenantTx {
     /// # Errors
     /// A payload that does not serialise.
     pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<EventId> {
-        let payload =
-            serde_json::to_string(payload).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let id = EventId::fresh(self.now);
+        Ok(self.emit_text(event, json(payload)?))
+    }
+
+    /// The same of JSON text.
+    pub(crate) fn emit_text(&mut self, event: EventType, payload: String) -> EventId {
+        let id = EventId(self.fresh_id());
         if self.announces() {
             self.events.push(NewEvent { id, event, payload });
             self.note(id, event);
         }
-        Ok(id)
+        id
     }
 
     /// Whether changes are announced.
@@ -169,7 +182,9 @@ impl TenantTx {
 
     /// An event of this transaction.
     fn note(&mut self, id: EventId, event: EventType) {
-        tracing::Span::current().record("event_id", tracing::field::display(id));
+        if self.announced.is_empty() {
+            tracing::Span::current().record("event_id", tracing::field::display(id));
+        }
         self.announced.push(event);
     }
 

@@ -282,7 +282,7 @@ pub async fn create(tx: &mut TenantTx, new: NewActivity) -> Result<Activity> {
         return Err(Error::Invalid(faults));
     }
     let activity = Activity {
-        id: ActivityId::fresh(now),
+        id: ActivityId(tx.fresh_id()),
         tenant_id: tx.tenant(),
         kind: new.kind,
         subject: new.subject,
@@ -344,7 +344,7 @@ impl<'a> Happened<'a> {
 pub async fn happened(tx: &mut TenantTx, entries: Vec<Happened<'_>>) -> Result<()> {
     let (tenant_id, now, actor) = (tx.tenant(), tx.now(), DoneBy::from(tx.actor()));
     let activity = |entry: Happened<'_>| Activity {
-        id: ActivityId::fresh(now),
+        id: ActivityId(tx.fresh_id()),
         tenant_id,
         kind: SYSTEM.to_owned(),
         subject: entry.subject,

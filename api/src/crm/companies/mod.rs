@@ -172,7 +172,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Company
 pub async fn create(tx: &mut TenantTx, new: NewCompany) -> Result<Company> {
     let now = tx.now();
     let company = Company {
-        id: CompanyId::fresh(now),
+        id: CompanyId(tx.fresh_id()),
         tenant_id: tx.tenant(),
         name: new.name,
         industry: new.industry,

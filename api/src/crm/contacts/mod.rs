@@ -80,7 +80,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Contact
 pub async fn create(tx: &mut TenantTx, new: NewContact) -> Result<Contact> {
     let now = tx.now();
     let mut contact = Contact {
-        id: ContactId::fresh(now),
+        id: ContactId(tx.fresh_id()),
         tenant_id: tx.tenant(),
         phone_e164: new.phone.as_deref().and_then(e164),
         name: new.name,

@@ -234,7 +234,7 @@ pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
         None => store::default_currency(tx).await?,
     };
     let mut lead = Lead {
-        id: LeadId::fresh(now),
+        id: LeadId(tx.fresh_id()),
         tenant_id: tx.tenant(),
         title: new.title,
         status: String::new(),

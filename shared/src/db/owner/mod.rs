@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{DatabaseUrl, Db, DbConfig, TenantTx};
+use super::{DatabaseUrl, Db, DbConfig, TenantTx, json};
 use crate::clock;
 use crate::id::TenantId;
 pub use tables::{Counted, Table, count, export, tables, tenant_row};
@@ -93,8 +93,7 @@ pub struct Logged {
 /// The database's.
 pub async fn log(tx: &mut TenantTx, action: &str, detail: &impl Serialize) -> sqlx::Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    let detail =
-        serde_json::to_string(detail).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let detail = json(detail)?;
     sqlx::query(
         "insert into operator_log (at, action, subject, detail) values ($1, $2, $3, $4::text::json)",
     )
