@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::audit::Actor;
 use shared::db::{Origin, fault};
 use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
-use shared::import::run::{By, step};
-use shared::import::{Import, Status, rows, store};
+use shared::import::run::step;
+use shared::import::{Import, Status, chunks, store};
 use shared::telemetry::metrics::UnderWay;
 use shared::{Db, TenantTx, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -36,9 +36,9 @@ struct Claim {
 
 /// Works on whatever is due until `stop`; the batch under way is finished.
 pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
-    let mut pause = Pause::default();
+    let (mut pause, mut importer) = (Pause::default(), Importer::new(db));
     while !stop.is_cancelled() {
-        match advance(&db).await {
+        match importer.advance().await {
             Ok(true) => pause.reset(),
             Ok(false) => {
                 pause.reset();
@@ -49,14 +49,35 @@ pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
     }
 }
 
-/// Does the next batch of the import that has waited longest; says whether there was one.
-///
-/// # Errors
-/// The database is away. Trouble with the batch itself is written down with its import.
-pub async fn advance(db: &Db) -> sqlx::Result<bool> {
-    let Some(claim) = claim(db).await? else { return Ok(false) };
-    let span = span(&claim);
-    carry_out(db, claim).instrument(span).await
+/// Does batches one after another.
+pub struct Importer {
+    db: Db,
+    /// The import that it goes on with. It needs no claim while no other waits: the lock of its row is what counts.
+    at_hand: Option<Claim>,
+}
+
+impl Importer {
+    /// With nothing at hand.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db, at_hand: None }
+    }
+
+    /// Does the next batch of the import that has waited longest; says whether there was one.
+    ///
+    /// # Errors
+    /// The database is away. Trouble with the batch itself is written down with its import.
+    pub async fn advance(&mut self) -> sqlx::Result<bool> {
+        let claim = match self.at_hand.take() {
+            Some(claim) => Some(claim),
+            None => claim(&self.db).await?,
+        };
+        let Some(claim) = claim else { return Ok(false) };
+        let span = span(&claim);
+        let alone = carry_out(&self.db, &claim).instrument(span).await?;
+        self.at_hand = Some(claim).filter(|_| alone);
+        Ok(true)
+    }
 }
 
 /// A batch belongs to the trace of the request that asked for the import.
@@ -72,33 +93,32 @@ fn span(claim: &Claim) -> Span {
     span
 }
 
-async fn carry_out(db: &Db, claim: Claim) -> sqlx::Result<bool> {
+/// Whether it goes on and no other waits.
+async fn carry_out(db: &Db, claim: &Claim) -> sqlx::Result<bool> {
     let started = Instant::now();
     let running = UnderWay::counted(metrics::gauge!("imports_running"));
-    let done = if claim.claims > TRIES { Ok(Moved::Given) } else { batch(db, &claim).await };
+    let done = if claim.claims > TRIES { Ok(Moved::Given) } else { batch(db, claim).await };
     drop(running);
     metrics::histogram!("import_batch_seconds").record(started.elapsed());
     match done {
-        Ok(Moved::On) => Ok(true),
-        Ok(Moved::Given) => {
-            end(db, &claim, "The worker gave up after 8 tries").await.map(|()| true)
-        }
+        Ok(Moved::On { alone }) => return Ok(alone),
+        Ok(Moved::Given) => end(db, claim, "The worker gave up after 8 tries").await?,
         Err(error) if is_weather(&error) => {
             tracing::warn!(%error, "a batch of an import failed; trying again");
-            forgive(db, &claim).await.map(|()| true)
+            forgive(db, claim).await?;
         }
         Err(error) => {
             tracing::error!(%error, "an import failed");
-            end(db, &claim, "A fault of the service; nothing of the last batch was imported")
+            end(db, claim, "A fault of the service; nothing of the last batch was imported")
                 .await?;
-            Ok(true)
         }
     }
+    Ok(false)
 }
 
 /// What became of a claim.
 enum Moved {
-    On,
+    On { alone: bool },
     Given,
 }
 
@@ -147,8 +167,9 @@ async fn claim(db: &Db) -> sqlx::Result<Option<Claim>> {
 async fn batch(db: &Db, claim: &Claim) -> sqlx::Result<Moved> {
     let mut tx = db.tenant(claim.tenant, claim.origin.clone()).await?;
     let moved = move_on(&mut tx, claim).await;
-    let before_and_after = tx.finish(moved).await?;
-    if let Some((before, after)) = before_and_after {
+    let moved = tx.finish(moved).await?;
+    let alone = moved.as_ref().is_some_and(|(_, after, alone)| after.goes_on() && *alone);
+    if let Some((before, after, _)) = moved {
         for (outcome, count) in [
             ("created", after.created - before.created),
             ("updated", after.updated - before.updated),
@@ -160,19 +181,25 @@ async fn batch(db: &Db, claim: &Claim) -> sqlx::Result<Moved> {
             metrics::counter!("import_rows_total", "outcome" => outcome).increment(count);
         }
     }
-    Ok(Moved::On)
+    Ok(Moved::On { alone })
 }
 
-/// The import before and after its next batch; none when another worker has it or it is over.
-async fn move_on(tx: &mut TenantTx, claim: &Claim) -> sqlx::Result<Option<(Import, Import)>> {
+/// The import before and after its next batch, and whether no other waits; none when another worker has it or it is over.
+async fn move_on(tx: &mut TenantTx, claim: &Claim) -> sqlx::Result<Option<(Import, Import, bool)>> {
     let Some(before) = store::take(tx, claim.id).await? else { return Ok(None) };
-    if !matches!(before.status, Status::Queued | Status::Running | Status::Undoing) {
+    if !before.goes_on() {
         return Ok(None);
     }
     let mut after = before.clone();
-    step(tx, &mut after, By::Worker).await?;
+    step(tx, &mut after).await?;
     store::save(tx, &mut after).await?;
-    Ok(Some((before, after)))
+    let alone = sqlx::query_scalar!(
+        r#"select not exists (select from imports where due_at <= $1 and id <> $2) as "alone!""#,
+        tx.now(),
+        claim.id.0,
+    );
+    let alone = alone.fetch_one(tx.conn()).await?;
+    Ok(Some((before, after, alone)))
 }
 
 /// The try does not count: it was not the import's fault.
@@ -194,7 +221,7 @@ async fn end(db: &Db, claim: &Claim, why: &str) -> sqlx::Result<()> {
         let Some(mut import) = store::take(&mut tx, claim.id).await? else { return Ok(()) };
         import.error = Some(why.to_owned());
         import.end(Status::Failed, tx.now());
-        rows::give_up(&mut tx, import.id).await?;
+        chunks::give_up(&mut tx, import.id).await?;
         store::save(&mut tx, &mut import).await
     }
     .await;

@@ -111,7 +111,8 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn import(&self) -> sqlx::Result<()> {
-        while imports::advance(&self.db).await? {}
+        let mut importer = imports::Importer::new(self.db.clone());
+        while importer.advance().await? {}
         Ok(())
     }
 

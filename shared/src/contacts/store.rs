@@ -10,13 +10,17 @@ use crate::id::{CompanyId, ContactId, TenantId};
 pub type Candidate = (ContactId, Option<CompanyId>);
 
 /// What the database makes of e-mail addresses when it compares them: `lower()` is its own, not ours.
-pub(crate) async fn email_keys(tx: &mut TenantTx, emails: &[String]) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
+pub(crate) async fn email_keys(
+    tx: &mut TenantTx,
+    emails: Vec<String>,
+) -> sqlx::Result<impl Iterator<Item = (String, String)>> {
+    let keys = sqlx::query_scalar!(
         r#"select lower(e.email) as "key!" from unnest($1::text[]) with ordinality e (email, place) order by e.place"#,
-        emails,
+        &emails,
     )
     .fetch_all(tx.conn())
-    .await
+    .await?;
+    Ok(emails.into_iter().zip(keys))
 }
 
 /// Up to two contacts of each address.

@@ -1,21 +1,15 @@
 //! Applies rows to the tenant's contacts: a batch at a time, in the order of the file.
 
+use std::collections::HashMap;
+
 use super::batch::{Batch, Slot, Wanted};
+use super::chunks::{Pending, Sent};
 use super::{Fault, Import, MatchBy, Mode, Outcome};
 use crate::changes;
 use crate::contacts::company::{self, NoSuchCompany};
 use crate::contacts::{Contact, ContactPatch, e164, store};
 use crate::db::TenantTx;
 use crate::id::ContactId;
-
-/// A row that waits.
-#[derive(Debug)]
-pub struct Pending {
-    /// Its place in the file, from 1.
-    pub row: i32,
-    /// What it says.
-    pub patch: ContactPatch,
-}
 
 /// What became of a row.
 #[derive(Debug)]
@@ -24,8 +18,8 @@ pub struct Done {
     pub row: i32,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why it was not taken.
-    pub fault: Option<Fault>,
+    /// How it was sent and why it was not taken.
+    pub refused: Option<(Sent, Fault)>,
     /// The contact that it made, changed or matched.
     pub contact: Option<ContactId>,
     /// The contact before it was changed.
@@ -37,7 +31,16 @@ pub struct Done {
 impl Done {
     fn new(row: i32, outcome: Outcome, contact: &Contact) -> Self {
         let (contact, version) = (Some(contact.id), Some(contact.version));
-        Self { row, outcome, fault: None, contact, before: None, version }
+        Self { row, outcome, refused: None, contact, before: None, version }
+    }
+
+    /// Whether there is something to keep: why it failed, or what an undo needs.
+    pub(super) fn leaves_something(&self) -> bool {
+        match self.outcome {
+            Outcome::Failed => true,
+            Outcome::Created | Outcome::Updated => self.contact.is_some(),
+            Outcome::Skipped => false,
+        }
     }
 
     /// Leaves only what is true after its contact was taken back.
@@ -47,9 +50,9 @@ impl Done {
 
     /// A row that was not taken.
     #[must_use]
-    pub fn failed(row: i32, fault: Fault) -> Self {
-        let outcome = Outcome::Failed;
-        Self { row, outcome, fault: Some(fault), contact: None, before: None, version: None }
+    pub fn failed(sent: Sent, fault: Fault) -> Self {
+        let (row, outcome, refused) = (sent.row, Outcome::Failed, Some((sent, fault)));
+        Self { row, outcome, refused, contact: None, before: None, version: None }
     }
 }
 
@@ -66,10 +69,10 @@ pub async fn apply(
     let wanted = wanted(tx, import.match_by, &rows).await?;
     let mut batch = Batch::begin(tx, wanted).await?;
     let mut done = Vec::with_capacity(rows.len());
-    for Pending { row, patch } in rows {
-        done.push(match one(tx, import, &mut batch, row, patch)? {
+    for Pending { sent, patch } in rows {
+        done.push(match one(tx, import, &mut batch, sent.row, patch)? {
             Ok(done) => done,
-            Err(fault) => Done::failed(row, fault),
+            Err(fault) => Done::failed(sent, fault),
         });
     }
     batch.write(tx).await?;
@@ -85,18 +88,20 @@ async fn wanted(
         rows.iter().filter_map(|row| row.patch.email.value().cloned()).collect();
     let external_ids: Vec<String> =
         rows.iter().filter_map(|row| row.patch.external_id.value().cloned()).collect();
+    let mut keys = HashMap::new();
     let contacts = match match_by {
         None => Vec::new(),
         Some(MatchBy::ExternalId) => store::with_external_id(tx, &external_ids).await?,
         Some(MatchBy::Email) => {
-            let mut keys = store::email_keys(tx, &emails).await?;
-            keys.sort_unstable();
-            keys.dedup();
-            store::with_email(tx, &keys).await?
+            keys.extend(store::email_keys(tx, emails.clone()).await?);
+            let mut distinct: Vec<String> = keys.values().cloned().collect();
+            distinct.sort_unstable();
+            distinct.dedup();
+            store::with_email(tx, &distinct).await?
         }
     };
     let companies = rows.iter().filter_map(|row| row.patch.company_id.value().copied()).collect();
-    Ok(Wanted { contacts, companies, emails, external_ids })
+    Ok(Wanted { contacts, companies, emails, keys, external_ids })
 }
 
 /// One row. The outer error is the program's, the inner one the row's.
@@ -133,7 +138,7 @@ fn create(
     let Some(name) = patch.name else { return Ok(Err(Fault::field("name", "Is required"))) };
     let now = tx.now();
     let mut contact = Contact {
-        id: ContactId::fresh(now),
+        id: ContactId(tx.fresh_id()),
         tenant_id: tx.tenant(),
         name,
         phone_e164: patch.phone.value().and_then(|phone| e164(phone)),

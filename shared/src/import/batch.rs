@@ -22,6 +22,8 @@ pub(super) struct Wanted {
     pub companies: Vec<CompanyId>,
     /// Addresses that contacts may get.
     pub emails: Vec<String>,
+    /// The keys of addresses, where somebody has asked for them already.
+    pub keys: HashMap<String, String>,
     /// External ids that contacts may get.
     pub external_ids: Vec<String>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Slot {
 pub(super) struct Batch {
     pub companies: Known,
     pub slots: Vec<Slot>,
-    /// `lower()` of the database, for every address that occurs.
+    /// `lower()` of the database, for every address that occurs; where no rule or match asks for it, only for some.
     keys: HashMap<String, String>,
     unique_emails: bool,
     email_holders: Vec<(String, ContactId)>,
@@ -60,9 +62,7 @@ impl Batch {
         let ids: Vec<Uuid> = wanted.contacts.iter().map(|(id, _)| id.0).collect();
         let locked = if ids.is_empty() { Vec::new() } else { store::lock(tx, &ids).await? };
 
-        let emails: Vec<String> = wanted.emails;
-        let lowered = store::email_keys(tx, &emails).await?;
-        let mut keys: HashMap<_, _> = emails.into_iter().zip(lowered).collect();
+        let mut keys = wanted.keys;
         let mut slots = Vec::new();
         for (contact, key) in locked {
             if let (Some(email), Some(key)) = (&contact.email, key) {
@@ -78,23 +78,27 @@ impl Batch {
             email_holders: Vec::new(),
             external_id_holders: Vec::new(),
         };
-        batch.look_for_holders(tx, &wanted.external_ids).await?;
+        batch.look_for_holders(tx, &wanted.emails, &wanted.external_ids).await?;
         Ok(batch)
     }
 
     async fn look_for_holders(
         &mut self,
         tx: &mut TenantTx,
+        emails: &[String],
         external_ids: &[String],
     ) -> sqlx::Result<()> {
-        if !self.unique_emails && !self.keys.is_empty() && external_ids.is_empty() {
+        let addressed = !emails.is_empty() || !self.keys.is_empty();
+        if !self.unique_emails && addressed && external_ids.is_empty() {
             self.unique_emails = store::hold_email_rule(tx).await?;
         }
-        let ruled = self.unique_emails && !self.keys.is_empty();
+        let ruled = self.unique_emails && addressed;
         if ruled || !external_ids.is_empty() {
             store::hold_unique_values(tx).await?;
         }
         if ruled {
+            let unknown = emails.iter().filter(|email| !self.keys.contains_key(*email));
+            self.keys.extend(store::email_keys(tx, unknown.cloned().collect()).await?);
             let keys: Vec<_> = self.keys.values().cloned().collect();
             self.email_holders = store::email_holders(tx, &keys).await?;
         }

@@ -1,8 +1,9 @@
 //! Imports of contacts. A small one is carried out by the request that brings it; of a large one the api keeps the
-//! rows and the worker applies them, batch by batch. Both do it by [`apply`], and both undo by [`undo`].
+//! rows and the worker applies them, batch by batch ([`run`]). Both do it by [`apply`], and both undo by [`undo`].
 
 pub mod apply;
 mod batch;
+pub mod chunks;
 pub mod rows;
 pub mod run;
 pub mod store;
@@ -240,6 +241,12 @@ impl Import {
     #[must_use]
     pub fn at_once(&self) -> bool {
         self.atomic || self.dry_run
+    }
+
+    /// Whether a worker has something to do for it.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.status, Status::Queued | Status::Running | Status::Undoing)
     }
 
     /// The same, with what follows from the rest.

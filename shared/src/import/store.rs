@@ -91,7 +91,6 @@ pub async fn save(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
     let now = tx.now();
     import.version += 1;
     import.updated_at = now.max(import.updated_at);
-    let goes_on = matches!(import.status, Status::Queued | Status::Running | Status::Undoing);
     sqlx::query!(
         "update imports
          set status = $2, total = $3, processed = $4, created = $5, updated = $6, skipped = $7, failed = $8, undone = $9,
@@ -113,7 +112,7 @@ pub async fn save(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
         import.updated_at,
         import.started_at,
         import.finished_at,
-        goes_on.then_some(now),
+        import.goes_on().then_some(now),
     )
     .execute(tx.conn())
     .await?;

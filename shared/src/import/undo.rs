@@ -1,19 +1,40 @@
 //! Takes an import back: contacts that it made are deleted, those that it changed become what they were. What
 //! somebody has changed since is left alone, and so is what cannot be put back without breaking a rule.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::batch::{Batch, Wanted};
-use super::{BATCH, Import, rows};
+use super::{BATCH, Import, Status, rows};
 use crate::changes;
 use crate::contacts::{Contact, store};
 use crate::db::TenantTx;
 
-/// Puts back the next contacts of the import and counts them there; says whether there may be more.
+/// Takes an import of few rows back. Its state is up to the caller to save.
 ///
 /// # Errors
 /// The database's.
-pub async fn undo(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
+pub async fn whole(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
+    while import.status == Status::Undoing {
+        step(tx, import).await?;
+    }
+    Ok(())
+}
+
+/// Puts back the next contacts of the import; behind the last it is undone.
+pub(super) async fn step(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
+    if !import.events {
+        tx.mute();
+    }
+    if !next(tx, import).await? {
+        import.status = Status::Undone;
+    }
+    Ok(())
+}
+
+/// Puts back the next contacts and counts them; says whether there may be more.
+async fn next(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
     store::take_turns(tx).await?;
     let applied = rows::applied(tx, import.id, Uuid::nil()).await?;
     let ids: Vec<Uuid> = applied.iter().map(|applied| applied.contact.0).collect();
@@ -22,6 +43,7 @@ pub async fn undo(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> 
         contacts: store::companies_of(tx, &ids).await?,
         companies: former().filter_map(|before| before.company_id).collect(),
         emails: former().filter_map(|before| before.email.clone()).collect(),
+        keys: HashMap::new(),
         external_ids: former().filter_map(|before| before.external_id.clone()).collect(),
     };
     let mut batch = Batch::begin(tx, wanted).await?;

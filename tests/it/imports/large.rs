@@ -8,6 +8,7 @@ use http_body_util::StreamBody;
 use reqwest::Method;
 use serde_json::json;
 use tests::kit::{Answer, CONTACTS, TestApp};
+use worker::imports::Importer;
 
 use super::{IMPORTS, at, counts, import, people, send, total};
 
@@ -86,12 +87,28 @@ async fn imports_of_two_tenants_take_turns() {
     import(&acme, "", people(1500)).await;
     app.advance(TimeDelta::milliseconds(5));
     import(&other, "", people(1001)).await;
-    let db = app.worker_db();
+    let mut importer = Importer::new(app.worker_db());
     for _ in 0..2 {
         app.advance(TimeDelta::milliseconds(5));
-        assert!(worker::imports::advance(&db).await.unwrap());
+        assert!(importer.advance().await.unwrap());
     }
     assert_eq!((total(&acme).await, total(&other).await), (1000, 1000));
+}
+
+#[tokio::test]
+async fn an_import_that_arrives_while_another_goes_on_waits_for_one_more_batch_at_most() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    import(&acme, "", people(3500)).await;
+    let mut importer = Importer::new(app.worker_db());
+    app.advance(TimeDelta::milliseconds(5));
+    assert!(importer.advance().await.unwrap());
+    import(&other, "", people(1001)).await;
+    for _ in 0..2 {
+        app.advance(TimeDelta::milliseconds(5));
+        assert!(importer.advance().await.unwrap());
+    }
+    assert_eq!((total(&acme).await, total(&other).await), (2000, 1000));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod heard;
 mod large;
 mod limits;
 mod undo;
+mod waiting;
 mod whole;
 
 use reqwest::Method;

@@ -318,9 +318,8 @@ async fn the_worker_reaches_across_tenants_what_it_delivers_and_sweeps_and_nothi
             | "webhook_health" | "webhook_outcomes" | "webhook_replays" | "events"
             | "event_logs" | "idempotency_keys" | "imports" | "erasures" => Ok(2),
             // Its policy asks for a tenant, and here is none.
-            "contacts" | "companies" | "tenants" | "import_rows" | "audit_log" | "activities" => {
-                Err(NO_TENANT.into())
-            }
+            "contacts" | "companies" | "tenants" | "import_rows" | "import_chunks"
+            | "audit_log" | "activities" => Err(NO_TENANT.into()),
             _ => Err(REFUSED.into()),
         };
         assert_eq!(read, expected, "{}", table.name);
@@ -336,6 +335,7 @@ async fn the_worker_sees_and_writes_records_of_the_tenant_that_it_works_for_only
         ("companies", "name"),
         ("tenants", "id"),
         ("import_rows", "row"),
+        ("import_chunks", "first"),
         ("audit_log", "after"),
         ("activities", "subject"),
     ] {

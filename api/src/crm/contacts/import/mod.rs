@@ -13,8 +13,7 @@ mod upload;
 
 use shared::TenantTx;
 use shared::id::ImportId;
-use shared::import::run::{By, step};
-use shared::import::{INLINE, Import, Status, rows as kept, store as imports};
+use shared::import::{INLINE, Import, Status, rows as kept, store as imports, undo as taken_back};
 
 use crate::changes;
 use crate::error::{Error, Result};
@@ -86,7 +85,7 @@ async fn undo(tx: &mut TenantTx, id: ImportId, seen: &IfMatch) -> Result<Import>
     import.undoable_until = None;
     changes::noted(tx, &import, "undone");
     if usize::try_from(import.total).is_ok_and(|total| total <= INLINE) {
-        step(tx, &mut import, By::Request).await.map_err(meanwhile)?;
+        taken_back::whole(tx, &mut import).await.map_err(meanwhile)?;
     }
     imports::save(tx, &mut import).await?;
     tx.wake();

@@ -1,14 +1,14 @@
 //! Rows on their way from an upload: few are held and imported at once, many are kept for the worker as they arrive,
 //! in short transactions, so that none is open while a client sends.
 
-use shared::Clock;
 use shared::id::ImportId;
-use shared::import::rows::{self as kept, NewRow};
-use shared::import::run::{By, step};
-use shared::import::{INLINE, Import, Status, store};
+use shared::import::apply::Done;
+use shared::import::chunks::{self, Pending};
+use shared::import::{INLINE, Import, Status, rows as outcomes, run, store};
+use shared::{Clock, TenantTx};
 
 use super::options::{Options, Waits};
-use super::rows::{Rows, Source};
+use super::rows::{NewRow, Rows, Source};
 use super::upload::Upload;
 use super::{meanwhile, with_errors};
 use crate::App;
@@ -34,7 +34,7 @@ pub(super) async fn receive(
     let (mut few, mut bytes, mut many) = (Vec::new(), 0, None);
     let mut received = Ok(());
     while let Some(batch) = rows.next().await {
-        bytes += batch.iter().map(|row| row.input.len()).sum::<usize>();
+        bytes += batch.iter().map(|row| row.sent.input.len()).sum::<usize>();
         few.extend(batch);
         let small = few.len() <= INLINE && bytes <= SMALL;
         if many.is_none() && (!small || options.waits == Waits::Never) {
@@ -104,9 +104,8 @@ async fn at_once(app: &App, caller: &Caller, options: Options, rows: Vec<NewRow>
     let done = async {
         store::insert(&mut tx, &import).await?;
         changes::created(&mut tx, &import)?;
-        let failed = kept::insert(&mut tx, import.id, &rows).await?;
-        add(&mut import, &rows, failed);
-        step(&mut tx, &mut import, By::Request).await.map_err(meanwhile)?;
+        let pending = sift(&mut tx, &mut import, rows).await?;
+        run::whole(&mut tx, &mut import, pending).await.map_err(meanwhile)?;
         store::save(&mut tx, &mut import).await?;
         with_errors(&mut tx, import).await.map(Data)
     }
@@ -114,10 +113,23 @@ async fn at_once(app: &App, caller: &Caller, options: Options, rows: Vec<NewRow>
     app.commit(caller, tx, done).await
 }
 
-fn add(import: &mut Import, rows: &[NewRow], failed: i32) {
+/// Counts new rows, and writes down at once those that say nothing; the others wait.
+async fn sift(
+    tx: &mut TenantTx,
+    import: &mut Import,
+    rows: Vec<NewRow>,
+) -> sqlx::Result<Vec<Pending>> {
     import.total += i32::try_from(rows.len()).unwrap_or(i32::MAX);
-    import.processed += failed;
-    import.failed += failed;
+    let (mut pending, mut failed) = (Vec::new(), Vec::new());
+    for NewRow { sent, read } in rows {
+        match read {
+            Ok(patch) => pending.push(Pending { sent, patch }),
+            Err(fault) => failed.push(Done::failed(sent, fault)),
+        }
+    }
+    import.count(&failed);
+    outcomes::record(tx, import.id, &failed).await?;
+    Ok(pending)
 }
 
 /// An import whose rows are arriving.
@@ -139,8 +151,8 @@ impl<'a> Stage<'a> {
             if !self.begun {
                 store::insert(&mut tx, &self.import).await?;
             }
-            let failed = kept::insert(&mut tx, self.import.id, &rows).await?;
-            add(&mut self.import, &rows, failed);
+            let pending = sift(&mut tx, &mut self.import, rows).await?;
+            chunks::keep(&mut tx, self.import.id, &pending).await?;
             store::save(&mut tx, &mut self.import).await
         }
         .await;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use shared::contacts::ContactPatch;
-use shared::import::rows::NewRow;
+use shared::import::chunks::Sent;
 use shared::import::{BATCH, Fault};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -65,6 +65,13 @@ struct Raw {
     line: Option<u64>,
     input: String,
     members: std::result::Result<Members, Fault>,
+}
+
+/// A row, and what it says or why it says nothing.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub sent: Sent,
+    pub read: std::result::Result<ContactPatch, Fault>,
 }
 
 /// Batches of rows, and in the end whether the file was whole.
@@ -134,7 +141,7 @@ impl Sink {
         });
         let line = raw.line.and_then(|line| i32::try_from(line).ok());
         self.bytes += raw.input.len();
-        self.batch.push(NewRow { row: number, line, input: raw.input, read });
+        self.batch.push(NewRow { sent: Sent { row: number, line, input: raw.input }, read });
         if self.batch.len() == BATCH || self.bytes >= FULL { self.flush() } else { Ok(()) }
     }
 
