@@ -110,6 +110,14 @@ impl App {
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
     }
 
+    /// The same for a record that is found by one statement, which is then all that is sent ([`shared::find!`]).
+    ///
+    /// # Errors
+    /// As for [`App::begin`].
+    pub async fn begin_finding(&self, caller: &Caller) -> error::Result<TenantTx> {
+        Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
+    }
+
     /// Ends a transaction that changes something, as the caller wants it: commits what succeeded and keeps the
     /// answer for a repetition, or only tries; rolls back what failed.
     ///

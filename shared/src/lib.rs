@@ -9,6 +9,7 @@ pub mod contacts;
 pub mod creation;
 pub mod db;
 pub mod event;
+pub mod finding;
 pub mod id;
 pub mod import;
 pub mod outbox;

@@ -149,6 +149,9 @@ impl Expand {
             .into_iter()
             .map(|record| Expanded { record, referred: BTreeMap::new() })
             .collect();
+        if !self.0.is_empty() {
+            tx.open().await?;
+        }
         for expansion in &self.0 {
             let ids: Vec<Option<Uuid>> = all
                 .iter()

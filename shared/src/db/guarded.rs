@@ -13,22 +13,35 @@ use super::pool::{Pool, Pooled};
 const MOST_DEAD: usize = 64;
 
 /// A connection in a transaction, closed when dropped unless it was ended.
-pub(super) struct Guarded(Pooled);
+pub(super) struct Guarded {
+    conn: Pooled,
+    /// Connections that it had before and were dead.
+    dead: usize,
+}
 
 impl Guarded {
     /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip. Connections that
     /// died in the pool (a restart of PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet,
     /// so nothing can happen twice.
     pub(super) async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<(Self, Vec<PgRow>)> {
-        let mut tried = 0;
+        let mut armed = Self::unbegun(pool).await?;
         loop {
-            let mut armed = Self(pool.take().await?);
             match armed.send(begin).await {
                 Ok(answer) => return Ok((armed, answer)),
-                Err(error) if fault::is_disconnect(&error) && tried < MOST_DEAD => tried += 1,
+                Err(error) if fault::is_disconnect(&error) && armed.replace().await? => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Takes another connection in place of one on which nothing was begun; not when it has done so too often.
+    pub(super) async fn replace(&mut self) -> sqlx::Result<bool> {
+        self.dead += 1;
+        if self.dead > MOST_DEAD {
+            return Ok(false);
+        }
+        self.conn.replace().await?;
+        Ok(true)
     }
 
     /// Sends `begin` on a connection on which nothing was begun.
@@ -37,22 +50,22 @@ impl Guarded {
     }
 
     pub(super) fn conn(&mut self) -> &mut PgConnection {
-        self.0.conn()
+        self.conn.conn()
     }
 
     /// Takes a connection and sends nothing yet.
     pub(super) async fn unbegun(pool: &Pool) -> sqlx::Result<Self> {
-        Ok(Self(pool.take().await?))
+        Ok(Self { conn: pool.take().await?, dead: 0 })
     }
 
     /// Nothing was begun, or it has ended by itself.
     pub(super) fn give_back(self) {
-        self.0.give_back();
+        self.conn.give_back();
     }
 
     pub(super) async fn end(mut self, how: &'static str) -> sqlx::Result<()> {
         sqlx::raw_sql(how).execute(self.conn()).await?;
-        self.0.give_back();
+        self.conn.give_back();
         Ok(())
     }
 
@@ -63,7 +76,7 @@ impl Guarded {
         answers.try_next().await?;
         let rest = answers.try_collect::<Vec<_>>().await;
         if rest.is_ok() {
-            self.0.give_back();
+            self.conn.give_back();
         }
         Ok(rest.is_ok())
     }

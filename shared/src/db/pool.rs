@@ -99,6 +99,19 @@ impl Pooled {
         self.0.as_mut().expect("a taken connection is there until it is given back")
     }
 
+    /// Closes it and takes another one.
+    ///
+    /// # Errors
+    /// As for [`Pool::take`].
+    pub(super) async fn replace(&mut self) -> sqlx::Result<()> {
+        let pool = self.0.as_ref().and_then(Object::pool).ok_or(sqlx::Error::PoolClosed)?;
+        if let Some(conn) = self.0.take() {
+            drop(Object::take(conn));
+        }
+        self.0 = Pool(pool).take().await?.0.take();
+        Ok(())
+    }
+
     /// To be called only when nothing is under way on it: no statement, no transaction, no tenant.
     pub(super) fn give_back(mut self) {
         drop(self.0.take());

@@ -220,6 +220,22 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Where [`find!`](crate::find) asks. In a transaction that has not begun its statement is one of its own, and others may
+    /// follow.
+    pub fn finder(&mut self) -> &mut PgConnection {
+        self.tx.conn()
+    }
+
+    /// Whether [`find!`](crate::find) may ask on another connection, because this one had died in the pool: nothing was begun, and
+    /// what only reads can be asked twice.
+    ///
+    /// # Errors
+    /// There is no other connection.
+    pub async fn may_ask_again(&mut self, error: &sqlx::Error) -> sqlx::Result<bool> {
+        let may = self.stage == Stage::Unbegun && fault::is_disconnect(error);
+        Ok(may && self.tx.replace().await?)
+    }
+
     /// Keeps a change in the audit log; the entry is written with the commit.
     pub fn audit(&mut self, entry: Entry) {
         self.entries.push(entry);

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use api::crm::contacts;
 use shared::db::{DbConfig, Origin};
-use shared::id::TenantId;
+use shared::id::{ContactId, TenantId};
 use shared::settings::Value;
 use shared::{Clock, Db};
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -90,6 +91,16 @@ async fn cancelled(db: &Db, tenant: TenantId, waits: usize) -> bool {
     }
 }
 
+/// Finds as the tenant by the one statement that is the whole transaction; abandoned after some waits.
+async fn cancelled_find(db: &Db, tenant: TenantId, waits: usize) -> bool {
+    let work = async {
+        let mut tx = db.tenant_unbegun(tenant, Origin::default()).await.unwrap();
+        contacts::show(&mut tx, ContactId(tenant.0)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    abandoned(waits, work).await.is_none()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_tenant_transaction_never_shows_its_rows_to_the_next_borrower() {
     let database = Database::migrated().await;
@@ -105,7 +116,10 @@ async fn a_cancelled_tenant_transaction_never_shows_its_rows_to_the_next_borrowe
             tokio::spawn(async move {
                 let mut attempt = task;
                 while count.load(Ordering::Relaxed) < CANCELLED {
-                    if cancelled(&db, tenant, attempt % 6 + 1).await {
+                    let waits = attempt % 6 + 1;
+                    if cancelled(&db, tenant, waits).await
+                        && cancelled_find(&db, tenant, waits).await
+                    {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                     let seen = db.direct(async |conn| forgetful(conn).await).await;

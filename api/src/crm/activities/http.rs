@@ -89,7 +89,7 @@ async fn show(
     params: Params,
 ) -> Result<Data<Expanded<Activity>>> {
     let expand = Expand::parse(LIST.expansions, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_finding(&caller).await?;
     let activity = super::show(&mut tx, id).await;
     let activity = expand.record(&mut tx, activity).await;
     tx.finish(activity).await.map(Data)

@@ -64,15 +64,15 @@ pub(super) async fn insert(tx: &mut TenantTx, activities: &[Activity]) -> sqlx::
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: ActivityId) -> sqlx::Result<Option<Activity>> {
-    sqlx::query_as!(
+    shared::find!(
+        tx,
         Activity,
         r#"select id as "id: ActivityId", tenant_id as "tenant_id: TenantId", type as kind, subject, body, occurred_at,
                   due_at, contact_id as "contact_id: ContactId", company_id as "company_id: CompanyId",
                   lead_id as "lead_id: LeadId",
                   json_build_object('type', actor_type, 'id', actor_id) as "actor!: Json<DoneBy>", created_at
-           from activities where id = $1"#,
+           from activities where id = $2"#,
         id.0,
     )
-    .fetch_optional(tx.conn())
     .await
 }

@@ -77,7 +77,7 @@ async fn show(
     State(app): State<App>,
     Id(id): Id<CompanyId>,
 ) -> Result<Data<Company>> {
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_finding(&caller).await?;
     let company = super::show(&mut tx, id).await;
     tx.finish(company).await.map(Data)
 }

@@ -40,14 +40,14 @@ pub(super) async fn insert(
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: CompanyId) -> sqlx::Result<Option<Company>> {
-    sqlx::query_as!(
+    shared::find!(
+        tx,
         Company,
         r#"select id as "id: CompanyId", tenant_id as "tenant_id: TenantId", name, industry, website, employees,
                   version, created_at, updated_at
-           from companies where id = $1 and deleted_at is null"#,
+           from companies where id = $2 and deleted_at is null"#,
         id.0,
     )
-    .fetch_optional(tx.conn())
     .await
 }
 

@@ -45,14 +45,14 @@ pub(super) async fn insert(
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: ContactId) -> sqlx::Result<Option<Contact>> {
-    sqlx::query_as!(
+    shared::find!(
+        tx,
         Contact,
         r#"select id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164, company,
                   company_id as "company_id: CompanyId", external_id, version, created_at, updated_at
-           from contacts where id = $1 and deleted_at is null"#,
+           from contacts where id = $2 and deleted_at is null"#,
         id.0,
     )
-    .fetch_optional(tx.conn())
     .await
 }
 
