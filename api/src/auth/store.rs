@@ -1,9 +1,9 @@
 //! Looks callers up before their tenant is known, through the definer functions of migrations 0001, 0007 and 0014.
 
 use chrono::{DateTime, Utc};
-use shared::Db;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
+use shared::{Db, ask};
 use uuid::Uuid;
 
 pub(super) struct KeyRow {
@@ -19,15 +19,15 @@ pub(super) struct KeyRow {
 
 /// The live keys with a secret of this prefix: one, or none.
 pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
-    db.direct(async |conn| {
-sqlx::query_as!(
+    ask!(db, |conn| sqlx::query_as!(
         KeyRow,
         r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
                   secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
            from find_api_key($1)"#,
         prefix,
-    ).fetch_all(conn).await
-}).await
+    )
+    .fetch_all(conn))
+    .await
 }
 
 pub(super) struct SessionRow {
@@ -44,19 +44,16 @@ pub(super) async fn find_session(
     user: UserId,
     session: SessionId,
 ) -> sqlx::Result<Option<SessionRow>> {
-    db.direct(async |conn| {
-        sqlx::query_as!(
-            SessionRow,
-            r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
+    ask!(db, |conn| sqlx::query_as!(
+        SessionRow,
+        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
                   rate_limits as "rate_limits!"
            from find_session($1, $2, $3)"#,
-            tenant.0,
-            user.0,
-            session.0,
-        )
-        .fetch_optional(conn)
-        .await
-    })
+        tenant.0,
+        user.0,
+        session.0,
+    )
+    .fetch_optional(conn))
     .await
 }
 

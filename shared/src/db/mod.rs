@@ -7,6 +7,7 @@ pub mod migrate;
 mod offset;
 pub mod owner;
 mod pool;
+mod reading;
 mod tx;
 
 use std::str::FromStr as _;
@@ -22,6 +23,7 @@ use crate::id::TenantId;
 use crate::outbox::Bell;
 use crate::settings::Value;
 use pool::{PATIENCE, Pool};
+pub use reading::Reading;
 pub use tx::{Held, Origin, SystemTx, TenantTx};
 
 /// A database that takes longer to answer is not ready.
@@ -166,6 +168,14 @@ impl Db {
             taken.give_back();
         }
         result
+    }
+
+    /// A connection for one statement that reads; see [`ask!`](crate::ask).
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`].
+    pub async fn reading(&self) -> sqlx::Result<Reading> {
+        Reading::begin(&self.pool).await
     }
 
     /// Carries the bell's rings to the workers until `stop`; see [`Bell`].

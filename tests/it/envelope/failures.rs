@@ -56,15 +56,15 @@ async fn without_its_database_the_api_is_unavailable() {
 async fn a_restart_of_the_database_goes_unnoticed() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    acme.get(CONTACTS).await.page();
+    tokio::join!(acme.get(CONTACTS), acme.get(CONTACTS), acme.get(CONTACTS));
     app.database
         .execute(
             "select pg_terminate_backend(pid, 60000) from pg_stat_activity
              where usename = 'crm_app' and datname = current_database()",
         )
         .await;
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
     acme.get(CONTACTS).await.page();
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
 }
 
 #[tokio::test]
