@@ -1,7 +1,7 @@
 //! What becomes of rows: modes, matching, uniqueness, events.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::kit::{CONTACTS, TestApp};
 
 use super::{counts, csv, import, named, people, total};
@@ -154,6 +154,22 @@ async fn silenced_imports_announce_nothing_and_are_audited_all_the_same() {
         audited,
         ["contact.created", "contact.created", "contact.created", "import.created"]
     );
+}
+
+#[tokio::test]
+async fn a_row_without_what_it_is_matched_by_tells_what_else_is_wrong() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let row = json!([{"email": "nowhere", "phone": "1", "age": 5}]);
+    let told = |import: Value| import["errors"][0]["details"].clone();
+    let matched = told(import(&acme, "?mode=upsert&matchBy=externalId", row).await.ok());
+    let wrong = json!({
+        "externalId": "Is required to match by",
+        "email": "Invalid email format",
+        "phone": "Invalid phone format",
+        "age": "Unknown field",
+    });
+    assert_eq!(matched, wrong);
 }
 
 #[tokio::test]

@@ -144,7 +144,8 @@ async fn every_failing_field_of_every_row_is_named_and_the_good_rows_are_taken()
     let details: Vec<&Value> =
         import["errors"].as_array().unwrap().iter().map(|error| &error["details"]).collect();
     assert_eq!(details[0]["nick"], "Unknown field");
-    assert_eq!(details[0].as_object().unwrap().len(), 5, "{:#}", details[0]);
+    assert_eq!(details[0]["name"], "Is required");
+    assert_eq!(details[0].as_object().unwrap().len(), 6, "{:#}", details[0]);
     assert_eq!(details[1], &json!({"row": "Must be an object"}));
     assert_eq!(details[2], &json!({"name": "Must not be null"}));
     assert_eq!(details[3], &json!({"companyId": "No such company"}));

@@ -1,10 +1,9 @@
 //! How a caller wants its rows imported: the query of `POST /contacts/import`.
 
-use shared::change::Change;
-use shared::contacts::ContactPatch;
-use shared::import::{Fault, INLINE, MOST, MOST_AT_ONCE, MatchBy, Mode};
+use shared::import::{INLINE, MOST, MOST_AT_ONCE, MatchBy, Mode};
 
 use crate::error::{Details, Error, Result};
+use crate::http::json::{Members, Value};
 
 /// Whether the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,21 +81,18 @@ impl Options {
         (most, format!("Must be 1 to {most}{why}"))
     }
 
-    /// What a row must say besides what each field must be.
-    pub(super) fn check(self, patch: &ContactPatch) -> std::result::Result<(), Fault> {
-        let mut details = Details::new();
-        if self.mode == Mode::Create && patch.name.is_none() {
-            details.insert("name".to_owned(), "Is required".to_owned());
+    /// What a row must have and has not.
+    pub(super) fn missing(self, row: &Members) -> Details {
+        let mut missing = Details::new();
+        if self.mode == Mode::Create && !row.contains_key("name") {
+            missing.insert("name".to_owned(), "Is required".to_owned());
         }
-        let matched = match self.match_by {
-            None => true,
-            Some(MatchBy::Email) => matches!(patch.email, Change::Set(_)),
-            Some(MatchBy::ExternalId) => matches!(patch.external_id, Change::Set(_)),
-        };
-        if let (false, Some(field)) = (matched, self.match_by) {
-            details.insert(field.as_str().to_owned(), "Is required to match by".to_owned());
+        if let Some(field) = self.match_by.map(MatchBy::as_str)
+            && matches!(row.get(field), None | Some(Value::Null))
+        {
+            missing.insert(field.to_owned(), "Is required to match by".to_owned());
         }
-        if details.is_empty() { Ok(()) } else { Err(Fault { code: "VALIDATION_ERROR", details }) }
+        missing
     }
 }
 

@@ -134,11 +134,7 @@ impl Sink {
         }
         self.count += 1;
         let number = i32::try_from(self.count).unwrap_or(i32::MAX);
-        let options = self.options;
-        let read = raw.members.and_then(|members| self.read(members)).and_then(|patch| {
-            options.check(&patch)?;
-            Ok(patch)
-        });
+        let read = raw.members.and_then(|members| self.read(members));
         let line = raw.line.and_then(|line| i32::try_from(line).ok());
         self.bytes += raw.input.len();
         self.batch.push(NewRow { sent: Sent { row: number, line, input: raw.input }, read });
@@ -146,11 +142,16 @@ impl Sink {
     }
 
     fn read(&self, members: Members) -> std::result::Result<ContactPatch, Fault> {
-        let fields = Fields::new(members, &self.config.targets);
-        fields.read().map_err(|error| Fault {
-            code: error.code(),
-            details: error.details().unwrap_or_default(),
-        })
+        let mut missing = self.options.missing(&members);
+        let (code, details) = match Fields::new(members, &self.config.targets).read() {
+            Ok(patch) if missing.is_empty() => return Ok(patch),
+            Ok(_) => ("VALIDATION_ERROR", missing),
+            Err(error) => {
+                missing.extend(error.details().unwrap_or_default());
+                (error.code(), missing)
+            }
+        };
+        Err(Fault { code, details })
     }
 
     fn flush(&mut self) -> Result<()> {
