@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::fault;
 use super::pool::{Pool, Pooled};
 
-/// More dead connections than any pool of ours holds; see [`Guarded::begin`].
+/// More dead connections than any pool of ours holds; see [`Guarded::replace`].
 const MOST_DEAD: usize = 64;
 
 /// A connection in a transaction, closed when dropped unless it was ended.

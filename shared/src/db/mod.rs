@@ -161,13 +161,9 @@ impl Db {
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        let mut taken = self.pool.take().await?;
-        let result = statement(taken.conn()).await;
-        // A statement that failed is as much at its end as one that did not, unless the connection did.
-        if !result.as_ref().is_err_and(fault::is_disconnect) {
-            taken.give_back();
-        }
-        result
+        let mut one = self.reading().await?;
+        let answer = statement(one.conn()).await;
+        one.end(answer)
     }
 
     /// A connection for one statement that reads; see [`ask!`](crate::ask).

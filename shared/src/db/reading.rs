@@ -1,4 +1,4 @@
-//! One statement that reads, outside any transaction.
+//! One statement outside any transaction; one that only reads can be asked again.
 
 use sqlx::PgConnection;
 

@@ -112,6 +112,20 @@ async fn an_import_that_arrives_while_another_goes_on_waits_for_one_more_batch_a
 }
 
 #[tokio::test]
+async fn a_worker_goes_on_with_an_import_without_another_claim_while_no_other_is_due() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    import(&acme, "", people(2500)).await;
+    let (mut one, mut two) = (Importer::new(app.worker_db()), Importer::new(app.worker_db()));
+    assert!(one.advance().await.unwrap());
+    // As if another worker had claimed it a moment ago, and not yet begun.
+    app.database.execute("update imports set due_at = due_at + interval '1 hour'").await;
+    assert!(!two.advance().await.unwrap());
+    assert!(one.advance().await.unwrap());
+    assert_eq!(total(&acme).await, 2000);
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_or_stops_leaves_nothing_behind() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
