@@ -66,10 +66,13 @@ async fn imported(acme: &Tenant, worker: &Pipeline) -> Vec<Value> {
         {"email": email, "company": format!("{MARK} Import")},
         {"email": email, "name": "", "phone": PHONE},
         {"email": format!("{MARK}.one@example.com"), "name": 5},
+        {"email": email, "name": "\0"},
     ]});
     let first =
         post_once(acme, &format!("{CONTACTS}/import?mode=upsert"), "import", &rows).await.ok();
-    let broken = format!("{{\"name\": \"{MARK} two\", \"email\": \"{email}\"\n[\"{email}\"]\n");
+    let broken = format!(
+        "{{\"name\": \"{MARK} two\", \"email\": \"{email}\"\n[\"{email}\"]\n\"\\u0000 {email}\"\n"
+    );
     let second = send(acme, "?mode=upsert", "application/x-ndjson", broken).await;
     let cells = format!("E-Mail,name,phone\n{email},,{PHONE}\n");
     let csv = send(acme, "?mode=create&async=true", "text/csv", cells).await;
@@ -80,7 +83,7 @@ async fn imported(acme: &Tenant, worker: &Pipeline) -> Vec<Value> {
     worker.import().await.unwrap();
     assert_eq!(
         (&first["failed"], &second["failed"], &third["failed"]),
-        (&json!(2), &json!(2), &json!(1))
+        (&json!(3), &json!(3), &json!(1))
     );
     vec![first, second, csv, third]
 }

@@ -45,11 +45,11 @@ pub(super) async fn erase(
     Ok(i32::try_from(kept.len()).unwrap_or(i32::MAX))
 }
 
-/// The answer with its data erased. Its `data` is JSON text.
+/// The answer with its data erased. Its `data` is JSON text, and of an escaped NUL in it PostgreSQL makes no text.
 async fn left(tx: &mut TenantTx, kind: &str, mut reply: Value) -> sqlx::Result<Value> {
     if let Some(data) = reply["data"].as_str() {
         let data = sqlx::query_scalar!(
-            r#"select erased_data($1, $2::text::json)::text as "data!""#,
+            r#"select erased_data($1, replace($2::text, '\u0000', '\ufffd')::json)::text as "data!""#,
             kind,
             data,
         )

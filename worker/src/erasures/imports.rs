@@ -38,7 +38,8 @@ pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<O
     .await
 }
 
-/// Erases what the import's next rows say about the contact: how many did, and where to go on.
+/// Erases what the import's next rows say about the contact: how many did, and where to go on. A failed row is kept as it
+/// came, and of JSON with an escaped NUL PostgreSQL makes no text.
 pub(super) async fn erase(
     tx: &mut TenantTx,
     erasure: &Erasure,
@@ -51,7 +52,7 @@ pub(super) async fn erase(
     }
     let failed = sqlx::query!(
         r#"with page as (
-               select row, input from import_rows
+               select row, replace(input::text, '\u0000', '\ufffd')::json as input from import_rows
                where import_id = $1 and outcome = 'failed' and row > $2 order by row limit $3
            ), erased as (
                update import_rows r set input = null
