@@ -137,7 +137,7 @@ async fn claim(db: &Db) -> sqlx::Result<Option<Claim>> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
     let row = sqlx::query!(
-        r#"update imports set claims = claims + 1, due_at = $1::timestamptz + least(60, 2 ^ claims) * interval '1 second'
+        r#"update imports set claims = claims + 1, due_at = $1::timestamptz + 2 ^ least(claims, 6) * interval '1 second'
            where (tenant_id, id) = (
                select tenant_id, id from imports where due_at <= $1 order by due_at limit 1 for update skip locked)
            returning tenant_id as "tenant: TenantId", id as "id: ImportId", claims, actor_type, actor_id, request_id,

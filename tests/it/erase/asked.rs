@@ -175,3 +175,13 @@ async fn the_database_itself_refuses_to_fill_an_erased_row() {
         assert!(refused.contains("contacts_erased_is_empty"), "{set}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn an_erasure_that_has_failed_for_days_is_still_tried_and_keeps_no_other_waiting() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let ada = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let erasure = begun(&ask(&acme, &ada).await);
+    app.database.execute("update erasures set claims = 5000").await;
+    finished(&app, &app.worker(), &acme, &erasure).await;
+}

@@ -124,13 +124,13 @@ pub async fn advance(db: &Db, keyring: &Keyring) -> sqlx::Result<bool> {
 }
 
 /// Takes the erasure that has been due longest. Until its step is written down it is not due again for a while, which
-/// grows with each try.
+/// grows with each try, to about a minute.
 async fn claim(db: &Db) -> sqlx::Result<Option<Claim>> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
     let claim = sqlx::query_as!(
         Claim,
-        r#"update erasures set claims = claims + 1, due_at = $1::timestamptz + least(60, 2 ^ claims) * interval '1 second'
+        r#"update erasures set claims = claims + 1, due_at = $1::timestamptz + 2 ^ least(claims, 6) * interval '1 second'
            where (tenant_id, id) = (
                select tenant_id, id from erasures where due_at <= $1 order by due_at limit 1 for update skip locked)
            returning tenant_id as "tenant: TenantId", id as "id: ErasureId""#,
