@@ -230,3 +230,35 @@ async fn a_webhook_says_whether_it_is_redriven_and_nobody_is_unasked() {
     let fault = json!({"autoRedrive": "Must not be null"});
     acme.put(&subscriber.path(), json!({"autoRedrive": null})).await.invalid(&fault);
 }
+
+#[tokio::test]
+async fn what_killed_its_workers_is_no_probe_either_and_begins_no_redrive() {
+    let (app, acme, subscriber, mut worker) = after_an_outage(3).await;
+    app.database.execute("update webhook_events set last_error = 'delivery_abandoned'").await;
+    pass(&app, &mut worker, 20).await;
+    assert!(subscriber.receiver.calls().is_empty());
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    pass(&app, &mut worker, 20).await;
+    assert_eq!(subscriber.show().await["health"], "healthy");
+    assert_eq!(subscriber.receiver.calls().len(), 1);
+    assert!(acme.get(&path(&subscriber)).await.page().items.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_who_records_outcomes_waits_while_failures_are_counted() {
+    let (app, acme, subscriber, mut worker) = after_an_outage(3).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    worker.relay().await.unwrap();
+    let claimed = worker.claim().await.unwrap();
+    worker.attempt(claimed).await.unwrap();
+    // The count of any number of failures, as long as somebody likes.
+    let hold = app.database.hold("lock table webhook_events in access exclusive mode").await;
+    let counted = async {
+        app.database.waiting(1).await;
+        app.database.execute("select from webhooks, webhook_health for update nowait").await;
+        hold.release().await;
+    };
+    let (judged, ()) = tokio::join!(worker.judge(), counted);
+    assert_eq!(judged.unwrap(), 1);
+    assert_eq!(redrive(&acme, &subscriber).await["total"], 3);
+}

@@ -81,11 +81,14 @@ async fn look(db: &Db, due: Due) -> sqlx::Result<Option<Change>> {
 }
 
 async fn judge(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Change>> {
+    let parked = redrive::parked(tx, webhook).await?;
     let Some(health) = store::lock(tx, webhook).await? else { return Ok(None) };
     let change = rule::change(&health);
-    match change {
-        None => store::dismiss(tx, webhook).await?,
-        Some(change) => apply(tx, webhook, &health, change).await?,
+    match (change, parked) {
+        (None, _) => store::dismiss(tx, webhook).await?,
+        // It was accepted between the two statements; it stays due.
+        (Some(Change::Recovered), None) => return Ok(None),
+        (Some(change), parked) => apply(tx, webhook, &health, change, parked).await?,
     }
     Ok(change)
 }
@@ -97,6 +100,7 @@ async fn apply(
     webhook: WebhookId,
     health: &Health,
     change: Change,
+    parked: Option<i64>,
 ) -> sqlx::Result<()> {
     let failing_since = health.failing_since.or(health.streak_since);
     let kept = failing_since.filter(|_| change != Change::Recovered);
@@ -122,7 +126,7 @@ async fn apply(
         version: health.version + i32::from(change.reason().is_some()),
     };
     if change == Change::Recovered {
-        redrive::begin(tx, webhook).await?;
+        redrive::begin(tx, webhook, parked.unwrap_or_default()).await?;
     }
     announce(tx, change, &told)
 }

@@ -32,7 +32,7 @@ pub async fn probe(db: &Db) -> sqlx::Result<u64> {
                  select * from (
                      select e.tenant_id, e.id, e.cycle, e.created_at from webhook_events e
                      where e.tenant_id = quiet.tenant_id and e.webhook_id = quiet.id and e.status between 'failed' and 'failed'
-                       and e.trigger <> 'test'
+                       and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned'
                      order by e.status, e.created_at, e.id limit 10) oldest
                  order by oldest.cycle, oldest.created_at limit 1) e
          ), begun as (

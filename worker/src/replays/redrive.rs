@@ -12,17 +12,13 @@ const MOST: i32 = 100;
 /// Longer than anybody keeps deliveries: all that is there.
 const EVERYTHING: TimeDelta = TimeDelta::days(91);
 
-/// Begins a redrive for a webhook that has recovered, if it wants one and something is parked. One that is under way
-/// goes on, slowly again, and begins from the oldest once more when it is through.
+/// Begins a redrive of so many failures for a webhook that has recovered, if there are any. One that is under way goes on, slowly
+/// again, and begins from the oldest once more when it is through.
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn begin(tx: &mut TenantTx, webhook: WebhookId) -> Result<()> {
-    if go_on(tx, webhook).await? {
-        return Ok(());
-    }
-    let total = parked(tx, webhook).await?;
-    if total == 0 {
+pub(crate) async fn begin(tx: &mut TenantTx, webhook: WebhookId, total: i64) -> Result<()> {
+    if go_on(tx, webhook).await? || total == 0 {
         return Ok(());
     }
     let id = ReplayId::fresh(tx.now());
@@ -46,18 +42,25 @@ async fn go_on(tx: &mut TenantTx, webhook: WebhookId) -> Result<bool> {
     Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// How many failures are parked, if the webhook wants them sent.
-async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<i64> {
+/// How many failures are parked of a webhook that is recovering, if it wants them sent: all that a redrive will find. To be asked
+/// before its health is locked, which recorders wait for; a count of many takes a while. `None` when it is not recovering.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<Option<i64>> {
     let tenant = tx.tenant();
-    sqlx::query_scalar!(
-        r#"select count(*) as "parked!" from webhooks w
-           join webhook_events e on e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed' and e.trigger <> 'test'
-           where w.tenant_id = $1 and w.id = $2 and w.auto_redrive"#,
+    let parked = sqlx::query_scalar!(
+        "select (select count(*) from webhook_events e
+                 where w.auto_redrive and e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed'
+                   and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned')
+         from webhook_health h join webhooks w on w.tenant_id = h.tenant_id and w.id = h.webhook_id
+         where h.tenant_id = $1 and h.webhook_id = $2 and h.state = 'failing' and h.accepted",
         tenant.0,
         webhook.0,
     )
-    .fetch_one(tx.conn())
-    .await
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(parked.flatten())
 }
 
 async fn insert(tx: &mut TenantTx, webhook: WebhookId, id: ReplayId, total: i64) -> Result<()> {
