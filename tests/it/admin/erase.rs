@@ -143,3 +143,21 @@ async fn the_api_may_not_erase_even_when_its_login_is_given() {
     ended.refused(&["crm_owner"]);
     assert!(world.rows_of(world.gone).await.values().all(|rows| *rows > 0));
 }
+
+#[tokio::test]
+async fn a_request_that_is_under_way_when_its_tenant_is_erased_leaves_nothing() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    acme.subscribe(&["*"]).await;
+    acme.post("/api/v1/connection/contacts", json!({"name": "Ada"})).await.created();
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+    let claimed = worker.claim().await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let id = acme.id.to_string();
+    let environment: Environment = operator(&app.database);
+    environment.run(&["admin", "tenant", "erase", "--tenant", &id, "--yes"]).await.success();
+    worker.attempt(claimed).await.unwrap();
+    let hits = scan::hits(app.database.admin(), &[&id]).await;
+    assert_eq!(hits, ["public.operator_log.subject: 1"]);
+}

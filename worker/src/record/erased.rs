@@ -1,19 +1,22 @@
 //! Outcomes of deliveries whose data was erased while the request was under way: what the receiver said may repeat it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use shared::SystemTx;
 use shared::webhook::attempt::AttemptDetail;
 use uuid::Uuid;
 
-/// Keeps everyone off these deliveries until the transaction ends, and says which of them are erased. Whoever erases one
-/// comes either before, and is seen here, or afterwards, and sees the attempts (worker/src/erasures).
+/// Deliveries that are there, and whether each is erased.
+pub(super) type There = HashMap<Uuid, bool>;
+
+/// Keeps everyone off those of the deliveries that are there until the transaction ends. Whoever erases one comes either
+/// before, and is seen here, or afterwards, and sees the attempts (worker/src/erasures).
 pub(super) async fn hold(
     tx: &mut SystemTx,
     tenants: &[Uuid],
     deliveries: &[Uuid],
-) -> sqlx::Result<HashSet<Uuid>> {
+) -> sqlx::Result<There> {
     let held = sqlx::query!(
         r#"select e.id as "id!", e.erased as "erased!" from unnest($1::uuid[], $2::uuid[]) o (tenant_id, id)
            cross join lateral (
@@ -24,7 +27,7 @@ pub(super) async fn hold(
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(held.into_iter().filter(|row| row.erased).map(|row| row.id).collect())
+    Ok(held.into_iter().map(|row| (row.id, row.erased)).collect())
 }
 
 /// What an attempt tells of itself, without what the receiver said.

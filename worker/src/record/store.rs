@@ -1,6 +1,5 @@
 //! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +7,8 @@ use shared::id::AttemptId;
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
-use super::{Entry, Report, erased, health, holds};
+use super::erased::{self, There};
+use super::{Entry, Report, health, holds};
 use crate::queue::Delivery;
 use crate::replays;
 use crate::retry::Next;
@@ -50,9 +50,9 @@ async fn record<'a>(
     }
     let ended = end_leases(tx, reported).await?;
     let written = reported.at(&ended);
-    let mut erased = write_deliveries(tx, &written, &ended).await?;
-    erased.extend(hold_fenced(tx, reported, &ended).await?);
-    log_attempts(tx, db, reported, &erased).await?;
+    let mut there = write_deliveries(tx, &written, &ended).await?;
+    there.extend(hold_fenced(tx, reported, &ended).await?);
+    log_attempts(tx, db, &reported.of(&there), &there).await?;
     holds::keep(tx, &reported.0).await?;
     // Last, because whoever else records for the same webhooks waits from here to the commit.
     let due = health::count(tx, &written.0).await?;
@@ -82,6 +82,12 @@ impl Reported<'_> {
         self.0.iter().map(|(delivery, report)| value(delivery, report)).collect()
     }
 
+    /// Those of the deliveries that are there. A tenant may be erased, or a day's deliveries removed, during a request.
+    fn of(&self, there: &There) -> Self {
+        let kept = self.0.iter().filter(|(delivery, _)| there.contains_key(&delivery.id.0));
+        Self(kept.copied().collect())
+    }
+
     /// Those whose leases ended. An outcome that came after its lease had ended is another worker's to count.
     fn at(&self, ended: &[Ended]) -> Self {
         let reported = |one: &Ended| self.0.get(usize::try_from(one.place).ok()?).copied();
@@ -98,10 +104,10 @@ async fn log_attempts(
     tx: &mut SystemTx,
     db: &Db,
     rows: &Reported<'_>,
-    erased: &HashSet<Uuid>,
+    there: &There,
 ) -> sqlx::Result<()> {
     let now = db.clock().now();
-    let is_erased = |delivery: &Delivery| erased.contains(&delivery.id.0);
+    let is_erased = |delivery: &Delivery| there.get(&delivery.id.0).is_some_and(|erased| *erased);
     // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it `json`.
     let details = (rows.0.iter())
         .map(|(delivery, report)| {
@@ -180,13 +186,13 @@ async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<
     Ok(ended)
 }
 
-/// Writes outcomes into their deliveries, and says which of these are erased. Not in one statement with the queue: a row
+/// Writes outcomes into their deliveries; those that are there. Not in one statement with the queue: a row
 /// that somebody is erasing is waited for and then read again, which a statement that changes two tables cannot do.
 async fn write_deliveries(
     tx: &mut SystemTx,
     written: &Reported<'_>,
     ended: &[Ended],
-) -> sqlx::Result<HashSet<Uuid>> {
+) -> sqlx::Result<There> {
     let rows = sqlx::query!(
         r#"update webhook_events e
            set status = o.status, attempts = o.attempts, last_status_code = o.code, last_error = o.error,
@@ -205,7 +211,7 @@ async fn write_deliveries(
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.into_iter().filter(|row| row.erased).map(|row| row.id).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.erased)).collect())
 }
 
 /// The same of those that were not written because their leases had ended before; their attempts are logged all the same.
@@ -213,9 +219,9 @@ async fn hold_fenced(
     tx: &mut SystemTx,
     rows: &Reported<'_>,
     ended: &[Ended],
-) -> sqlx::Result<HashSet<Uuid>> {
+) -> sqlx::Result<There> {
     if ended.len() == rows.0.len() {
-        return Ok(HashSet::new());
+        return Ok(There::new());
     }
     let tenants = rows.column(|delivery, _| delivery.tenant.0);
     let ids = rows.column(|delivery, _| delivery.id.0);
