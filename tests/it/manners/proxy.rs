@@ -93,9 +93,23 @@ async fn the_guard_holds_before_the_proxy_hears_of_anything() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_the_proxy_does_not_reach_is_one_that_is_down() {
+    for (answer, code) in [
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "connect_failed"),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "connect_failed"),
+        ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", "connect_timeout"),
+    ] {
+        let (proxy, _) = proxy(answer).await;
+        let address = format!("http://{}", proxy.address());
+        let (status, attempt) = through(&address, "http://hooks.example.com/").await;
+        assert_eq!((&*status, &attempt["errorCode"]), ("pending", &json!(code)));
+    }
+}
+
+#[tokio::test]
 async fn a_fault_of_the_proxy_is_called_one() {
     let (refusing, _) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
-    let (broken, _) = proxy("HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
+    let (broken, _) = proxy("HTTP/1.1 500 Internal Server Error\r\n\r\n").await;
     let (garbage, _) = proxy("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
     let gone = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -103,7 +117,7 @@ async fn a_fault_of_the_proxy_is_called_one() {
     };
     for (address, error) in [
         (refusing.address(), "it answered 407"),
-        (broken.address(), "it answered 502"),
+        (broken.address(), "it answered 500"),
         (garbage.address(), "it does not speak HTTP"),
         (gone, "it cannot be reached"),
     ] {

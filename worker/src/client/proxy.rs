@@ -34,7 +34,7 @@ pub enum ProxyProblem {
     /// It speaks something else.
     #[error("it does not speak HTTP")]
     Garbage,
-    /// A status other than 2xx, such as 407 or 502.
+    /// A status that does not speak of the receiver, such as 407.
     #[error("it answered {0}")]
     Status(u16),
 }
@@ -45,17 +45,29 @@ impl Proxy {
         &self,
         addrs: &[SocketAddr],
     ) -> Result<(TcpStream, SocketAddr), Fault> {
-        let mut problem = ProxyProblem::Unreachable;
+        let mut fault = Fault::ProxyFailed(ProxyProblem::Unreachable);
         for addr in addrs {
             match self.connect(*addr).await {
                 Ok(stream) => return Ok((stream, *addr)),
-                Err(error) => problem = error,
+                Err(error) => fault = error,
             }
         }
-        Err(Fault::ProxyFailed(problem))
+        Err(fault)
     }
 
-    async fn connect(&self, addr: SocketAddr) -> Result<TcpStream, ProxyProblem> {
+    async fn connect(&self, addr: SocketAddr) -> Result<TcpStream, Fault> {
+        let (stream, answer) = self.ask(addr).await.map_err(Fault::ProxyFailed)?;
+        match answer {
+            200..=299 => Ok(stream),
+            // So it says that there is nobody (RFC 9110, 15.6): the receiver's fault, or nobody would hear that it is down.
+            502 | 503 => Err(Fault::ConnectFailed),
+            504 => Err(Fault::ConnectTimeout),
+            other => Err(Fault::ProxyFailed(ProxyProblem::Status(other))),
+        }
+    }
+
+    /// Asks it for a tunnel; the status that it answers with.
+    async fn ask(&self, addr: SocketAddr) -> Result<(TcpStream, u16), ProxyProblem> {
         let made = TcpStream::connect((&*self.host, self.port)).await;
         let mut stream = made.map_err(|_| ProxyProblem::Unreachable)?;
         let authorization = self.authorization.as_ref().map_or(String::new(), |credentials| {
@@ -63,11 +75,8 @@ impl Proxy {
         });
         let request = format!("CONNECT {addr} HTTP/1.1\r\nhost: {addr}\r\n{authorization}\r\n");
         stream.write_all(request.as_bytes()).await.map_err(|_| ProxyProblem::Unreachable)?;
-        match status(&head(&mut stream).await?) {
-            Some(200..=299) => Ok(stream),
-            Some(status) => Err(ProxyProblem::Status(status)),
-            None => Err(ProxyProblem::Garbage),
-        }
+        let answer = status(&head(&mut stream).await?).ok_or(ProxyProblem::Garbage)?;
+        Ok((stream, answer))
     }
 }
 
