@@ -17,11 +17,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Threads that look up names, at most. A look-up that is given up goes on until the system gives up, half a minute
+/// where no name server answers, and nobody else's is to wait for it: eight times 256 begin within that time at most.
+const LOOKUPS: usize = 2048;
+
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 fn start() -> Outcome {
     let config = Config::from_env()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(LOOKUPS)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let telemetry = Telemetry::start("worker", worker::METRICS, &config.telemetry)?;
         worker::run(config, Clock::system(), &telemetry).await

@@ -11,6 +11,7 @@ use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -50,7 +51,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ends = (stop.clone(), gone.clone());
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
     let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
-    let others = [imports.clone(), replays.clone(), erasures.clone()];
+    let others = [due.clone(), imports.clone(), replays.clone(), erasures.clone()];
     tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let keyring = &config.keyring;
@@ -137,9 +138,9 @@ async fn deliver(
     tokio::spawn(async move { sender.deliver(claimed).await }).await
 }
 
-/// Carries the bell to the relay, which knocks at the claims when it is done: resends ring it too. So do imports,
-/// replays and erasures, which are knocked at when it rings for them.
-async fn listen(db: Db, events: Knock, others: [Knock; 3], stop: CancellationToken) {
+/// Carries the bell to the relay, which knocks at the claims when it has left something to them. Resends, imports, replays and
+/// erasures ring for all others, too.
+async fn listen(db: Db, events: Knock, others: [Knock; 4], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {
@@ -169,6 +170,8 @@ const MENDING: u32 = 30;
 
 async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
+    // What an outage has left out is not made up for.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds: u32 = 0;
     loop {
         tokio::select! {

@@ -33,18 +33,37 @@ pub async fn fail_deleted(db: &Db) -> sqlx::Result<u64> {
     Ok(failed)
 }
 
-/// Forgets up to 1,000 answers that no repetition can ask for any more; says how many.
+/// Answers forgotten in one transaction.
+const ANSWERS: u64 = 1000;
+
+/// Transactions of them in one round: more than come in 2 seconds.
+const ROUNDS: usize = 20;
+
+/// Forgets answers that no repetition can ask for any more, up to 20,000; says how many.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget_answers(db: &Db) -> sqlx::Result<u64> {
+    let mut forgotten = 0;
+    for _ in 0..ROUNDS {
+        let some = forget_some_answers(db).await?;
+        forgotten += some;
+        if some < ANSWERS {
+            break;
+        }
+    }
+    Ok(forgotten)
+}
+
+async fn forget_some_answers(db: &Db) -> sqlx::Result<u64> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
     let forgotten = sqlx::query!(
         "delete from idempotency_keys
          where (tenant_id, principal, key) in (
-             select tenant_id, principal, key from idempotency_keys where expires_at <= $1 limit 1000)",
+             select tenant_id, principal, key from idempotency_keys where expires_at <= $1 limit $2)",
         now,
+        ANSWERS.cast_signed(),
     )
     .execute(tx.conn())
     .await?

@@ -67,7 +67,7 @@ pub struct Engine {
 
 impl Engine {
     /// Relays whatever is in the outbox, whenever `knock` is heard. What it relayed is handed out at once when nobody is
-    /// claiming; else it knocks at `claims`. So it does when it found nothing, because resends ring the bell too.
+    /// claiming; else it knocks at `claims`.
     pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
         while !self.stop.is_cancelled() {

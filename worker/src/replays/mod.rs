@@ -88,7 +88,7 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
                 .increment(begun.unsigned_abs());
             Ok(Advanced::Moved(begun))
         }
-        Err(error) if fault::is_transient(&error) => Err(error),
+        Err(error) if fault::is_disconnect(&error) => Err(error),
         Err(error) => {
             drop(tx);
             tracing::error!(%error, replay_id = %replay.id, "a replay failed; trying again");
