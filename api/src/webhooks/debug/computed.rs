@@ -11,7 +11,7 @@ use super::reading::readings;
 use super::search::{Candidate, MOST, Space};
 use super::{Case, Scheme};
 
-impl Case<'_> {
+impl Case {
     /// The fewest mistakes that lead to it; none when it is right, nothing when none do.
     pub fn computed(&self, computed: &str) -> Option<Vec<Mistake>> {
         let scheme = self.check.scheme.or_else(|| named(computed));

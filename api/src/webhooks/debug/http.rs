@@ -3,15 +3,20 @@
 use axum::extract::State;
 use shared::id::WebhookId;
 use shared::scope::Scope;
+use tokio::sync::Semaphore;
 
 use super::Diagnosis;
 use super::input::SignatureCheck;
 use crate::App;
 use crate::auth::Caller;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
 use crate::http::{Data, Id, Reply, Valid};
+
+/// One check at a time: the largest computes for tenths of a second, and nobody else's requests are to wait for that. Taken
+/// before a connection is.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// What can be asked.
 pub fn routes() -> Routes {
@@ -34,7 +39,8 @@ async fn verify(
     Id(id): Id<WebhookId>,
     Valid(check): Valid<SignatureCheck>,
 ) -> Result<Reply> {
+    let _turn = TURN.acquire().await.map_err(|closed| Error::Internal(closed.into()))?;
     let mut tx = app.begin(&caller).await?;
-    let diagnosis = super::diagnose(&mut tx, id, &check, &app.config.keyring).await;
+    let diagnosis = super::diagnose(&mut tx, id, check, &app.config.keyring).await;
     app.commit(&caller, tx, diagnosis.map(Data)).await
 }

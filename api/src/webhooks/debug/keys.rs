@@ -10,7 +10,7 @@ use super::{Case, Scheme};
 /// The bytes of a key. They stay in this request.
 type Key = Candidate<Vec<u8>>;
 
-impl Case<'_> {
+impl Case {
     /// What we may have signed with, rightly used.
     pub fn sent_keys(&self, scheme: Scheme) -> Vec<Key> {
         let right =

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::signing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Representation;
 pub use http::routes;
 use input::SignatureCheck;
@@ -86,8 +86,8 @@ pub struct Sent {
 }
 
 /// Everything that is known of one check.
-struct Case<'a> {
-    check: &'a SignatureCheck,
+struct Case {
+    check: SignatureCheck,
     webhook: WebhookId,
     keys: SigningKeys,
     others: Vec<SigningSecret>,
@@ -98,11 +98,11 @@ struct Case<'a> {
 /// Finds out what is wrong with a signature, if anything is.
 ///
 /// # Errors
-/// [`crate::error::Error::NotFound`]; [`crate::error::Error::Conflict`] when the secret cannot be opened.
+/// [`Error::NotFound`]; [`Error::Conflict`] when the secret cannot be opened.
 pub async fn diagnose(
     tx: &mut TenantTx,
     id: WebhookId,
-    check: &SignatureCheck,
+    check: SignatureCheck,
     keyring: &Keyring,
 ) -> Result<Diagnosis> {
     let keys = signing::opened(tx, keyring, id).await?.ok_or_else(signing::unreadable)?;
@@ -120,10 +120,12 @@ pub async fn diagnose(
         Some(delivery) => store::find_sent(tx, delivery).await?,
         None => None,
     };
-    Ok(Case { check, webhook: id, keys, others, sent, now: tx.now() }.conclude())
+    let case = Case { check, webhook: id, keys, others, sent, now: tx.now() };
+    let concluded = tokio::task::spawn_blocking(move || case.conclude()).await;
+    concluded.map_err(|error| Error::Internal(error.into()))
 }
 
-impl Case<'_> {
+impl Case {
     fn conclude(&self) -> Diagnosis {
         let (signature_valid, mut mistakes) = self.received();
         mistakes.extend(self.headers());

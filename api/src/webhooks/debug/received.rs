@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use shared::webhook::ed25519::PublicKey;
+use shared::webhook::keys::MOST_REPLACED;
 use shared::webhook::signature::hmac;
 use subtle::ConstantTimeEq as _;
 
@@ -12,7 +13,11 @@ use super::reading::unhex;
 use super::search::{Candidate, Space};
 use super::{Case, Scheme};
 
-impl Case<'_> {
+/// Signatures of one scheme that are looked at, each beside all that may have been signed. No request of ours has more: one of
+/// each secret that still signs.
+const MOST: usize = 1 + MOST_REPLACED;
+
+impl Case {
     /// The answer, and what is wrong; nothing to say without a signature that could be checked.
     pub fn received(&self) -> (Option<bool>, Vec<Mistake>) {
         let wanted = |scheme: &Scheme| self.check.scheme.is_none_or(|only| only == *scheme);
@@ -80,19 +85,20 @@ impl Case<'_> {
         current.into_iter().chain(replaced).collect()
     }
 
-    /// The signatures of a scheme in the headers, decoded.
+    /// The signatures of a scheme in the headers, decoded; the first [`MOST`] of them.
     fn signatures(&self, scheme: Scheme) -> Vec<Vec<u8>> {
         let standard = |prefix: &str| {
             let items = self.header("webhook-signature").unwrap_or_default().split(' ');
             let encoded = items.filter_map(|item| item.strip_prefix(prefix));
-            encoded.filter_map(|text| STANDARD.decode(text).ok()).collect()
+            encoded.filter_map(|text| STANDARD.decode(text).ok()).take(MOST).collect()
         };
         match scheme {
             Scheme::V1 => standard("v1,"),
             Scheme::V1a => standard("v1a,"),
             Scheme::Body => {
                 let items = self.header("x-webhook-signature").unwrap_or_default().split(',');
-                items.filter_map(|item| unhex(item.trim().strip_prefix("sha256=")?)).collect()
+                let encoded = items.filter_map(|item| item.trim().strip_prefix("sha256="));
+                encoded.filter_map(unhex).take(MOST).collect()
             }
         }
     }

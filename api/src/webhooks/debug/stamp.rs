@@ -28,7 +28,7 @@ pub fn read(text: &str) -> Option<Candidate<i64>> {
     unit(DateTime::parse_from_rfc3339(text).ok()?.timestamp())
 }
 
-impl Case<'_> {
+impl Case {
     /// The ids that may be meant.
     fn ids(&self) -> Vec<Candidate<String>> {
         let body = self.own().map_or(self.check.body.as_str(), |sent| &sent.body);

@@ -76,6 +76,10 @@ async fn the_largest_check_is_answered_soon() {
     request["computed"] = json!(STANDARD.encode([1; 32]));
     let answer = scene.check(&request).await;
     assert_eq!(codes(&answer), ["body_altered"]);
+    let forged = format!("v1a,{} ", STANDARD.encode([0; 64]));
+    request["headers"]["webhook-signature"] = json!(forged.repeat(80).trim_end());
+    request["computed"] = json!(null);
+    assert_eq!(codes(&scene.check(&request).await), ["body_altered"]);
 }
 
 #[test]

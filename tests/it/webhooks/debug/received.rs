@@ -125,3 +125,23 @@ async fn a_public_key_is_the_right_one_an_old_one_or_none_of_this_webhooks() {
     let found = codes(&scene.check(&request).await);
     assert_eq!(found, ["public_key_replaced", "wrong_public_key"]);
 }
+
+#[tokio::test]
+async fn no_more_signatures_are_looked_at_than_a_request_of_ours_has() {
+    let scene = Scene::new().await;
+    let right = scene.call.header("webhook-signature").to_owned();
+    let forged = STANDARD.encode([1; 64]);
+    for (forgeries, valid) in [(3, true), (4, false)] {
+        let mut request = scene.request();
+        let signatures = format!("v1a,{forged} v1,{forged} ").repeat(forgeries) + &right;
+        request["headers"]["webhook-signature"] = json!(signatures);
+        for scheme in ["v1", "v1a"] {
+            request["scheme"] = json!(scheme);
+            assert_eq!(
+                scene.check(&request).await["signatureValid"],
+                valid,
+                "{forgeries} {scheme}"
+            );
+        }
+    }
+}
