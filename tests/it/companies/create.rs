@@ -96,3 +96,24 @@ async fn an_id_that_names_no_company_is_not_found_whatever_it_looks_like() {
         acme.post(&format!("{path}/restore"), json!({})).await.not_found("Company not found");
     }
 }
+
+#[tokio::test]
+async fn a_website_is_as_long_as_it_can_be_found_by_whatever_its_letters() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut number = 0x4e00;
+    let mut letters = |count: usize| -> String {
+        (0..count)
+            .map(|_| {
+                number += 1;
+                char::from_u32(number).unwrap()
+            })
+            .collect()
+    };
+    let site = format!("https://a.example/{}", letters(676));
+    assert_eq!(site.len(), 2046);
+    let company = json!({"name": "A", "website": site});
+    assert_eq!(acme.post(COMPANIES, company).await.created()["website"], site);
+    let long = json!({"name": "A", "website": format!("{site}{}", letters(1))});
+    acme.post(COMPANIES, long).await.invalid(&json!({"website": "Must be at most 2048 bytes"}));
+}
