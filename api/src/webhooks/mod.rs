@@ -254,6 +254,7 @@ pub async fn update(
         rate_limit: patch.rate_limit,
     };
     let sealable = calling.apply(&mut webhook)?;
+    sealable.stays_private(&before, &webhook)?;
     let selecting =
         Selecting { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
     let selected = selecting.apply(&mut webhook)?;

@@ -90,3 +90,24 @@ async fn an_answer_can_be_sent_back_and_new_values_replace_all_headers() {
     assert_eq!(acme.put(&path, json!({"headers": {"x-env": "demo"}})).await.ok()["version"], 3);
     assert_eq!(acme.put(&path, json!({"headers": null})).await.ok()["headers"], json!({}));
 }
+
+#[tokio::test]
+async fn values_that_nobody_is_shown_go_to_no_other_host_unless_they_are_written_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let headers = json!({"authorization": TOKEN});
+    let created = acme.post(WEBHOOKS, webhook("https://example.com/a", &headers)).await.created();
+    let path = format!("{WEBHOOKS}/{}", created["id"].as_str().unwrap());
+    let fault = json!({"headers": "Give the values again for another host, or null"});
+    let masked = &created["headers"];
+    for url in ["https://example.org/a", "https://example.com:8443/a", "http://example.com/a"] {
+        acme.put(&path, json!({"url": url})).await.invalid(&fault);
+        acme.put(&path, json!({"url": url, "headers": masked})).await.invalid(&fault);
+    }
+    acme.put(&path, json!({"url": "https://example.com/b"})).await.ok();
+    let moved = json!({"url": "https://example.org/a", "headers": headers});
+    assert_eq!(&acme.put(&path, moved).await.ok()["headers"], masked);
+    let bare = json!({"url": "https://example.net/a", "headers": null});
+    assert_eq!(acme.put(&path, bare).await.ok()["headers"], json!({}));
+    acme.put(&path, json!({"url": "https://example.com/a"})).await.ok();
+}

@@ -12,6 +12,7 @@ use shared::webhook::Owner;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
 use sqlx::types::Json;
+use url::Url;
 
 use super::{Webhook, store};
 use crate::error::{Error, Result};
@@ -84,6 +85,19 @@ impl Sealable {
     /// Whether there are new values, although what is shown of them may be the same.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.headers, Change::Set(_)) || matches!(self.identity, Change::Set(_))
+    }
+
+    /// Whether the values of headers stay with whom they were meant for. Whoever may change where a webhook goes could send
+    /// them to himself, and may not see them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when they are not written again for another scheme, host or port.
+    pub(super) fn stays_private(&self, before: &Webhook, after: &Webhook) -> Result<()> {
+        let origin = |webhook: &Webhook| Url::parse(&webhook.url).ok().map(|url| url.origin());
+        if self.headers.is_keep() && !before.headers.is_empty() && origin(before) != origin(after) {
+            return Err(Error::field("headers", "Give the values again for another host, or null"));
+        }
+        Ok(())
     }
 
     /// Writes it with what the webhook shows.
