@@ -1,6 +1,7 @@
 //! What requests of a sign-in by QR code hold.
 
 use serde_json::json;
+use shared::id::TenantId;
 use shared::secret::Secret;
 use utoipa::ToSchema;
 
@@ -10,12 +11,13 @@ use crate::http::rules::{self, Rule};
 
 /// What a QR session is made from: everything may be absent.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase", example = json!({"deviceName": "Chrome on macOS", "tenant": "acme"}))]
+#[schema(rename_all = "camelCase", example = json!({"deviceName": "Chrome on macOS", "tenant": "01890a5d-ac96-774b-bcce-b302099a8057"}))]
 pub struct NewQrSession {
     /// What the approving user is shown, 1 to 100 characters.
     pub device_name: Option<String>,
-    /// The name or id of the only tenant whose users may approve.
-    pub tenant: Option<String>,
+    /// The id of the only tenant whose users may approve.
+    #[schema(value_type = Option<Uuid>)]
+    pub tenant: Option<TenantId>,
     /// RFC 7636, S256: 43 characters.
     pub code_challenge: Option<String>,
     /// Asks for the poll secret as a cookie, for pages that use `EventSource`.
@@ -68,7 +70,7 @@ pub struct Redeem {
 impl Input for NewQrSession {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let device_name = fields.optional("deviceName", rules::line(100));
-        let tenant = fields.optional("tenant", rules::line(100));
+        let tenant = fields.optional("tenant", rules::id());
         let code_challenge = fields.optional("codeChallenge", challenge());
         let cookie = fields.optional("cookie", rules::boolean());
         Some(Self {

@@ -24,7 +24,6 @@ use shared::id::{QrSessionId, SessionId, TenantId, UserId};
 use shared::{Db, TenantTx};
 use subtle::ConstantTimeEq as _;
 use url::Url;
-use uuid::Uuid;
 
 use super::api_key::Pepper;
 use super::opaque::{self, OpaqueToken};
@@ -97,7 +96,7 @@ pub async fn generate(
         scan_hash: qr.hash(),
         match_code: &match_code,
         code_challenge: new.code_challenge.as_deref(),
-        tenant_hint: new.tenant.as_deref(),
+        tenant_hint: new.tenant,
         device_name: new.device_name.as_deref(),
         user_agent: client.user_agent.as_deref(),
         ip_address: client.address.to_string(),
@@ -225,10 +224,8 @@ async fn scannable(tx: &mut TenantTx, id: QrSessionId, token: &str) -> Result<st
     let row = row.filter(|row| opaque::matches(token, &row.scan_hash));
     let row = row.ok_or_else(QrSessionId::not_found)?;
     let tenant = tx.tenant();
-    if let Some(hint) = &row.tenant_hint
-        && hint.to_lowercase() != store::tenant_name(tx, tenant).await?.to_lowercase()
-        && Uuid::parse_str(hint).ok() != Some(tenant.0)
-    {
+    // By its id: a name is whatever a tenant calls itself.
+    if row.tenant_hint.as_ref().is_some_and(|hint| *hint != tenant.to_string()) {
         return Err(QrSessionId::not_found());
     }
     Ok(row)

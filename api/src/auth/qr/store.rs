@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::id::{QrSessionId, SessionId, TenantId, UserId};
-use shared::{Db, TenantTx};
+use shared::{Db, TenantTx, ask};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ pub(super) struct New<'a> {
     pub scan_hash: Vec<u8>,
     pub match_code: &'a str,
     pub code_challenge: Option<&'a str>,
-    pub tenant_hint: Option<&'a str>,
+    pub tenant_hint: Option<TenantId>,
     pub device_name: Option<&'a str>,
     pub user_agent: Option<&'a str>,
     pub ip_address: String,
@@ -34,7 +34,7 @@ pub(super) async fn open(db: &Db, new: &New<'_>, most: i32) -> sqlx::Result<bool
         new.scan_hash,
         new.match_code,
         new.code_challenge,
-        new.tenant_hint,
+        new.tenant_hint.map(|tenant| tenant.to_string()),
         new.device_name,
         new.user_agent,
         new.ip_address,
@@ -91,7 +91,7 @@ pub(super) async fn find(
 
 /// The same outside any tenant.
 pub(super) async fn find_anywhere(db: &Db, id: QrSessionId) -> sqlx::Result<Option<Row>> {
-    db.direct(async |conn| find(conn, id).await).await
+    ask!(db, |conn| find(conn, id)).await
 }
 
 /// The same in a phone's transaction.
@@ -136,10 +136,6 @@ pub(super) async fn cancel(db: &Db, id: QrSessionId) -> sqlx::Result<bool> {
         .await
     })
     .await
-}
-
-pub(super) async fn tenant_name(tx: &mut TenantTx, id: TenantId) -> sqlx::Result<String> {
-    sqlx::query_scalar!("select name from tenants where id = $1", id.0).fetch_one(tx.conn()).await
 }
 
 /// What the steps from the decision on need to know.

@@ -24,10 +24,9 @@ async fn every_wrong_field_of_a_request_is_named() {
     let app = TestApp::start().await;
     let phone = phone(&app.tenant("acme").await).await;
     let desktop = Desktop::start(&app).await;
-    let body =
-        json!({"deviceName": "", "tenant": 5, "codeChallenge": "short", "cookie": "yes", "x": 1});
+    let body = json!({"deviceName": "", "tenant": "acme", "codeChallenge": "short", "cookie": "yes", "x": 1});
     generate(&app, body).await.invalid(&json!({
-        "deviceName": "Must be 1 to 100 characters", "tenant": "Must be a string",
+        "deviceName": "Must be 1 to 100 characters", "tenant": "Must be a UUID",
         "codeChallenge": CHALLENGE, "cookie": "Must be true or false", "x": "Unknown field",
     }));
     let scan = phone.post(&format!("{PATH}/scan"), json!({"qrToken": 5, "x": 1})).await;
