@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
-use shared::Db;
-use shared::db::Origin;
-use shared::id::TenantId;
+use http::HeaderMap;
 use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, FeedQuery};
+use super::{Event, FeedQuery, SCOPE};
 use crate::App;
+use crate::auth::{Caller, Principal};
 use crate::error::Result;
+use crate::http::authorize::{permit, recognise};
+use crate::http::routes::Access;
 
 /// How often a connection without news shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -25,9 +26,10 @@ const LONGEST: Duration = Duration::from_mins(15);
 
 /// Someone who follows a tenant's events.
 struct Follower {
-    db: Db,
-    tenant: TenantId,
-    origin: Origin,
+    app: App,
+    caller: Caller,
+    /// What the request came with: it is asked again whom they name before news are told.
+    headers: HeaderMap,
     /// `after` is the last number that was looked at.
     query: FeedQuery,
     read: VecDeque<Event>,
@@ -44,22 +46,23 @@ struct Follower {
 /// As for [`super::page`], and [`crate::error::Error::Unavailable`] when as many follow as may.
 pub(super) async fn follow(
     app: App,
-    (tenant, origin): (TenantId, Origin),
+    caller: Caller,
+    headers: HeaderMap,
     mut query: FeedQuery,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Message, Infallible>>>> {
-    let (db, followers) = (app.db.clone(), app.followers.clone());
-    let heads = followers.join(tenant)?;
+    let followers = app.followers.clone();
+    let heads = followers.join(caller.tenant)?;
     if query.after.is_none() {
-        let mut tx = db.tenant(tenant, origin.clone()).await?;
+        let mut tx = app.begin(&caller).await?;
         let newest = super::newest(&mut tx).await;
         query.after = Some(tx.finish(newest).await?);
     }
     let (stop, ends) = (followers.stop(), Instant::now() + LONGEST);
     let read = VecDeque::new();
     let mut follower = Follower {
-        db,
-        tenant,
-        origin,
+        app,
+        caller,
+        headers,
         query,
         read,
         has_more: false,
@@ -100,12 +103,22 @@ impl Follower {
                     newer = self.heads.wait_for(|last| *last > after) => { newer.ok()?; }
                 }
             }
+            self.is_still_admitted().await.ok()?;
             self.read_on().await.ok()?;
         }
     }
 
+    /// Whether the credential is still good: one that was revoked hears no more.
+    async fn is_still_admitted(&self) -> Result<()> {
+        if self.caller.principal == Principal::Operator {
+            return Ok(());
+        }
+        let caller = recognise(&self.app, &self.headers, self.caller.origin.clone()).await?;
+        permit(&caller, Access::Scope(SCOPE))
+    }
+
     async fn read_on(&mut self) -> Result<()> {
-        let mut tx = self.db.tenant(self.tenant, self.origin.clone()).await?;
+        let mut tx = self.app.begin(&self.caller).await?;
         let page = super::page(&mut tx, &self.query).await;
         let page = tx.finish(page).await?;
         self.query.after = Some(page.next);

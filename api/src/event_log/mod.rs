@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::id::EventId;
+use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -21,6 +22,9 @@ use crate::http::{Representation, Resource};
 pub use followers::Followers;
 pub use http::routes;
 pub use input::FeedQuery;
+
+/// What reading the log needs: who may see what webhooks are sent may see it here.
+const SCOPE: Scope = Scope::WebhooksRead;
 
 /// Numbers that one page looks through at most, so that a filter that hardly anything passes costs no more than others.
 const WINDOW: i64 = 10_000;

@@ -5,6 +5,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
+use shared::db::Origin;
 use std::sync::Arc;
 
 use super::deprecation::Deprecation;
@@ -100,7 +101,7 @@ async fn repeatable(
     Ok(response)
 }
 
-fn permit(caller: &Caller, access: Access) -> Result<()> {
+pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {
     match access {
         Access::Scope(scope) if !caller.holds(scope) => Err(Error::InsufficientScope(scope)),
         Access::User => caller.user().map(|_| ()),
@@ -109,9 +110,16 @@ fn permit(caller: &Caller, access: Access) -> Result<()> {
     }
 }
 
+/// Whom a request's headers name now.
+///
+/// # Errors
+/// [`Error::Unauthorized`], [`Error::Forbidden`].
+pub(crate) async fn recognise(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller> {
+    auth::authenticate(app, credential(headers)?, origin).await
+}
+
 async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {
-    let credential = credential(headers)?;
-    let caller = auth::authenticate(app, credential, facts.origin()).await?;
+    let caller = recognise(app, headers, facts.origin()).await?;
     tracing::record_all!(facts.span, tenant_id = %caller.tenant, principal = %caller.principal);
     Ok(caller)
 }

@@ -2,7 +2,7 @@
 
 pub mod address;
 pub mod answer;
-mod authorize;
+pub(crate) mod authorize;
 mod body;
 mod catalogue;
 pub mod deprecation;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::scope::Scope;
 use tests::kit::{CONTACTS, Program, Tenant, TestApp};
 use tokio::time::timeout;
 
@@ -45,9 +46,15 @@ impl Following {
                 }
                 continue;
             }
-            let more = timeout(PATIENCE, self.response.chunk()).await.expect("an event").unwrap();
-            self.text += std::str::from_utf8(&more.expect("an event")).unwrap();
+            assert!(self.more().await, "an event");
         }
+    }
+
+    /// Reads on; false at the end.
+    async fn more(&mut self) -> bool {
+        let more = timeout(PATIENCE, self.response.chunk()).await.expect("something").unwrap();
+        self.text += more.as_deref().map_or("", |more| std::str::from_utf8(more).unwrap());
+        more.is_some()
     }
 }
 
@@ -87,6 +94,28 @@ async fn without_a_number_only_new_events_are_told_and_only_those_wanted_of_ones
     }
     let (id, event) = following.next().await;
     assert_eq!((id, &event["event"]), (4, &json!("lead.updated")));
+}
+
+#[tokio::test]
+async fn whose_credential_was_revoked_hears_no_more() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let worker = app.worker();
+    for end in [
+        "update api_keys set revoked_at = now() where name = 'Limited'",
+        "update api_keys set scopes = '{contacts:read}' where name = 'Limited'",
+    ] {
+        let reader = acme.with_scopes(&[Scope::WebhooksRead]).await;
+        let mut following = Following::of(&reader, "").await;
+        app.announce(&acme, "contact.created", 1).await;
+        worker.relay().await.unwrap();
+        following.next().await;
+        app.database.execute(end).await;
+        app.announce(&acme, "contact.updated", 1).await;
+        worker.relay().await.unwrap();
+        while following.more().await {}
+        assert!(!following.text.contains("contact.updated"), "{}", following.text);
+    }
 }
 
 #[tokio::test]
