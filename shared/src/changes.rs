@@ -65,6 +65,15 @@ pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     Ok(())
 }
 
+/// A new record that was announced in another form than its own.
+///
+/// # Errors
+/// As for [`created`].
+pub fn created_and_told<T: Tracked>(tx: &mut TenantTx, record: &T, event: EventId) -> Result<()> {
+    keep(tx, Some(event.0), record, "created", None, Some(json(record)?));
+    Ok(())
+}
+
 /// A new record whose event and entry are written by the statement that stores it: [`insert!`](crate::insert).
 ///
 /// # Errors

@@ -48,6 +48,13 @@ async fn an_activity_is_written_by_whoever_is_signed_in() {
     );
     assert_eq!(location, at(&activity));
     assert_eq!(acme.get(&location).await.ok(), activity);
+    let entries = acme.get("/api/v1/audit-log?action=activity.created").await.page().items;
+    let event: Uuid =
+        sqlx::query_scalar("select event_id from outbox where event = 'activity.created'")
+            .fetch_one(app.database.admin())
+            .await
+            .unwrap();
+    assert_eq!(entries[0]["id"], json!(event), "an event has one id everywhere");
     assert_eq!(heard(&app).await, [("activity.created".to_owned(), announced(activity))]);
 }
 

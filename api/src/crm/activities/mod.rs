@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use shared::event::EventType;
-use shared::id::{ActivityId, CompanyId, ContactId, LeadId, TenantId};
+use shared::id::{ActivityId, CompanyId, ContactId, EventId, LeadId, TenantId};
 use shared::scope::Scope;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
@@ -296,8 +296,8 @@ pub async fn create(tx: &mut TenantTx, new: NewActivity) -> Result<Activity> {
         created_at: now,
     };
     store::insert(tx, std::slice::from_ref(&activity)).await?;
-    announce(tx, &activity)?;
-    changes::created(tx, &activity)?;
+    let event = announce(tx, &activity)?;
+    changes::created_and_told(tx, &activity, event)?;
     Ok(activity)
 }
 
@@ -309,9 +309,8 @@ struct Announced<'a> {
     version: i32,
 }
 
-fn announce(tx: &mut TenantTx, activity: &Activity) -> Result<()> {
-    tx.emit(EventType::ActivityCreated, &Announced { activity, version: 1 })?;
-    Ok(())
+fn announce(tx: &mut TenantTx, activity: &Activity) -> Result<EventId> {
+    Ok(tx.emit(EventType::ActivityCreated, &Announced { activity, version: 1 })?)
 }
 
 /// The activity.
