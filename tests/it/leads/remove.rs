@@ -5,7 +5,7 @@ use serde_json::json;
 use tests::kit::{LEADS, TestApp};
 
 use super::{at, deal, with};
-use crate::pipelines::{heard, only};
+use crate::pipelines::{heard, lead_in, only, pipeline, stage};
 
 #[tokio::test]
 async fn a_deleted_lead_is_gone_and_comes_back_as_it_was() {
@@ -41,4 +41,25 @@ async fn after_thirty_days_a_deleted_lead_stays_gone_and_one_that_is_there_stays
     app.advance(TimeDelta::days(30) + TimeDelta::milliseconds(1));
     acme.post(&format!("{}/restore", at(&gone)), json!({})).await.not_found("Lead not found");
     assert_eq!(acme.post(&format!("{}/restore", at(&there)), json!({})).await.ok(), there);
+}
+
+#[tokio::test]
+async fn a_lead_comes_back_into_no_stage_that_is_just_being_removed() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New"]).await;
+    let lead = lead_in(&acme, &stage(&sales, "New")).await;
+    acme.delete(&at(&lead)).await.no_content();
+    // Whoever removes a stage holds it first, and counts its leads.
+    let hold = app.database.hold("select from stages for update").await;
+    let path = format!("{}/restore", at(&lead));
+    let back = acme.post(&path, json!({}));
+    tokio::pin!(back);
+    tokio::select! {
+        answer = &mut back => panic!("it did not wait: {:#}", answer.body),
+        () = app.database.waiting(1) => {}
+    }
+    hold.release().await;
+    assert_eq!(back.await.ok()["stageId"], stage(&sales, "New"));
 }

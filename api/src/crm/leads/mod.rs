@@ -356,6 +356,9 @@ pub async fn remove(tx: &mut TenantTx, id: LeadId, seen: &IfMatch) -> Result<()>
 /// # Errors
 /// [`Error::NotFound`], also when it was deleted more than 30 days ago.
 pub async fn restore(tx: &mut TenantTx, id: LeadId) -> Result<Lead> {
+    if let Some(stage) = store::stage_of(tx, id).await? {
+        place::stage_of(tx, stage).await?;
+    }
     let was_gone = store::restore(tx, id, tx.now() - RESTORABLE).await?;
     let lead = show(tx, id).await?;
     if was_gone {

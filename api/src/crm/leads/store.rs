@@ -114,6 +114,17 @@ pub(super) async fn delete(tx: &mut TenantTx, id: LeadId) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The stage that a lead stands in, deleted or not.
+pub(super) async fn stage_of(tx: &mut TenantTx, id: LeadId) -> sqlx::Result<Option<StageId>> {
+    let stage = sqlx::query_scalar!(
+        r#"select stage_id as "stage_id: StageId" from leads where id = $1"#,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(stage.flatten())
+}
+
 /// Undoes a deletion that is not older than `since`; says whether there was one.
 pub(super) async fn restore(
     tx: &mut TenantTx,
