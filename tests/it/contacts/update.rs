@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, START, TestApp};
+use tests::kit::{COMPANIES, CONTACTS, START, TestApp};
 
 use super::{at, john};
 
@@ -131,4 +131,29 @@ async fn two_changes_at_once_both_take_effect() {
     let after = acme.get(&path).await.ok();
     assert_eq!((&after["name"], &after["company"]), (&json!("Jane Doe"), &json!("Globex")));
     assert_eq!(acme.get(CONTACTS).await.page().items, [after]);
+}
+
+#[tokio::test]
+async fn the_companys_name_follows_when_somebody_else_was_quicker() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let [one, two, three] = ["One", "Two", "Three"].map(|name| json!({"name": name}));
+    let one = acme.post(COMPANIES, one).await.created();
+    let two = acme.post(COMPANIES, two).await.created();
+    let three = acme.post(COMPANIES, three).await.created();
+    let ada = acme.post(CONTACTS, json!({"name": "Ada", "companyId": one["id"]})).await.created();
+    let quicker = format!(
+        "update contacts set company_id = '{}', company = 'Two', version = version + 1",
+        two["id"].as_str().unwrap()
+    );
+    let hold = app.database.hold(&quicker).await;
+    let path = at(&ada);
+    let commit = async {
+        app.database.waiting(1).await;
+        hold.commit().await;
+    };
+    let change = json!({"companyId": three["id"]});
+    let (changed, ()) = tokio::join!(acme.put(&path, change), commit);
+    assert_eq!(changed.ok()["company"], "Three");
 }

@@ -144,8 +144,17 @@ pub struct Hold(PgConnection);
 
 impl Hold {
     /// Lets them go.
-    pub async fn release(mut self) {
-        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+    pub async fn release(self) {
+        self.end("rollback").await;
+    }
+
+    /// Lets them go, and what was done stays.
+    pub async fn commit(self) {
+        self.end("commit").await;
+    }
+
+    async fn end(mut self, how: &'static str) {
+        sqlx::raw_sql(how).execute(&mut self.0).await.unwrap();
         self.0.close().await.unwrap();
     }
 }

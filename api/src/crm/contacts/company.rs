@@ -6,7 +6,7 @@ pub(super) use shared::contacts::company::join;
 use shared::contacts::company::{Known, NONE, NoSuchCompany};
 use shared::id::{CompanyId, ContactId};
 
-use super::{ContactPatch, store};
+use super::{Contact, ContactPatch, store};
 use crate::crm::companies;
 use crate::error::{Error, Result};
 use crate::http::fields::Change;
@@ -23,7 +23,7 @@ pub(super) async fn before_change(
     id: ContactId,
     patch: &ContactPatch,
 ) -> Result<Known> {
-    if patch.company_id == Change::Keep && patch.company != Change::Clear {
+    if !concerns(patch) {
         return Ok(Vec::new());
     }
     let mut ids = Vec::from_iter(store::company_of(tx, id).await?);
@@ -31,6 +31,28 @@ pub(super) async fn before_change(
         ids.push(new);
     }
     known(tx, &ids).await
+}
+
+/// Adds the company that the contact, which is taken now, has by another change since they were looked up. It needs no lock:
+/// who renames it waits for the contact.
+pub(super) async fn overtaken(
+    tx: &mut TenantTx,
+    before: &Contact,
+    patch: &ContactPatch,
+    companies: &mut Known,
+) -> Result<()> {
+    if let Some(id) = before.company_id
+        && concerns(patch)
+        && companies.iter().all(|(known, _)| *known != id)
+    {
+        companies.push((id, companies::show(tx, id).await?.name));
+    }
+    Ok(())
+}
+
+/// Whether a change has to do with the company.
+fn concerns(patch: &ContactPatch) -> bool {
+    patch.company_id != Change::Keep || patch.company == Change::Clear
 }
 
 /// The answer to a company that is not there.

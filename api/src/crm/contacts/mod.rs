@@ -126,9 +126,10 @@ pub async fn update(
     seen: &IfMatch,
     patch: ContactPatch,
 ) -> Result<Contact> {
-    let companies = company::before_change(tx, id, &patch).await?;
+    let mut companies = company::before_change(tx, id, &patch).await?;
     let before = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
     seen.check(before.version)?;
+    company::overtaken(tx, &before, &patch, &mut companies).await?;
     let Some(after) = before.changed(patch, &companies, tx.now()).map_err(company::none)? else {
         return Ok(before);
     };
