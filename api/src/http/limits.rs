@@ -2,6 +2,7 @@
 
 use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request};
+use uuid::Uuid;
 
 use super::address;
 use super::observe::RequestFacts;
@@ -48,7 +49,8 @@ async fn key(
     if class == Class::QrPoll
         && let Some(session) = first_parameter(request).await
     {
-        return named(&session);
+        // However its id is written.
+        return named(&Uuid::parse_str(&session).map_or(session, |id| id.to_string()));
     }
     match caller {
         Some(caller) => format!("{}:{}", caller.tenant, caller.principal),

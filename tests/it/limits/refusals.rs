@@ -176,6 +176,10 @@ async fn polling_is_counted_by_qr_session_and_not_by_who_asks() {
     refused(poll("one").await, "qr_poll");
     // The same session in another spelling.
     refused(poll("%6Fne").await, "qr_poll");
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    poll(id).await.no_content();
+    poll(&id.to_uppercase()).await.no_content();
+    refused(poll(&id.replace('-', "")).await, "qr_poll");
     app.advance(TimeDelta::minutes(2));
     poll("one").await.no_content();
 }
