@@ -110,11 +110,12 @@ impl App {
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
     }
 
-    /// The same for a record that is found by one statement, which is then all that is sent ([`shared::find!`]).
+    /// The same for what reads by statements that need no other around them: a record ([`shared::find!`]), a list. Whatever
+    /// else is asked comes behind [`TenantTx::open`].
     ///
     /// # Errors
     /// As for [`App::begin`].
-    pub async fn begin_finding(&self, caller: &Caller) -> error::Result<TenantTx> {
+    pub async fn begin_reading(&self, caller: &Caller) -> error::Result<TenantTx> {
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
     }
 

@@ -12,23 +12,16 @@ macro_rules! find {
         async {
             let tx: &mut $crate::TenantTx = $tx;
             let tenant = tx.tenant();
-            loop {
-                let found = sqlx::query_as!(
-                    $record,
-                    "with caller as materialized (
-                        select set_config('app.tenant_id', $1::uuid::text, true)::uuid as tenant)
-                    select found.* from caller cross join lateral (
-                        " + $select + " and tenant_id = caller.tenant offset 0) found",
-                    tenant.0,
-                    $($value),+
-                )
-                .fetch_optional(tx.finder())
-                .await;
-                match found {
-                    Err(error) if tx.may_ask_again(&error).await? => {}
-                    found => break found,
-                }
-            }
+            $crate::again!(tx, |conn| sqlx::query_as!(
+                $record,
+                "with caller as materialized (
+                    select set_config('app.tenant_id', $1::uuid::text, true)::uuid as tenant)
+                select found.* from caller cross join lateral (
+                    " + $select + " and tenant_id = caller.tenant offset 0) found",
+                tenant.0,
+                $($value),+
+            )
+            .fetch_optional(conn))
         }
     };
 }

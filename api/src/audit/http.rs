@@ -31,7 +31,7 @@ async fn list(
     params: Params,
 ) -> Result<Listed<AuditEntry>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }

@@ -69,17 +69,14 @@ pub(super) async fn find_user_by_email(
     tenant: TenantId,
     email: &str,
 ) -> sqlx::Result<Option<UserRow>> {
-    db.direct(async |conn| {
-        sqlx::query_as!(
-            UserRow,
-            r#"select id as "id!: UserId", role as "role!", rate_limits as "rate_limits!"
+    ask!(db, |conn| sqlx::query_as!(
+        UserRow,
+        r#"select id as "id!: UserId", role as "role!", rate_limits as "rate_limits!"
            from find_user_by_email($1, $2)"#,
-            tenant.0,
-            email,
-        )
-        .fetch_optional(conn)
-        .await
-    })
+        tenant.0,
+        email,
+    )
+    .fetch_optional(conn))
     .await
 }
 
@@ -88,24 +85,23 @@ pub(super) async fn find_refresh_token(
     db: &Db,
     hash: &[u8],
 ) -> sqlx::Result<Option<(TenantId, SessionId)>> {
-    let found = db.direct(async |conn| {
-sqlx::query!(
+    let found = ask!(db, |conn| sqlx::query!(
         r#"select tenant_id as "tenant_id!", session_id as "session_id!" from find_refresh_token($1)"#,
         hash,
-    ).fetch_optional(conn).await
-}).await?;
+    )
+    .fetch_optional(conn))
+    .await?;
     Ok(found.map(|row| (TenantId(row.tenant_id), SessionId(row.session_id))))
 }
 
 /// The demo tenant of this name.
 pub(super) async fn find_demo_tenant(db: &Db, name: &str) -> sqlx::Result<Option<TenantId>> {
-    let found = db
-        .direct(async |conn| {
-            sqlx::query_scalar!(r#"select id as "id!" from find_demo_tenant($1)"#, name)
-                .fetch_optional(conn)
-                .await
-        })
-        .await?;
+    let found = ask!(db, |conn| sqlx::query_scalar!(
+        r#"select id as "id!" from find_demo_tenant($1)"#,
+        name
+    )
+    .fetch_optional(conn))
+    .await?;
     Ok(found.map(TenantId))
 }
 

@@ -23,6 +23,7 @@ impl ListQuery {
     /// Looks for `q`.
     pub(super) async fn search(&self, tx: &mut TenantTx) -> sqlx::Result<Found> {
         let Some((search, q)) = &self.search else { return Ok(Found::All) };
+        tx.open().await?;
         let pattern = pattern(q);
         let mut query = QueryBuilder::new("select ");
         query.push(search.function).push("(lower(").push_bind(pattern.clone()).push("), ");

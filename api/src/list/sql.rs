@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::HeaderValue;
-use shared::TenantTx;
+use shared::id::TenantId;
+use shared::{TenantTx, again};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{FromRow, QueryBuilder, Row as _};
 use uuid::Uuid;
@@ -17,6 +18,22 @@ use super::search::Found;
 use super::total::Read;
 use super::value::Value;
 use crate::http::answer::{Listed, Pagination};
+
+/// Begins a statement as [`shared::find!`] does: it sets its tenant itself. What is pushed next is a `select` whose condition compares
+/// `tenant_id` with `caller.tenant`, with a `limit` or an aggregate, so that it cannot be merged with what is around it; then
+/// [`FOUND`].
+pub(super) fn finding(tenant: TenantId) -> QueryBuilder<Postgres> {
+    let mut query =
+        QueryBuilder::new("with caller as materialized (select set_config('app.tenant_id', ");
+    query.push_bind(tenant.0);
+    query.push(
+        "::uuid::text, true)::uuid as tenant) select found.* from caller cross join lateral (",
+    );
+    query
+}
+
+/// The end of what [`finding`] begins; an order may follow.
+pub(super) const FOUND: &str = ") found";
 
 /// What a list selects from: all parts are constants of the resource.
 pub struct Source {
@@ -40,7 +57,7 @@ impl ListQuery {
         T: for<'r> FromRow<'r, PgRow>,
     {
         let found = self.search(tx).await?;
-        let mut rows = self.page(source, &found).build().fetch_all(tx.conn()).await?;
+        let mut rows = self.rows(tx, source, &found).await?;
         let has_more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > self.size;
         if has_more {
             rows.pop();
@@ -79,13 +96,25 @@ impl ListQuery {
         }
     }
 
+    async fn rows(
+        &self,
+        tx: &mut TenantTx,
+        source: &Source,
+        found: &Found,
+    ) -> sqlx::Result<Vec<PgRow>> {
+        let tenant = tx.tenant();
+        again!(tx, |conn| self.page(tenant, source, found).build().fetch_all(conn))
+    }
+
     /// One row more than the page holds, to know whether it is the last.
-    fn page(&self, source: &Source, found: &Found) -> QueryBuilder<Postgres> {
+    fn page(&self, tenant: TenantId, source: &Source, found: &Found) -> QueryBuilder<Postgres> {
         let column = self.sort.column;
         let text = if matches!(self.sort.kind, Kind::Time) { "" } else { "::text" };
-        let mut query = QueryBuilder::new("select ");
-        query.push(source.columns);
-        query.push(format_args!(", {column}{text} as cursor_value, id as cursor_id"));
+        let mut query = finding(tenant);
+        query.push("select ").push(source.columns);
+        query.push(format_args!(
+            ", {column} as cursor_place, {column}{text} as cursor_value, id as cursor_id"
+        ));
         self.push_from(&mut query, source, found);
         let (direction, sign) = if self.sort.descending { ("desc", "<") } else { ("asc", ">") };
         if let Start::After(value, id) = &self.start {
@@ -99,6 +128,8 @@ impl ListQuery {
         if let Start::Page(page) = self.start {
             query.push(" offset ").push_bind((page - 1) * self.size);
         }
+        query.push(FOUND);
+        query.push(format_args!(" order by cursor_place {direction}, cursor_id {direction}"));
         query
     }
 
@@ -109,7 +140,10 @@ impl ListQuery {
         source: &Source,
         found: &Found,
     ) {
-        query.push(format_args!(" from {} where {}", source.table, source.condition));
+        query.push(format_args!(
+            " from {} where {} and tenant_id = caller.tenant",
+            source.table, source.condition
+        ));
         if let Some((column, id)) = source.inside {
             query.push(format_args!(" and {column} = ")).push_bind(id);
         }

@@ -1,11 +1,10 @@
 //! How long a list is: exactly as far as counting is cheap, honestly beyond (docs/decisions/0011).
 
-use shared::TenantTx;
-use sqlx::QueryBuilder;
+use shared::{TenantTx, again};
 
 use super::query::ListQuery;
 use super::search::Found;
-use super::sql::Source;
+use super::sql::{FOUND, Source, finding};
 
 /// Lists are counted exactly to here unless asked; a search finds so many rows by its index and walks for more.
 pub(super) const MAX_COUNT: i32 = 10_000;
@@ -62,13 +61,18 @@ impl ListQuery {
     }
 
     async fn count(&self, tx: &mut TenantTx, source: &Source, found: &Found) -> sqlx::Result<i64> {
-        let mut query = QueryBuilder::new("select count(*) from (select 1");
-        self.push_from(&mut query, source, found);
-        if !self.exact {
-            query.push(" limit ").push_bind(MAX_COUNT + 1);
-        }
-        query.push(") counted");
-        query.build_query_scalar().fetch_one(tx.conn()).await
+        let tenant = tx.tenant();
+        let counting = || {
+            let mut query = finding(tenant);
+            query.push("select count(*) from (select 1");
+            self.push_from(&mut query, source, found);
+            if !self.exact {
+                query.push(" limit ").push_bind(MAX_COUNT + 1);
+            }
+            query.push(") counted").push(FOUND);
+            query
+        };
+        again!(tx, |conn| counting().build_query_scalar().fetch_one(conn))
     }
 
     /// How many rows were looked at, and how many of them are like the pattern.
@@ -79,11 +83,16 @@ impl ListQuery {
         found: &Found,
         column: &str,
     ) -> sqlx::Result<(i64, i64)> {
-        let mut query = QueryBuilder::new("select count(*), count(*) filter (where true");
-        found.push(&mut query);
-        query.push(format_args!(") from (select {column}"));
-        self.push_from(&mut query, source, &Found::All);
-        query.push(" limit ").push_bind(MAX_EXAMINED).push(") examined");
-        query.build_query_as().fetch_one(tx.conn()).await
+        let tenant = tx.tenant();
+        let examining = || {
+            let mut query = finding(tenant);
+            query.push("select count(*) as examined, count(*) filter (where true");
+            found.push(&mut query);
+            query.push(format_args!(") as rows from (select {column}"));
+            self.push_from(&mut query, source, &Found::All);
+            query.push(" limit ").push_bind(MAX_EXAMINED).push(") examined").push(FOUND);
+            query
+        };
+        again!(tx, |conn| examining().build_query_as().fetch_one(conn))
     }
 }

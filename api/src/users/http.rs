@@ -22,7 +22,7 @@ pub fn routes() -> Routes {
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<User>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }

@@ -23,7 +23,7 @@ pub(super) static SOURCE: Source = Source {
         health, coalesce(streak, 0) as failure_streak, last_success_at, \
         greatest(last_success_at, last_failure_at) as last_delivery_at, \
         version, created_at, updated_at",
-    table: "webhooks w left join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id",
+    table: "webhooks w left join webhook_health h (tenant) on h.tenant = w.tenant_id and h.webhook_id = w.id",
     condition: "deleted_at is null",
     inside: None,
 };

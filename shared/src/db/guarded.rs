@@ -20,18 +20,11 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip. Connections that
-    /// died in the pool (a restart of PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet,
-    /// so nothing can happen twice.
+    /// Takes a connection and sends `begin` on it, with what else is to be asked in the same round trip.
     pub(super) async fn begin(pool: &Pool, begin: &str) -> sqlx::Result<(Self, Vec<PgRow>)> {
         let mut armed = Self::unbegun(pool).await?;
-        loop {
-            match armed.send(begin).await {
-                Ok(answer) => return Ok((armed, answer)),
-                Err(error) if fault::is_disconnect(&error) && armed.replace().await? => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let answer = armed.send(begin).await?;
+        Ok((armed, answer))
     }
 
     /// Takes another connection in place of one on which nothing was begun; not when it has done so too often.
@@ -44,9 +37,16 @@ impl Guarded {
         Ok(true)
     }
 
-    /// Sends `begin` on a connection on which nothing was begun.
+    /// Sends `begin` on a connection on which nothing was begun. Connections that died in the pool (a restart of PostgreSQL) are
+    /// dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
     pub(super) async fn send(&mut self, begin: &str) -> sqlx::Result<Vec<PgRow>> {
-        sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(self.conn()).await
+        loop {
+            let sent = sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(self.conn()).await;
+            match sent {
+                Err(error) if fault::is_disconnect(&error) && self.replace().await? => {}
+                sent => return sent,
+            }
+        }
     }
 
     pub(super) fn conn(&mut self) -> &mut PgConnection {

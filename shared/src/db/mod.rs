@@ -162,7 +162,7 @@ impl Db {
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
         let mut one = self.reading().await?;
-        let answer = statement(one.conn()).await;
+        let answer = statement(one.reader()).await;
         one.end(answer)
     }
 

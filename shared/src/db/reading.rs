@@ -15,7 +15,7 @@ impl Reading {
     }
 
     /// Where it runs.
-    pub fn conn(&mut self) -> &mut PgConnection {
+    pub fn reader(&mut self) -> &mut PgConnection {
         self.0.conn()
     }
 
@@ -39,6 +39,22 @@ impl Reading {
     }
 }
 
+/// Runs one statement that only reads, on the connection of a [`TenantTx`](crate::TenantTx) or a [`Reading`]; again on another where
+/// that one had died in the pool.
+#[macro_export]
+macro_rules! again {
+    ($on:expr, |$conn:ident| $statement:expr) => {
+        loop {
+            let $conn = $on.reader();
+            let answer = $statement.await;
+            match answer {
+                Err(error) if $on.may_ask_again(&error).await? => {}
+                answer => break answer,
+            }
+        }
+    };
+}
+
 /// Runs one statement that reads, outside any transaction, as [`Db::direct`](crate::Db::direct) does. A connection that has
 /// died in the pool is replaced: what only reads can be asked twice.
 #[macro_export]
@@ -46,13 +62,8 @@ macro_rules! ask {
     ($db:expr, |$conn:ident| $statement:expr) => {
         async {
             let mut reading = $db.reading().await?;
-            loop {
-                let $conn = reading.conn();
-                match $statement.await {
-                    Err(error) if reading.may_ask_again(&error).await? => {}
-                    answer => break reading.end(answer),
-                }
-            }
+            let answer = $crate::again!(reading, |$conn| $statement);
+            reading.end(answer)
         }
     };
 }

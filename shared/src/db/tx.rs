@@ -220,14 +220,14 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Where [`find!`](crate::find) asks. In a transaction that has not begun its statement is one of its own, and others may
-    /// follow.
-    pub fn finder(&mut self) -> &mut PgConnection {
+    /// Where a statement runs that reads and sets its tenant itself, as [`find!`](crate::find) does. In a transaction
+    /// that has not begun it is one of its own, and others may follow.
+    pub fn reader(&mut self) -> &mut PgConnection {
         self.tx.conn()
     }
 
-    /// Whether [`find!`](crate::find) may ask on another connection, because this one had died in the pool: nothing was begun, and
-    /// what only reads can be asked twice.
+    /// Whether that may be asked on another connection ([`again!`](crate::again)), because this one had died in the pool:
+    /// nothing was begun, and what only reads can be asked twice.
     ///
     /// # Errors
     /// There is no other connection.

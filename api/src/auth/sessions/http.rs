@@ -93,7 +93,7 @@ async fn logout_all(caller: Caller, State(app): State<App>) -> Result<Reply> {
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Session>> {
     let query = ListQuery::parse(&LIST, &params)?;
     let user = caller.user()?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, user, query).await;
     tx.finish(page).await
 }

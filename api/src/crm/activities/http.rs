@@ -65,7 +65,7 @@ async fn list(
     params: Params,
 ) -> Result<Listed<Expanded<Activity>>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
@@ -89,7 +89,7 @@ async fn show(
     params: Params,
 ) -> Result<Data<Expanded<Activity>>> {
     let expand = Expand::parse(LIST.expansions, &params)?;
-    let mut tx = app.begin_finding(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let activity = super::show(&mut tx, id).await;
     let activity = expand.record(&mut tx, activity).await;
     tx.finish(activity).await.map(Data)
@@ -102,7 +102,7 @@ async fn of_contact(
     params: Params,
 ) -> Result<Listed<Expanded<Activity>>> {
     let query = ListQuery::parse(&TIMELINE, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::of_contact(&mut tx, id, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
@@ -115,7 +115,7 @@ async fn of_company(
     params: Params,
 ) -> Result<Listed<Expanded<Activity>>> {
     let query = ListQuery::parse(&TIMELINE, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::of_company(&mut tx, id, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
@@ -128,7 +128,7 @@ async fn of_lead(
     params: Params,
 ) -> Result<Listed<Expanded<Activity>>> {
     let query = ListQuery::parse(&TIMELINE, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::of_lead(&mut tx, id, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await

@@ -56,7 +56,7 @@ pub fn routes() -> Routes {
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Company>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }
@@ -77,7 +77,7 @@ async fn show(
     State(app): State<App>,
     Id(id): Id<CompanyId>,
 ) -> Result<Data<Company>> {
-    let mut tx = app.begin_finding(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let company = super::show(&mut tx, id).await;
     tx.finish(company).await.map(Data)
 }

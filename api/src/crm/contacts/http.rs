@@ -77,7 +77,7 @@ async fn list(
     params: Params,
 ) -> Result<Listed<Expanded<Contact>>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
@@ -101,7 +101,7 @@ async fn show(
     params: Params,
 ) -> Result<Data<Expanded<Contact>>> {
     let expand = Expand::parse(LIST.expansions, &params)?;
-    let mut tx = app.begin_finding(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let contact = super::show(&mut tx, id).await;
     let contact = expand.record(&mut tx, contact).await;
     tx.finish(contact).await.map(Data)

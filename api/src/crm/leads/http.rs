@@ -76,7 +76,7 @@ async fn list(
     params: Params,
 ) -> Result<Listed<Expanded<Lead>>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
     tx.finish(page).await
@@ -100,7 +100,7 @@ async fn show(
     params: Params,
 ) -> Result<Data<Expanded<Lead>>> {
     let expand = Expand::parse(LIST.expansions, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let lead = super::show(&mut tx, id).await;
     let lead = expand.record(&mut tx, lead).await;
     tx.finish(lead).await.map(Data)
@@ -168,7 +168,7 @@ async fn history(
     params: Params,
 ) -> Result<Listed<StageMove>> {
     let query = ListQuery::parse(&HISTORY, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::history(&mut tx, id, &query).await;
     tx.finish(page).await
 }

@@ -60,7 +60,17 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: LeadId) -> sqlx::Result<Option<Lead>> {
-    Ok(find_all(tx, &[id.0]).await?.pop())
+    shared::find!(
+        tx,
+        Lead,
+        r#"select id as "id: LeadId", tenant_id as "tenant_id: TenantId", title, status, value as "value: Amount", currency,
+                  owner_id as "owner: UserId", contact_id as "contact_id: ContactId",
+                  company_id as "company_id: CompanyId", pipeline_id as "pipeline_id: PipelineId",
+                  stage_id as "stage_id: StageId", converted_at, version, created_at, updated_at
+           from leads where id = $2 and deleted_at is null"#,
+        id.0,
+    )
+    .await
 }
 
 /// Finds a lead and keeps other writers off it until the transaction ends.

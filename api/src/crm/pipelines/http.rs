@@ -79,7 +79,7 @@ fn move_to(params: Params) -> Result<Option<StageId>> {
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Pipeline>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }
@@ -100,7 +100,7 @@ async fn show(
     State(app): State<App>,
     Id(id): Id<PipelineId>,
 ) -> Result<Data<Pipeline>> {
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let pipeline = super::show(&mut tx, id).await;
     tx.finish(pipeline).await.map(Data)
 }

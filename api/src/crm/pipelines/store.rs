@@ -50,7 +50,17 @@ pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<Ve
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: PipelineId) -> sqlx::Result<Option<Pipeline>> {
-    Ok(find_all(tx, &[id.0]).await?.pop())
+    shared::find!(
+        tx,
+        Pipeline,
+        r#"select id as "id: PipelineId", tenant_id as "tenant_id: TenantId", name, version, created_at, updated_at,
+                  (select json_agg(json_build_object('id', s.id, 'name', s.name, 'displayOrder', s.display_order)
+                                   order by s.display_order)
+                   from stages s where s.tenant_id = p.tenant_id and s.pipeline_id = p.id) as "stages!: Json<Vec<Stage>>"
+           from pipelines p where id = $2"#,
+        id.0,
+    )
+    .await
 }
 
 /// Those of the stages that are there.

@@ -81,7 +81,7 @@ async fn import_contacts(
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Import>> {
     let query = ListQuery::parse(&LIST, &params)?;
-    let mut tx = app.begin(&caller).await?;
+    let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     tx.finish(page).await
 }
