@@ -124,7 +124,7 @@ docs: ## the guides as a site of their own, in target/site; without a broken lin
 	NO_MKDOCS_2_WARNING=1 MERMAID="$(abspath $(TARGET))/docs/mermaid.min.js" \
 	$(TARGET)/docs/bin/mkdocs build --strict -f tests/docs/mkdocs.yml -d "$(abspath $(TARGET))/site"
 
-docs-renew: ## writes the answers shown in docs/reference and docs/administration.md anew, after a change of them
+docs-renew: ## writes the answers shown in docs/reference, errors.md, pagination.md and administration.md anew
 	sh tests/setup.sh test
 	cargo build --workspace --bins
 	BLESS=1 $(TARGET)/debug/with-servers -- cargo test -p tests --test it -- guides::reference admin::document

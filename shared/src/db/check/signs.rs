@@ -79,8 +79,8 @@ type Look = (Level, String);
 
 /// A transaction that is older than this holds vacuum back.
 const LONG: TimeDelta = TimeDelta::minutes(10);
-/// What a worker's pool takes (worker/src/config.rs).
-const WORKER_CONNECTIONS: u32 = 12;
+/// What a worker's pool takes (worker/src/config.rs), and the one on which it listens.
+const WORKER_CONNECTIONS: u32 = 13;
 /// Clocks may differ by so much; beyond the second, claims of deliveries overlap (docs/operations.md).
 const DRIFT: [TimeDelta; 2] = [TimeDelta::seconds(1), TimeDelta::seconds(30)];
 /// The oldest due delivery and the oldest event in the outbox may be so old.
