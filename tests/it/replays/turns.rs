@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::kit::{Answer, Tenant};
 
-use super::{ask, at, counts, finish, run, with_cycle, with_failed};
+use super::{Past, ask, at, counts, finish, run, with_cycle, with_failed};
 
 async fn turn(tenant: &Tenant, replay: &Value, verb: &str) -> Answer {
     tenant.call(Method::POST, &format!("{}/{verb}", at(replay)), None).await
@@ -93,4 +93,33 @@ async fn rows_that_go_meanwhile_are_not_missed() {
     finish(&app, &mut worker).await;
     let done = acme.get(&at(&replay)).await.ok();
     assert_eq!((&done["state"], done["replayed"].as_i64() < Some(60)), (&json!("completed"), true));
+}
+
+#[tokio::test]
+async fn a_replay_whose_deliveries_somebody_holds_keeps_no_other_waiting() {
+    let (app, acme, subscriber, _) = with_failed(10).await;
+    let globex = app.tenant("globex").await;
+    let other = globex.subscribe(&["*"]).await;
+    let (from, event) = (app.clock.now() - TimeDelta::hours(1), "contact.created");
+    let past = Past { webhook: other.id, status: "failed", event, from, count: 10 };
+    past.plant(app.database.admin()).await;
+    // Five seconds in production.
+    let impatient = format!(
+        "alter role crm_worker in database {} set lock_timeout = '50ms'",
+        app.database.name()
+    );
+    app.database.execute(&impatient).await;
+    let mut worker = app.worker();
+    let rows =
+        format!("select from webhook_events where webhook_id = '{}' for update", subscriber.id);
+    let hold = app.database.hold(&rows).await;
+    let held = ask(&acme, &subscriber, json!({})).await.created();
+    app.advance(TimeDelta::milliseconds(1));
+    let free = ask(&globex, &other, json!({})).await.created();
+    worker.replay().await.unwrap();
+    assert_eq!(acme.get(&at(&held)).await.ok()["replayed"], 0);
+    assert!(globex.get(&at(&free)).await.ok()["replayed"].as_i64() > Some(0));
+    hold.release().await;
+    finish(&app, &mut worker).await;
+    assert_eq!(counts(&acme.get(&at(&held)).await.ok()), [10, 10, 10, 0, 0]);
 }

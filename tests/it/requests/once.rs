@@ -113,6 +113,14 @@ async fn the_worker_removes_what_is_forgotten_and_nothing_else() {
     app.advance(TimeDelta::hours(1));
     assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 1);
     assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 0);
+    // However many there are.
+    app.database
+        .execute(
+            "insert into idempotency_keys (tenant_id, principal, key, fingerprint, answer, expires_at)
+             select id, 'somebody', n::text, '', '', '2026-01-01' from tenants, generate_series(1, 2500) n",
+        )
+        .await;
+    assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 2500);
     let kept = post(&acme, CONTACTS, "new", &body).await;
     assert_eq!(kept.header("idempotency-replayed"), "true");
 }
