@@ -113,8 +113,9 @@ async fn whose_credential_was_revoked_hears_no_more() {
         app.database.execute(end).await;
         app.announce(&acme, "contact.updated", 1).await;
         worker.relay().await.unwrap();
-        while following.more().await {}
-        assert!(!following.text.contains("contact.updated"), "{}", following.text);
+        while following.more().await {
+            assert!(!following.text.contains("contact.updated"), "{}", following.text);
+        }
     }
 }
 
