@@ -113,13 +113,13 @@ async fn a_replay_whose_deliveries_somebody_holds_keeps_no_other_waiting() {
     let rows =
         format!("select from webhook_events where webhook_id = '{}' for update", subscriber.id);
     let hold = app.database.hold(&rows).await;
-    let held = ask(&acme, &subscriber, json!({})).await.created();
+    let stuck = ask(&acme, &subscriber, json!({})).await.created();
     app.advance(TimeDelta::milliseconds(1));
     let free = ask(&globex, &other, json!({})).await.created();
     worker.replay().await.unwrap();
-    assert_eq!(acme.get(&at(&held)).await.ok()["replayed"], 0);
+    assert_eq!(acme.get(&at(&stuck)).await.ok()["replayed"], 0);
     assert!(globex.get(&at(&free)).await.ok()["replayed"].as_i64() > Some(0));
     hold.release().await;
     finish(&app, &mut worker).await;
-    assert_eq!(counts(&acme.get(&at(&held)).await.ok()), [10, 10, 10, 0, 0]);
+    assert_eq!(counts(&acme.get(&at(&stuck)).await.ok()), [10, 10, 10, 0, 0]);
 }
