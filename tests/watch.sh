@@ -9,7 +9,7 @@ trap 'exit 130' INT TERM
 
 changed() {
     find api worker shared tests migrations docs Cargo.toml -newer "$seen" \
-        \( -name '*.rs' -o -name '*.sql' -o -name '*.toml' -o -name '*.md' \) -print | head -n 1
+        \( -name '*.rs' -o -name '*.sql' -o -name '*.lua' -o -name '*.toml' -o -name '*.md' \) -print | head -n 1
 }
 
 while :; do

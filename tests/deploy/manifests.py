@@ -9,7 +9,7 @@ import pykustomize
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 
-PODS = {"Deployment", "Job"}
+PODS = {"Deployment", "Job", "CronJob"}
 
 
 def check_keda(resource):
@@ -22,7 +22,8 @@ def check_keda(resource):
 
 def check_secrets(resource, secrets):
     """Every file that a container is told of is in a secret that is mounted there."""
-    pod = resource["spec"]["template"]["spec"]
+    job = resource["spec"].get("jobTemplate", resource)
+    pod = job["spec"]["template"]["spec"]
     volumes = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"]}
     for container in pod["containers"]:
         mounts = {m["mountPath"]: secrets[volumes[m["name"]]] for m in container["volumeMounts"]}
