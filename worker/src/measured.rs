@@ -83,9 +83,14 @@ pub const METRICS: &[Metric] = &[
         "When the days that have partitions end, in seconds since 1970.",
     ),
     Metric(
+        "event_log_kept_timestamp_seconds",
+        Gauge,
+        "When this worker last kept the event log with nothing in the way, or began, in seconds since 1970.",
+    ),
+    Metric(
         "housekeeping_timestamp_seconds",
         Gauge,
-        "When this worker last set its gauges, in seconds since 1970.",
+        "When this worker last did all of its housekeeping, or began, in seconds since 1970.",
     ),
     Metric(
         "worker_database_errors_total",

@@ -74,6 +74,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         records: records.clone(),
         stop: stop.clone(),
     };
+    // What is relayed into a day without partitions stays in the table that catches such rows, and in the way.
+    if let Err(error) = retention::open(&db).await {
+        tracing::warn!(%error, "the days' partitions could not be made; trying again");
+    }
     let relaying = tokio::spawn(engine.clone().relay(events, due.clone()));
     let claiming = tokio::spawn(engine.run(due));
 
@@ -173,6 +177,7 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
     // What an outage has left out is not made up for.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds: u32 = 0;
+    gauges::housekept(&db);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -194,8 +199,9 @@ async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
             replays::sweep(&db).await?;
             replays::probe(&db).await
         };
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "housekeeping failed; trying again");
+        match kept.await {
+            Ok(_) => gauges::housekept(&db),
+            Err(error) => tracing::warn!(%error, "housekeeping failed; trying again"),
         }
         rounds = rounds.wrapping_add(1);
     }

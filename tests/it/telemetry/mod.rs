@@ -1,11 +1,12 @@
 //! What operators see of the running product: one trace from request to delivery, JSON logs that say whose and which
 //! but never what, and the metrics that dashboards and alerts stand on.
 
+mod housekeeping;
 mod logs;
 mod metrics;
 mod named;
 mod promql;
-mod runbooks;
+pub(crate) mod runbooks;
 mod traces;
 
 use serde_json::json;

@@ -36,9 +36,13 @@ struct Kept {
 
 /// Keeps it until `stop`.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
+    kept_whole(&db);
     while !stop.is_cancelled() {
         let next = match keep(&db).await {
-            Ok(true) => PERIOD,
+            Ok(true) => {
+                kept_whole(&db);
+                PERIOD
+            }
             Ok(false) => AGAIN,
             Err(error) => {
                 tracing::warn!(%error, "the event log could not be kept; trying again");
@@ -56,11 +60,7 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
 /// The database's.
 pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     let today = db.clock().now().date_naive();
-    let mut done = true;
-    for day in (0..=AHEAD).filter_map(|ahead| today.checked_add_days(Days::new(ahead))) {
-        done &= db.direct(async |conn| store::open_day(conn, day).await).await?;
-    }
-    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    let (mut done, days) = open(db).await?;
     metrics::gauge!("event_log_until_timestamp_seconds").set(seconds(start(until(&days, today))));
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
     let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
@@ -85,6 +85,38 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
         == BATCH.unsigned_abs()
     {}
     Ok(done)
+}
+
+/// Makes the partitions of all days that have none, from the newest that has them up to the days ahead, so that those that passed
+/// while no worker ran have theirs before their events are relayed; says whether nothing was in the way, and the days there are.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
+    let today = db.clock().now().date_naive();
+    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    let missing: Vec<_> = missing(&days, today).collect();
+    if missing.is_empty() {
+        return Ok((true, days));
+    }
+    let mut done = true;
+    for day in missing {
+        done &= db.direct(async |conn| store::open_day(conn, day).await).await?;
+    }
+    Ok((done, db.direct(async |conn| store::open_days(conn).await).await?))
+}
+
+/// The days without a partition from behind the newest past one, of those that anybody may keep, to the last one ahead.
+fn missing(days: &[NaiveDate], today: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    let newest = days.iter().filter(|day| **day < today).max().copied();
+    let first = newest.and_then(|day| day.succ_opt()).unwrap_or(today).max(today - LONGEST);
+    let last = today + Days::new(AHEAD);
+    first.iter_days().take_while(move |day| *day <= last).filter(|day| !days.contains(day))
+}
+
+/// Says that the log was kept, with nothing in the way.
+fn kept_whole(db: &Db) {
+    metrics::gauge!("event_log_kept_timestamp_seconds").set(seconds(db.clock().now()));
 }
 
 /// The first day from `today` on that has no partition.
@@ -152,5 +184,16 @@ mod tests {
         assert_eq!(until(&[day(9), day(10), day(11), day(12)], today), day(13));
         assert_eq!(until(&[day(10), day(12)], today), day(11));
         assert_eq!(until(&[day(9)], today), today);
+    }
+
+    #[test]
+    fn days_that_passed_while_no_worker_ran_get_their_partitions_too() {
+        let day = |day| NaiveDate::from_ymd_opt(2026, 5, day).unwrap();
+        let of = |days: &[NaiveDate]| missing(days, day(20)).collect::<Vec<_>>();
+        assert_eq!(of(&[day(16), day(17)]), [18, 19, 20, 21, 22, 23].map(day));
+        assert_eq!(of(&[day(19), day(20), day(21)]), [22, 23].map(day));
+        assert_eq!(of(&[]), [20, 21, 22, 23].map(day));
+        let a_year_ago = NaiveDate::from_ymd_opt(2025, 5, 1).unwrap();
+        assert_eq!(of(&[a_year_ago]).len(), 94);
     }
 }
