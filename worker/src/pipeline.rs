@@ -48,7 +48,7 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn relay(&self) -> sqlx::Result<()> {
-        while relay(&self.db, None).await?.0.is_full() {}
+        while relay(&self.db, None).await?.0.more {}
         Ok(())
     }
 

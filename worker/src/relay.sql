@@ -2,12 +2,21 @@
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
 --   $4  how many deliveries whoever relays begins at once: of none with an order, a rate limit or a hold, nor of
 --   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends    $9  now
---   $10 the lock of whoever relays
-with taken as (
-    delete from outbox where ctid = any (array(
-        select ctid from outbox
-        where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
-        order by id limit $1 for update skip locked))
+--   $10 the lock of whoever relays    $11 how many webhooks are looked at, each event counted with all of its tenant's
+with picked as materialized (
+    select ctid as row, id, tenant_id from outbox
+    where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
+    order by id limit $1 for update skip locked
+), weighed as materialized (
+    -- What a statement writes is bounded by webhooks, not by events. The first event goes, however many its tenant has.
+    select p.row, sum(w.live) over (order by p.id) - w.live < $11 as fits
+    from picked p
+    cross join lateral (
+        select count(*) as live from (
+            select from webhooks where tenant_id = p.tenant_id and deleted_at is null limit $11) l
+        offset 0) w
+), taken as (
+    delete from outbox where ctid = any (array(select row from weighed where fits))
     returning id, tenant_id, event_id, event, payload, request_id, traceparent, occurred_at
 ), fresh as (
     -- An event that is relayed twice is one row, with one number.
@@ -89,8 +98,8 @@ with taken as (
     returning tenant_id, id, webhook_id, occurrence_id, sequence, event, case when $4::bigint > 0 then body end as body, status,
               cycle, trigger, request_id, traceparent, created_at
 ), lines as materialized (
-    -- The records of the deliveries that have to go in order.
-    select jsonb_object_agg(delivery_id(j.event_id, lined.id), j.record) as records
+    -- The webhooks with an order, and the records of the events that they wait for.
+    select array_agg(distinct lined.id) as webhooks, jsonb_object_agg(j.event_id, j.record) as records
     from judged j cross join lateral unnest(j.lined) lined (id)
     where j.record is not null
 ), put_off as materialized (
@@ -99,7 +108,8 @@ with taken as (
 ), due as (
     select f.*, r.record, r.record is null and f.webhook_id <> all (p.webhooks) and f.tenant_id <> all ($6::uuid[]) as free
     from fanned f cross join lines l cross join put_off p
-    cross join lateral (select (l.records->>f.id::text)::uuid as record) r
+    cross join lateral (
+        select case when f.webhook_id = any (l.webhooks) then (l.records->>f.occurrence_id::text)::uuid end as record) r
     where f.status = 'pending'
 ), placed as (
     select d.*, d.free and row_number() over (partition by d.free order by d.id) <= $4::bigint as begun from due d
@@ -117,6 +127,7 @@ with taken as (
     from queued where record is not null
 ), counts as (
     select (select count(*) from taken) as events,
+           (select count(*) = $1 or not bool_and(fits) from weighed) as more,
            (select count(*) from due) as deliveries,
            (select count(*) from fanned where status = 'skipped') as skipped,
            (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered
@@ -128,7 +139,7 @@ with taken as (
         offset 0) w
     where p.begun
 )
-select c.events as "events!", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
+select c.events as "events!", c.more as "more?", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
        b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
        b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",

@@ -28,7 +28,9 @@ pub fn routes() -> Routes {
             "",
             WebhooksWrite,
             create,
-            Doc::created::<Webhook>("createWebhook", "Create a webhook").body::<NewWebhook>(),
+            Doc::created::<Webhook>("createWebhook", "Create a webhook")
+                .body::<NewWebhook>()
+                .conflict("There are a thousand webhooks already"),
         )
         .get("/{id}", WebhooksRead, show, Doc::data::<Webhook>("getWebhook", "Get a webhook"))
         .merge(

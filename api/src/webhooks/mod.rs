@@ -40,6 +40,9 @@ pub use input::{NewWebhook, WebhookPatch};
 use select::{Filter, ORDERINGS, Selecting, Written};
 use signing::Sealed;
 
+/// Webhooks of a tenant, at most: each is looked at for each of its events, in the one statement that relays everybody's.
+const MOST: i64 = 1_000;
+
 /// Where a tenant wants to hear of events.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
@@ -154,8 +157,13 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Webhook
 /// Stores a webhook. The answer is the only one that shows its secret.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::Conflict`] when the tenant has a thousand.
 pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Result<Webhook> {
+    if store::count(tx).await? >= MOST {
+        return Err(Error::Conflict(
+            format!("There are {MOST} webhooks; delete one that is not needed first").into(),
+        ));
+    }
     let now = tx.now();
     let id = WebhookId::fresh(now);
     let mut webhook = Webhook {

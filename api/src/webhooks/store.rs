@@ -28,6 +28,20 @@ pub(super) static SOURCE: Source = Source {
     inside: None,
 };
 
+/// How many webhooks the tenant has. Nobody else can add one until the transaction ends.
+pub(super) async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1::uuid, 0))",
+        tenant.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query_scalar!(r#"select count(*) as "count!" from webhooks where deleted_at is null"#)
+        .fetch_one(tx.conn())
+        .await
+}
+
 pub(super) async fn insert(
     tx: &mut TenantTx,
     webhook: &Webhook,

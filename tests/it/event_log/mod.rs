@@ -1,5 +1,7 @@
 //! The event log: every event once, in order, for as long as it is to be kept.
 
+mod absent;
+mod fan;
 mod feed;
 mod lookups;
 mod order;

@@ -1,6 +1,7 @@
 //! Creating, showing, changing, deleting.
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::kit::{START, TestApp, WEBHOOKS};
@@ -195,4 +196,28 @@ async fn an_id_that_names_no_webhook_of_the_tenant_is_not_found() {
 fn masked(webhook: &Value) -> Value {
     let secret = webhook["secret"].as_str().unwrap_or_default();
     json!(format!("whsec_…{}", &secret[secret.len() - 4..]))
+}
+
+#[tokio::test]
+async fn a_tenant_has_a_thousand_webhooks_at_most_and_room_again_for_each_that_it_deletes() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let made = sample(&acme).await;
+    app.database
+        .execute(
+            "insert into webhooks (tenant_id, id, url, events, secret_enc, secret_hint, created_at, updated_at)
+             select tenant_id, gen_random_uuid(), url, events, '', '', now(), now()
+             from webhooks, generate_series(1, 997)",
+        )
+        .await;
+    let new = json!({"url": "https://example.com/webhook", "events": ["*"]});
+    let four = [(); 4].map(|()| acme.post(WEBHOOKS, new.clone()));
+    let mut statuses: Vec<_> = join_all(four).await.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 201, 409, 409]);
+    let refused = acme.post(WEBHOOKS, new.clone()).await.problem(409, "CONFLICT");
+    assert_eq!(refused["error"], "There are 1000 webhooks; delete one that is not needed first");
+    other.post(WEBHOOKS, new.clone()).await.created();
+    acme.delete(&at(&made)).await.no_content();
+    acme.post(WEBHOOKS, new).await.created();
 }

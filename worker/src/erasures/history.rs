@@ -10,8 +10,12 @@ use uuid::Uuid;
 use super::Cursor;
 use crate::relay::RELAYING;
 
-/// Changes or activities of one step.
+/// Changes or activities of one step, at most.
 const BATCH: i64 = 200;
+
+/// Deliveries that one step looks for, at most, if it has more than one event: one of each event for each webhook that the tenant
+/// has or ever had.
+const DELIVERIES: i64 = 20_000;
 
 /// What failed rows of imports are searched for, at most.
 const MOST_SOUGHT: i32 = 1000;
@@ -53,12 +57,26 @@ pub(super) async fn erase_outbox(tx: &mut TenantTx, record: Uuid) -> sqlx::Resul
     Ok(count(&erased.execute(tx.conn()).await?))
 }
 
+/// How many changes or activities one step takes.
+async fn page(tx: &mut TenantTx) -> sqlx::Result<i64> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!(
+        r#"select least($2, greatest(1, $3 / greatest(1, count(*)))) as "page!" from webhooks where tenant_id = $1"#,
+        tenant.0,
+        BATCH,
+        DELIVERIES,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// The record's next changes, oldest first: entries of the audit log, and the events of the same ids.
 pub(super) async fn changes(
     tx: &mut TenantTx,
     record: Uuid,
     after: Cursor,
 ) -> sqlx::Result<Vec<Place>> {
+    let page = page(tx).await?;
     sqlx::query_as!(
         Place,
         "select id, created_at as at from audit_log
@@ -68,7 +86,7 @@ pub(super) async fn changes(
         record,
         after.at,
         after.id,
-        BATCH,
+        page,
     )
     .fetch_all(tx.conn())
     .await
@@ -80,6 +98,7 @@ pub(super) async fn activities(
     record: Uuid,
     after: Cursor,
 ) -> sqlx::Result<Vec<Place>> {
+    let page = page(tx).await?;
     sqlx::query_as!(
         Place,
         "select id, occurred_at as at from activities
@@ -89,7 +108,7 @@ pub(super) async fn activities(
         record,
         after.at,
         after.id,
-        BATCH,
+        page,
     )
     .fetch_all(tx.conn())
     .await
@@ -149,7 +168,8 @@ pub(super) async fn erase_entries(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Resu
         r#"update audit_log
            set before = case when before is not null then '{"erased":true}'::json end,
                after = case when after is not null then '{"erased":true}'::json end
-           where id = any ($1) and (before is not null or after is not null)"#,
+           where id = any ($1) and (before is not null or after is not null)
+             and coalesce(before->>'erased', after->>'erased') is null"#,
         ids,
     );
     Ok(count(&erased.execute(tx.conn()).await?))
@@ -161,7 +181,8 @@ pub(super) async fn erase_entries_about(tx: &mut TenantTx, records: &[Uuid]) -> 
         r#"update audit_log
            set before = case when before is not null then '{"erased":true}'::json end,
                after = case when after is not null then '{"erased":true}'::json end
-           where record_id = any ($1) and (before is not null or after is not null)"#,
+           where record_id = any ($1) and (before is not null or after is not null)
+             and coalesce(before->>'erased', after->>'erased') is null"#,
         records,
     );
     Ok(count(&erased.execute(tx.conn()).await?))
@@ -170,7 +191,8 @@ pub(super) async fn erase_entries_about(tx: &mut TenantTx, records: &[Uuid]) -> 
 /// Erases what activities say.
 pub(super) async fn erase_activities(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<i32> {
     let erased = sqlx::query!(
-        "update activities set subject = 'Erased', body = null where id = any ($1)",
+        "update activities set subject = 'Erased', body = null
+         where id = any ($1) and (subject <> 'Erased' or body is not null)",
         ids,
     );
     Ok(count(&erased.execute(tx.conn()).await?))

@@ -82,7 +82,7 @@ impl Engine {
                     if begun == 0 || begun < relayed.deliveries {
                         claims.knock();
                     }
-                    if !relayed.is_full() {
+                    if !relayed.more {
                         wait(IDLE, knock.heard(), &self.stop).await;
                     }
                 }

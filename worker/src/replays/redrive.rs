@@ -9,6 +9,8 @@ use sqlx::Result;
 
 /// Cycles begun in a second, at most.
 const MOST: i32 = 100;
+/// Failures counted, at most, so that a webhook with more of them recovers, too: of those its redrive has this as its total.
+const COUNTED: i64 = 1_000_000;
 /// Longer than anybody keeps deliveries: all that is there.
 const EVERYTHING: TimeDelta = TimeDelta::days(91);
 
@@ -42,7 +44,7 @@ async fn go_on(tx: &mut TenantTx, webhook: WebhookId) -> Result<bool> {
     Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// How many failures are parked of a webhook that is recovering, if it wants them sent: all that a redrive will find. To be asked
+/// How many failures are parked of a webhook that is recovering, if it wants them sent, up to [`COUNTED`]: all that a redrive will find. To be asked
 /// before its health is locked, which recorders wait for; a count of many takes a while. `None` when it is not recovering.
 ///
 /// # Errors
@@ -50,13 +52,16 @@ async fn go_on(tx: &mut TenantTx, webhook: WebhookId) -> Result<bool> {
 pub(crate) async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<Option<i64>> {
     let tenant = tx.tenant();
     let parked = sqlx::query_scalar!(
-        "select (select count(*) from webhook_events e
-                 where w.auto_redrive and e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed'
-                   and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned')
+        "select (select count(*) from (
+                     select from webhook_events e
+                     where w.auto_redrive and e.tenant_id = w.tenant_id and e.webhook_id = w.id and e.status = 'failed'
+                       and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned'
+                     limit $3) parked)
          from webhook_health h join webhooks w on w.tenant_id = h.tenant_id and w.id = h.webhook_id
          where h.tenant_id = $1 and h.webhook_id = $2 and h.state = 'failing' and h.accepted",
         tenant.0,
         webhook.0,
+        COUNTED,
     )
     .fetch_optional(tx.conn())
     .await?;

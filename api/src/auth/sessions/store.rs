@@ -164,16 +164,21 @@ pub(super) async fn revoke_all(tx: &mut TenantTx, user: UserId) -> sqlx::Result<
     .await
 }
 
-/// Deletes the user's sessions that ended before then, with their tokens.
+/// Ended sessions deleted at once: whoever waits for this is signing in.
+const SWEPT: i64 = 100;
+
+/// Deletes some of the user's sessions that ended before then, with their tokens.
 pub(super) async fn sweep(
     tx: &mut TenantTx,
     user: UserId,
     before: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from sessions where user_id = $1 and (expires_at < $2 or revoked_at < $2)",
+        "delete from sessions where (tenant_id, id) in (
+             select tenant_id, id from sessions where user_id = $1 and (expires_at < $2 or revoked_at < $2) limit $3)",
         user.0,
         before,
+        SWEPT,
     )
     .execute(tx.conn())
     .await?;

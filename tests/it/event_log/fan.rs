@@ -1,0 +1,78 @@
+//! Tenants with many webhooks: what one statement relays is bounded by them.
+
+use serde_json::json;
+use tests::kit::{CONTACTS, TestApp};
+use worker::relay::{Relayed, relay};
+
+/// Gives every tenant so many webhooks that hear everything, in the order of each record when it is said so.
+async fn webhooks(app: &TestApp, many: i32, ordering: &str) {
+    let sql = format!(
+        "insert into webhooks (tenant_id, id, url, events, ordering, secret_enc, secret_hint, created_at, updated_at)
+         select id, gen_random_uuid(), 'https://example.com/', '{{*}}', '{ordering}', '', '', now(), now()
+         from tenants, generate_series(1, {many})"
+    );
+    app.database.execute(&sql).await;
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_webhooks_is_relayed_in_small_steps_and_nobody_is_forgotten() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    webhooks(&app, 999, "none").await;
+    let rows: Vec<_> = (0..50).map(|n| json!({"name": format!("Ada {n}")})).collect();
+    acme.post(&format!("{CONTACTS}/import"), json!({"contacts": rows})).await.ok();
+    let other = app.tenant("other").await;
+    other.post(CONTACTS, json!({"name": "Bob"})).await.created();
+
+    let worker = app.worker_db();
+    let mut steps = Vec::new();
+    loop {
+        let (Relayed { events, deliveries, more, .. }, _) = relay(&worker, None).await.unwrap();
+        steps.push((events, deliveries));
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(steps, [(21, 21 * 999), (21, 21 * 999), (9, 8 * 999)]);
+}
+
+#[tokio::test]
+async fn an_event_goes_alone_when_its_tenant_has_more_webhooks_than_a_step() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    webhooks(&app, 20_001, "none").await;
+    for name in ["Ada", "Bob"] {
+        acme.post(CONTACTS, json!({"name": name})).await.created();
+    }
+    let worker = app.worker_db();
+    for more in [true, false] {
+        let (relayed, _) = relay(&worker, None).await.unwrap();
+        assert_eq!((relayed.events, relayed.deliveries, relayed.more), (1, 20_001, more));
+    }
+}
+
+#[tokio::test]
+async fn of_webhooks_with_and_without_an_order_each_gets_its_own() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    webhooks(&app, 2, "none").await;
+    webhooks(&app, 3, "record").await;
+    for name in ["Ada", "Bob"] {
+        let contact = acme.post(CONTACTS, json!({"name": name})).await.created();
+        let path = format!("{CONTACTS}/{}", contact["id"].as_str().unwrap());
+        acme.put(&path, json!({"name": name})).await.ok();
+        acme.put(&path, json!({"company": "ACME"})).await.ok();
+    }
+    app.worker().relay().await.unwrap();
+    // Of each record and ordered webhook the first is due, and the second waits for it.
+    let lines: Vec<(bool, i64, i64)> = sqlx::query_as(
+        "select q.record is not null, count(*), count(*) filter (where q.next_retry >= in_line())
+         from webhook_queue q join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id
+         where (q.record is not null) = (w.ordering = 'record')
+         group by 1 order by 1",
+    )
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap();
+    assert_eq!(lines, [(false, 8, 0), (true, 12, 6)]);
+}
