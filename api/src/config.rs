@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::db::DbConfig;
 use shared::seal::Keyring;
-use shared::settings::{Count, Faults, Settings};
+use shared::settings::{Count, Faults, Patience, Settings};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 use url::Url;
@@ -95,7 +95,7 @@ impl Config {
         );
         let demo_login = demo_login(settings, listen);
         let db = database(settings);
-        let request_timeout =
+        let request_timeout: Option<Patience> =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
         let drain_delay = settings.default(
             "DRAIN_DELAY",
@@ -125,7 +125,7 @@ impl Config {
             public_url: public_url?,
             demo_login: demo_login?,
             db: db?,
-            request_timeout: request_timeout?,
+            request_timeout: request_timeout?.0,
             drain_delay: drain_delay?,
             limits: limits?,
             pepper: pepper?,

@@ -204,6 +204,19 @@ impl Value for Duration {
     }
 }
 
+/// How long something may take: never no time at all, which some would write for no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience(pub Duration);
+
+impl Value for Patience {
+    fn parse(text: &str) -> Result<Self, String> {
+        match Duration::parse(text)? {
+            Duration::ZERO => Err("it has to be longer than nothing".into()),
+            duration => Ok(Self(duration)),
+        }
+    }
+}
+
 /// A whole number of at least one.
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u32);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::RedisUrl;
 use shared::db::{DatabaseUrl, DbConfig};
 use shared::seal::Keyring;
-use shared::settings::{Count, Faults, Settings, Value};
+use shared::settings::{Count, Faults, Patience, Settings, Value};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 
@@ -145,7 +145,7 @@ impl Config {
             "2m,4m,8m,16m",
             "Waits between attempts; one attempt more than waits",
         );
-        let timeout: Option<Duration> = settings.default(
+        let timeout: Option<Patience> = settings.default(
             "WEBHOOK_TIMEOUT",
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
@@ -154,7 +154,7 @@ impl Config {
         let targets = TargetPolicy::read(settings);
         let queue = queue(settings);
         let telemetry = TelemetryConfig::read(settings);
-        let total_timeout = timeout?;
+        let total_timeout = timeout?.0;
         Some(Self {
             admin_listen: admin_listen?,
             db: DbConfig {

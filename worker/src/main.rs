@@ -29,10 +29,13 @@ fn start() -> Outcome {
         .max_blocking_threads(LOOKUPS)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let telemetry = Telemetry::start("worker", worker::METRICS, &config.telemetry)?;
         worker::run(config, Clock::system(), &telemetry).await
-    })
+    });
+    // Look-ups that were given up are not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Asks the worker that runs here whether it lives.

@@ -4,3 +4,4 @@ mod commands;
 pub(crate) mod process;
 mod refusals;
 mod serving;
+mod silence;
