@@ -248,7 +248,7 @@ async fn the_tenant_sees_a_delivery_before_and_after_each_attempt() {
     ] {
         assert_eq!(log[0][member], expected, "{member}");
     }
-    assert!((0..30_000).contains(&log[0]["latencyMs"].as_i64().unwrap()));
+    assert!(log[0]["latencyMs"].as_i64().unwrap() >= 0);
 
     app.advance(chrono::TimeDelta::minutes(2));
     worker.drain().await.unwrap();

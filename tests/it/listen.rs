@@ -1,7 +1,6 @@
 //! `api listen`: the real program, which follows the event log and sends to a receiver on this machine.
 
 use std::process::Output;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -9,15 +8,13 @@ use shared::id::{EventId, WebhookId};
 use shared::scope::Scope;
 use shared::webhook::body::delivery_id;
 use standardwebhooks::Webhook;
-use tests::kit::{CONTACTS, Call, Program, Receiver, Reply, Tenant, TestApp};
+use tests::kit::{CONTACTS, Call, Nobody, PATIENCE, Program, Receiver, Reply, Tenant, TestApp};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::boot::process::{Ended, Environment};
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running `api listen`.
 struct Listening {
@@ -242,8 +239,9 @@ async fn a_receiver_that_is_not_there_is_told_and_passed_over() {
     let acme = app.tenant("acme").await;
     app.announce(&acme, "contact.created", 2).await;
     app.worker().relay().await.unwrap();
-    let nobody = format!("http://127.0.0.1:{}/", tests::servers::free_port().unwrap());
-    let arguments = ["--forward", &nobody, "--api", &app.url(""), "--after", "1"];
+    let nobody = Nobody::here();
+    let to = format!("http://{}/", nobody.address());
+    let arguments = ["--forward", &to, "--api", &app.url(""), "--after", "1"];
     let (mut listening, _) = Listening::start(&acme, &arguments).await;
     let line = listening.line().await.unwrap();
     assert!(

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
-use tests::kit::{CONTACTS, TestApp};
+use tests::kit::{CONTACTS, TestApp, until};
 
 use crate::lists::plans::explained::{Explained, Statement};
 
@@ -51,7 +51,7 @@ async fn no_statement_of_a_create_a_get_an_update_or_a_list_looks_at_another_ten
     // Connections from before know nothing of it.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'crm_app' and datname = current_database()";
     app.database.execute(end).await;
-    while acme.get(CONTACTS).await.status != 200 {}
+    until("the api has others", async || acme.get(CONTACTS).await.status == 200).await;
 
     let mut told = Vec::new();
     plans.forget();

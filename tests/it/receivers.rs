@@ -1,15 +1,15 @@
 //! Receivers that misbehave, and targets that must not be reached: each attempt ends in time with a stable code.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::webhook::target::TargetPolicy;
-use tests::kit::{CONTACTS, Receiver, Reply, TcpServer, TestApp, read_webhook};
+use tests::kit::{CONTACTS, Nobody, PATIENCE, Receiver, Reply, TcpServer, TestApp, read_webhook};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use worker::config::Config;
 
 /// Sends one change to the URL, by a worker that waits a second for answers; the delivery after the first attempt.
@@ -28,7 +28,9 @@ async fn attempt_with(url: &str, change: impl FnOnce(&mut Config)) -> Value {
         .await
         .unwrap();
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
-    assert_eq!(app.worker_with(change).drain().await.unwrap(), 1);
+    let mut worker = app.worker_with(change);
+    let drained = timeout(PATIENCE, worker.drain()).await.expect("the attempt ends");
+    assert_eq!(drained.unwrap(), 1);
     subscriber.only_delivery().await
 }
 
@@ -82,10 +84,7 @@ async fn a_receiver_that_drips_its_body_is_known_by_its_status() {
         drip(&mut stream).await
     })
     .await;
-    let delivery = attempt(&server.url()).await;
-    assert_retried(&delivery, "http_status", Some(502));
-    let latency = delivery["attemptLog"][0]["latencyMs"].as_i64().unwrap();
-    assert!(latency < 20_000, "{latency} ms");
+    assert_retried(&attempt(&server.url()).await, "http_status", Some(502));
 }
 
 #[tokio::test]
@@ -139,10 +138,8 @@ async fn a_receiver_that_resets_or_closes_the_connection_is_called_again() {
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_is_called_again() {
-    // Bound, so that nobody else takes the port, but not listening.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let url = format!("http://{}/hook", socket.local_addr().unwrap());
+    let nobody = Nobody::here();
+    let url = format!("http://{}/hook", nobody.address());
     assert_retried(&attempt(&url).await, "connect_failed", None);
 }
 

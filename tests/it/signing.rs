@@ -32,7 +32,7 @@ fn signed_content(call: &Call) -> Vec<u8> {
 }
 
 /// The signatures of a scheme, in their order.
-fn items<'a>(call: &'a Call, scheme: &str) -> Vec<&'a str> {
+pub fn items<'a>(call: &'a Call, scheme: &str) -> Vec<&'a str> {
     let items = call.header("webhook-signature").split(' ');
     items.filter_map(|item| item.strip_prefix(scheme)).collect()
 }
@@ -72,8 +72,8 @@ async fn both_signatures_are_what_an_independent_hmac_makes_of_the_bytes() {
 }
 
 /// Whether another implementation of ed25519 than the product's own accepts a signature by this key.
-fn verified(call: &Call, x: &str, signature: &str) -> bool {
-    let key = UnparsedPublicKey::new(&ED25519, URL_SAFE_NO_PAD.decode(x).unwrap());
+pub fn verified(call: &Call, key: &[u8], signature: &str) -> bool {
+    let key = UnparsedPublicKey::new(&ED25519, key);
     key.verify(&signed_content(call), &STANDARD.decode(signature).unwrap()).is_ok()
 }
 
@@ -89,21 +89,21 @@ async fn another_implementation_of_ed25519_verifies_v1a_with_the_published_key()
     let mut call = subscriber.receiver.only_call();
     let signatures: Vec<String> = items(&call, "v1a,").into_iter().map(str::to_owned).collect();
     let [signature] = &signatures[..] else { panic!("{signatures:?}") };
-    let x = public_key(&app, &subscriber.id.to_string()).await;
-    assert!(verified(&call, &x, signature));
+    let key = public_key(&app, &subscriber.id.to_string()).await;
+    assert!(verified(&call, &key, signature));
     let strange = public_key(&app, &other.id.to_string()).await;
     assert!(!verified(&call, &strange, signature));
     let mut altered = call.body.to_vec();
     *altered.last_mut().unwrap() = b' ';
     call.body = altered.into();
-    assert!(!verified(&call, &x, signature));
+    assert!(!verified(&call, &key, signature));
 }
 
-/// `x` of the newest key that the api publishes for a webhook.
-async fn public_key(app: &TestApp, webhook: &str) -> String {
+/// The newest key that the api publishes for a webhook.
+async fn public_key(app: &TestApp, webhook: &str) -> Vec<u8> {
     let path = format!("/.well-known/webhook-keys/{webhook}");
     let answer = Answer::to(app.request(Method::GET, &path)).await;
-    answer.body["keys"][0]["x"].as_str().unwrap().to_owned()
+    URL_SAFE_NO_PAD.decode(answer.body["keys"][0]["x"].as_str().unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use tests::kit::{CONTACTS, Call, Program, Reply, TcpServer, TestApp, expire_leases, read_webhook};
+use tests::kit::{
+    CONTACTS, Call, Program, Reply, TcpServer, TestApp, expire_leases, read_webhook, until,
+};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use worker::queue::{Caps, Slots, claim};
@@ -37,7 +39,7 @@ async fn three_workers_send_each_of_two_thousand_deliveries_once() {
     app.announce(&acme, "contact.created", 1000).await;
     let mut attempts = 0;
     // Whoever finds another one claiming has nothing to do, and ends.
-    while attempts == 0 || app.count("pending").await > 0 {
+    until("all are sent", async || {
         let drains = [(); 3].map(|()| {
             let mut worker = app.worker();
             tokio::spawn(async move { worker.drain().await.unwrap() })
@@ -45,7 +47,9 @@ async fn three_workers_send_each_of_two_thousand_deliveries_once() {
         for drain in drains {
             attempts += drain.await.unwrap();
         }
-    }
+        attempts > 0 && app.count("pending").await == 0
+    })
+    .await;
     assert_eq!(attempts, 2000);
     for subscriber in [first, second] {
         let calls = subscriber.receiver.calls();
@@ -85,11 +89,7 @@ async fn what_a_killed_worker_had_under_way_comes_again_at_most_once_and_nothing
     let (mut killed, _one, _other) = tokio::join!(start(), start(), start());
     app.announce(&acme, "contact.created", 300).await;
     let arrived = || -> usize { subscribers.iter().map(|one| one.receiver.calls().len()).sum() };
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while arrived() < 3 * CAP {
-        assert!(Instant::now() < deadline, "{} requests", arrived());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("all three have all that they can take", async || arrived() >= 3 * CAP).await;
     killed.kill9().await;
 
     // The others do all the rest meanwhile.
@@ -151,9 +151,7 @@ async fn an_outcome_that_comes_after_its_lease_does_not_overwrite_the_next_worke
     let claimed = slow.claim().await.unwrap();
 
     let overtake = async {
-        while requests.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("the slow one has asked", async || requests.load(Ordering::SeqCst) > 0).await;
         app.advance(LEASE);
         assert_eq!(quick.drain().await.unwrap(), 1);
         release.notify_one();
@@ -262,10 +260,8 @@ async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the
     let mut worker = Program::worker(&app.database.worker_url(), &variables).await;
     subscriber.receiver.wait_for(20).await;
 
-    let asked = Instant::now();
     let status = worker.stop().await;
     assert!(status.success(), "{status}\n{}", worker.last_lines());
-    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     let calls = subscriber.receiver.calls();
     assert!((20..300).contains(&calls.len()), "{}", calls.len());
     assert_eq!(ids(&calls).len(), calls.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tests::kit::{Database, TestApp, test_redis_url};
+use tests::kit::{Database, Nobody, TestApp, test_redis_url};
 
 use super::operator;
 use crate::boot::process::{Environment, closed_database};
@@ -103,7 +103,8 @@ async fn what_waits_too_long_is_a_warning() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_one_fault_and_hides_nothing_else() {
-    let environment = Environment::with_url(&closed_database())
+    let nobody = Nobody::here();
+    let environment = Environment::with_url(&closed_database(&nobody))
         .set("API_LISTEN", "here")
         .set("JWT_KEYS", "hunter2")
         .set("REDIS_URL", "redis://127.0.0.1:1");

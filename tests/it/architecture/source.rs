@@ -37,8 +37,8 @@ fn read(root: &Path, path: &Path) -> Source {
 }
 
 fn collect(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries {
+    let entries = fs::read_dir(folder);
+    for entry in entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, ending, into);
@@ -51,7 +51,9 @@ fn collect(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
 impl Source {
     /// What runs in production: without comments and without the tests at the end.
     pub fn code(&self) -> String {
-        let code = self.text.split("#[cfg(test)]").next().unwrap_or_default();
+        // Tests in a file of their own are named at the top.
+        let code = self.text.replace("#[cfg(test)]\nmod tests;\n", "");
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.map(|line| line.split(" // ").next().unwrap_or_default()).fold(
             String::new(),
@@ -83,4 +85,7 @@ fn a_name_is_found_whole_and_comments_and_tests_are_not_code() {
         text: "//! axum\nlet a = 1; // axum\n#[cfg(test)]\nuse axum;".into(),
     };
     assert!(!mentions(&source.code(), "axum"));
+    let text = "#[cfg(test)]\nmod tests;\n\nuse axum::Router;\n#[cfg(test)]\nuse tower;".into();
+    let source = Source { path: String::new(), text };
+    assert!(mentions(&source.code(), "axum") && !mentions(&source.code(), "tower"));
 }

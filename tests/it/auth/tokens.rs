@@ -9,7 +9,7 @@ use shared::Clock;
 use shared::id::UserId;
 use shared::scope::Role;
 use tests::kit::{
-    Answer, CONTACTS, Credential, PEPPER, Program, TOKEN_KEY, TOKEN_KID, Tenant, TestApp,
+    Answer, CONTACTS, Credential, PEPPER, Program, TOKEN_KEY, TOKEN_KID, Tenant, TestApp, unsigned,
 };
 
 use super::unauthorized;
@@ -196,9 +196,4 @@ async fn forge(tenant: &Tenant) -> Value {
 fn sign(algorithm: Algorithm, kid: &str, key: &str, claims: &Value) -> String {
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
     encode(&header, claims, &EncodingKey::from_base64_secret(key).unwrap()).unwrap()
-}
-
-fn unsigned(header: &Value, claims: &Value) -> String {
-    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-    format!("{header}.{claims}.")
 }

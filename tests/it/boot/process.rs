@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::time::Duration;
 
-use tests::kit::{Database, PEPPER, TOKEN_KEY};
-use tests::servers::free_port;
+use tests::kit::{Database, Nobody, PATIENCE, PEPPER, TOKEN_KEY, binary};
 use tokio::process::Command;
-
-/// Long enough for any start on any machine; nothing waits for it when all is well.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An environment in which `api serve` starts on a migrated database.
 pub struct Environment(BTreeMap<&'static str, String>);
@@ -59,9 +54,9 @@ impl Environment {
 
     /// The variables of a shell that finds `api` by its name.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let built = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let api = binary("api");
         let path = std::env::var("PATH").unwrap_or_default();
-        let path = ("PATH", format!("{}:{path}", built.display()));
+        let path = ("PATH", format!("{}:{path}", api.parent().unwrap().display()));
         self.0.clone().into_iter().chain([path])
     }
 
@@ -78,10 +73,7 @@ impl Environment {
     }
 
     fn program(&self, name: &str, arguments: &[&str]) -> Command {
-        // This test lies in the folder `deps` beside it.
-        let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
-        assert!(program.is_file(), "{} is missing: `make test` builds it", program.display());
-        let mut command = Command::new(program);
+        let mut command = Command::new(binary(name));
         command.args(arguments).env_clear().envs(&self.0);
         command
             .stdin(Stdio::null())
@@ -144,6 +136,6 @@ impl Ended {
 }
 
 /// The address of a database that nobody runs, with a password that nobody may see.
-pub fn closed_database() -> String {
-    format!("postgres://crm_app:hunter2@127.0.0.1:{}/liaison", free_port().unwrap())
+pub fn closed_database(nobody: &Nobody) -> String {
+    format!("postgres://crm_app:hunter2@{}/liaison", nobody.address())
 }

@@ -1,6 +1,6 @@
 //! What api and worker refuse to serve with: exit code 1, and a message that says what to do.
 
-use tests::kit::Database;
+use tests::kit::{Database, Nobody};
 
 use super::process::{Environment, closed_database};
 
@@ -61,7 +61,8 @@ async fn the_worker_refuses_what_the_api_refuses() {
     let database = Database::migrated().await;
     let ended = Environment::of_worker(&database.admin_url()).run_worker(&[]).await;
     ended.refused(&["refusing to start", "is a superuser", "crm_worker"]);
-    let ended = Environment::of_worker(&closed_database()).run_worker(&[]).await;
+    let nobody = Nobody::here();
+    let ended = Environment::of_worker(&closed_database(&nobody)).run_worker(&[]).await;
     let message = ended.refused(&["the database cannot be reached"]);
     assert!(!message.contains("hunter2"), "{message}");
     database.execute("alter table outbox no force row level security").await;
@@ -98,7 +99,8 @@ async fn a_tenant_table_that_is_open_is_refused() {
 
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_refused_without_telling_the_password() {
-    let message = Environment::with_url(&closed_database()).run(&["serve"]).await;
+    let nobody = Nobody::here();
+    let message = Environment::with_url(&closed_database(&nobody)).run(&["serve"]).await;
     let message = message.refused(&["the database cannot be reached"]);
     assert!(!message.contains("hunter2"), "{message}");
 }
@@ -198,4 +200,14 @@ async fn a_log_format_and_a_sampler_that_there_are_not_are_named() {
         "OTEL_TRACES_SAMPLER is not valid: write always_on",
         "OTEL_TRACES_SAMPLER_ARG is not valid: write a number from 0 to 1",
     ]);
+}
+
+#[tokio::test]
+async fn no_time_at_all_is_not_taken_for_no_limit() {
+    let database = Database::migrated().await;
+    let api = Environment::of(&database).set("REQUEST_TIMEOUT", "0s").run(&["serve"]).await;
+    api.refused(&["REQUEST_TIMEOUT is not valid: it has to be longer than nothing"]);
+    let worker = Environment::of_worker(&database.worker_url()).set("WEBHOOK_TIMEOUT", "0ms");
+    let worker = worker.run_worker(&[]).await;
+    worker.refused(&["WEBHOOK_TIMEOUT is not valid: it has to be longer than nothing"]);
 }

@@ -1,8 +1,8 @@
 //! The three events, as a subscriber receives them.
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
-use tests::kit::TestApp;
+use serde_json::json;
+use tests::kit::{TestApp, with};
 
 use super::{at, globex};
 
@@ -32,11 +32,6 @@ async fn each_change_reaches_the_subscriber_with_the_company_as_it_is_then() {
     let restored = acme.post(&format!("{}/restore", at(&created)), json!({})).await.ok();
     receive("company.created").await;
 
-    let with = |record: &Value, member: &str, value: Value| {
-        let mut record = record.clone();
-        record[member] = value;
-        record
-    };
     let previous = json!({"name": "Globex", "employees": 250});
     assert_eq!(
         sent,

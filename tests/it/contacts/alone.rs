@@ -1,10 +1,8 @@
 //! A creation that is one statement and nothing else (docs/decisions/0035).
 
-use std::time::Duration;
-
 use serde_json::json;
 use sqlx::postgres::PgListener;
-use tests::kit::{CONTACTS, TestApp};
+use tests::kit::{CONTACTS, PATIENCE, TestApp};
 
 /// Nothing else rings in this process: no task carries the bell.
 #[tokio::test]
@@ -16,7 +14,7 @@ async fn a_contact_that_is_created_alone_wakes_the_workers_with_its_statement() 
 
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
 
-    let heard = tokio::time::timeout(Duration::from_secs(10), workers.recv()).await;
+    let heard = tokio::time::timeout(PATIENCE, workers.recv()).await;
     assert_eq!(heard.expect("nothing was heard").unwrap().payload(), "events");
     assert_eq!(app.announced().await, ["contact.created"]);
 }

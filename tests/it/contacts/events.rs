@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{Answer, CONTACTS, TestApp};
+use tests::kit::{Answer, CONTACTS, TestApp, with};
 
 use super::{at, john};
 
@@ -93,10 +93,4 @@ async fn same_transaction(app: &TestApp) {
     .await
     .expect("there is one contact");
     assert!(same);
-}
-
-fn with(record: &Value, member: &str, value: Value) -> Value {
-    let mut record = record.clone();
-    record[member] = value;
-    record
 }

@@ -9,8 +9,7 @@ use axum::routing::get;
 use reqwest::Method;
 use serde_json::json;
 use shared::settings::Value as _;
-use tests::kit::{Answer, CONTACTS, START, TestApp};
-use tests::servers::free_port;
+use tests::kit::{Answer, CONTACTS, Nobody, START, TestApp, until};
 use uuid::Uuid;
 
 use super::problem;
@@ -41,7 +40,8 @@ async fn a_database_that_refuses_a_statement_tells_the_caller_nothing() {
 
 #[tokio::test]
 async fn without_its_database_the_api_is_unavailable() {
-    let url = format!("postgres://crm_app@127.0.0.1:{}/gone", free_port().unwrap());
+    let nobody = Nobody::here();
+    let url = format!("postgres://crm_app@{}/gone", nobody.address());
     let app =
         TestApp::configured(|config| config.db.url = shared::db::DatabaseUrl::parse(&url).unwrap())
             .await;
@@ -92,9 +92,7 @@ async fn a_request_that_takes_too_long_is_answered_and_still_done() {
     problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
     app.database.waiting(1).await;
     hold.release().await;
-    while app.announced().await != ["contact.updated"] {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("it is done", async || app.announced().await == ["contact.updated"]).await;
 }
 
 #[tokio::test]
@@ -114,4 +112,26 @@ async fn a_row_that_somebody_keeps_is_waited_for_only_so_long() {
     problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
     hold.release().await;
     assert_eq!(acme.get(CONTACTS).await.page().items, [contact]);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up_and_nothing_of_it_stays() {
+    let app = TestApp::start().await;
+    let database = app.database.name();
+    let limits = ["lock_timeout = '1min'", "statement_timeout = '100ms'"];
+    for limit in limits {
+        let sql = format!("alter role crm_app in database {database} set {limit}");
+        app.database.execute(&sql).await;
+    }
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    let announced = app.announced().await;
+    let hold = app.database.hold("select from contacts for update").await;
+
+    let answer = acme.delete(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await;
+
+    problem(answer, 503, "SERVICE_UNAVAILABLE", UNAVAILABLE);
+    hold.release().await;
+    assert_eq!(acme.get(CONTACTS).await.page().items, [contact]);
+    assert_eq!(app.announced().await, announced);
 }

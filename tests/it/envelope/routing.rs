@@ -61,7 +61,7 @@ async fn a_request_that_is_no_http_is_refused_and_harms_nobody() {
         "GET / HTTP/1.1\r\nbad header\r\n\r\n",
     ] {
         let answer = raw::exchange(app.address(), nonsense.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 400 ") || answer.is_empty(), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{nonsense:?}: {answer}");
     }
     acme.get(CONTACTS).await.page();
 }
@@ -71,7 +71,10 @@ async fn a_parameter_that_means_nothing_is_named_on_every_route_that_takes_none(
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let user = acme.as_user(acme.owner).await;
-    for route in api::routes().into_iter().filter(|route| route.doc.query.is_empty()) {
+    let mut routes = api::routes();
+    routes.retain(|route| route.doc.query.is_empty());
+    assert!(routes.len() > 50, "{} routes", routes.len());
+    for route in routes {
         let path = route.path.replace("{id}", &acme.id.to_string());
         let path = path.replace("{eventId}", &acme.id.to_string());
         let user_only = matches!(route.access, Access::User | Access::Session);

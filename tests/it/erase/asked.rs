@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::scope::{Role, Scope};
 use tests::kit::{ACTIVITIES, Answer, COMPANIES, CONTACTS, LEADS, TestApp};
 
-use super::{ask, at, begun, erase, finished, path, post_once};
+use super::{ask, at, begun, erase, finished, path};
 
 #[tokio::test]
 async fn an_erased_contact_is_gone_at_once_for_everyone_and_cannot_be_brought_back() {
@@ -125,8 +125,8 @@ async fn asking_twice_is_one_erasure_and_trying_is_none() {
     let request = acme.request(Method::POST, &erasing).header("if-match", "\"7-x\"");
     assert_eq!(Answer::to(request).await.status, 412);
 
-    let first = begun(&post_once(&acme, &erasing, "key", &json!({})).await);
-    let again = post_once(&acme, &erasing, "key", &json!({})).await;
+    let first = begun(&acme.post_once(&erasing, "key", &json!({})).await);
+    let again = acme.post_once(&erasing, "key", &json!({})).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(begun(&again)["id"], first["id"]);
     assert_eq!(begun(&ask(&acme, &contact).await)["id"], first["id"]);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::scope::Scope;
-use tests::kit::{CONTACTS, Program, TestApp};
+use tests::kit::{CONTACTS, Program, TestApp, sample};
 
 use super::{ask, at, begun, erase};
 
@@ -63,12 +63,6 @@ async fn a_list_of_erasures_takes_the_right_to_erase() {
     let reader = acme.with_scopes(&[Scope::ContactsRead, Scope::ContactsWrite]).await;
     let fault = reader.get(ERASURES).await.problem(403, "INSUFFICIENT_SCOPE");
     assert_eq!(fault["details"]["scope"], "contacts:erase");
-}
-
-/// The value of one line of the metrics.
-fn sample(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok())
 }
 
 #[tokio::test(flavor = "multi_thread")]

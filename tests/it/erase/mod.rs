@@ -10,7 +10,6 @@ mod traces;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use reqwest::Method;
 use serde_json::{Value, json};
 use tests::kit::{Answer, CONTACTS, Tenant, TestApp};
 use worker::pipeline::Pipeline;
@@ -61,10 +60,4 @@ async fn finished(app: &TestApp, worker: &Pipeline, tenant: &Tenant, erasure: &V
 async fn erase(app: &TestApp, worker: &Pipeline, tenant: &Tenant, contact: &Value) -> Value {
     let erasure = begun(&ask(tenant, contact).await);
     finished(app, worker, tenant, &erasure).await
-}
-
-/// `POST` with an idempotency key.
-async fn post_once(tenant: &Tenant, path: &str, key: &str, body: &Value) -> Answer {
-    let request = tenant.request(Method::POST, path).header("idempotency-key", key);
-    Answer::to(request.json(body)).await
 }

@@ -13,7 +13,7 @@ use tests::kit::{
 use worker::pipeline::Pipeline;
 
 use super::scan::hits;
-use super::{at, erase, post_once};
+use super::{at, erase};
 
 /// What the contact is made of.
 const MARK: &str = "Qzvmark";
@@ -69,7 +69,7 @@ async fn imported(acme: &Tenant, worker: &Pipeline) -> Vec<Value> {
         {"email": email, "name": "\0"},
     ]});
     let first =
-        post_once(acme, &format!("{CONTACTS}/import?mode=upsert"), "import", &rows).await.ok();
+        acme.post_once(&format!("{CONTACTS}/import?mode=upsert"), "import", &rows).await.ok();
     let broken = format!(
         "{{\"name\": \"{MARK} two\", \"email\": \"{email}\"\n[\"{email}\"]\n\"\\u0000 {email}\"\n"
     );
@@ -97,12 +97,12 @@ async fn activities(acme: &Tenant, contact: &Value) {
         note.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         note
     };
-    post_once(acme, ACTIVITIES, "note", &note(json!({}))).await.created();
+    acme.post_once(ACTIVITIES, "note", &note(json!({}))).await.created();
     acme.post(ACTIVITIES, note(json!({"leadId": lead["id"]}))).await.created();
     let past = json!({"occurredAt": "2019-02-03T04:05:06.789Z"});
     acme.post(ACTIVITIES, note(past)).await.created();
     let convert = format!("{LEADS}/{}/convert", lead["id"].as_str().unwrap());
-    post_once(acme, &convert, "convert", &json!({})).await.ok();
+    acme.post_once(&convert, "convert", &json!({})).await.ok();
 }
 
 /// Everything that copies a contact, done to one.
@@ -112,7 +112,7 @@ async fn live(
     worker: &mut Pipeline,
 ) -> (Value, Webhooks, Vec<Value>) {
     let webhooks = webhooks(acme).await;
-    let contact = post_once(acme, CONTACTS, "create", &marked("one")).await.created();
+    let contact = acme.post_once(CONTACTS, "create", &marked("one")).await.created();
     acme.put(&at(&contact), marked("two")).await.ok();
     worker.drain().await.unwrap();
     let sent = webhooks.delivering.deliveries().await;
@@ -121,7 +121,7 @@ async fn live(
     activities(acme, &contact).await;
     acme.delete(&at(&contact)).await.no_content();
     let restore = format!("{}/restore", at(&contact));
-    post_once(acme, &restore, "restore", &json!({})).await.ok();
+    acme.post_once(&restore, "restore", &json!({})).await.ok();
     webhooks.held.switch(false).await;
     for _ in 0..3 {
         worker.drain().await.unwrap();
@@ -294,7 +294,7 @@ async fn bring_back(
             assert!(!String::from_utf8_lossy(&call.body).contains(MARK), "{call:#?}");
         }
     }
-    let again = post_once(acme, CONTACTS, "create", &marked("one")).await;
+    let again = acme.post_once(CONTACTS, "create", &marked("one")).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     let again = again.created();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use tests::kit::{CONTACTS, Reply, Subscriber, Tenant, TestApp};
+use tests::kit::{CONTACTS, Reply, Subscriber, Tenant, TestApp, until};
 use worker::pipeline::Pipeline;
 
 use super::{EVENTS, numbers, page};
@@ -174,7 +174,7 @@ async fn a_writer_that_stays_open_keeps_its_day_and_nobody_fails_or_waits_behind
     assert_eq!(numbers(&page(&acme, "").await.0), [4, 5, 6, 7, 8]);
 
     open.release().await;
-    while !keeper.keep().await.unwrap() {}
+    until("the day is gone", async || keeper.keep().await.unwrap()).await;
     assert!(!exists(&app, "events_20260102").await);
     assert_eq!(app.count("delivered").await, 5);
 }

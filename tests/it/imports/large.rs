@@ -1,13 +1,11 @@
 //! Imports that the worker carries out.
 
-use std::time::Duration;
-
 use axum::body::Bytes;
 use chrono::TimeDelta;
 use http_body_util::StreamBody;
 use reqwest::Method;
 use serde_json::json;
-use tests::kit::{Answer, CONTACTS, TestApp};
+use tests::kit::{CONTACTS, TestApp, until};
 use worker::imports::Importer;
 
 use super::{IMPORTS, at, counts, import, people, send, total};
@@ -141,18 +139,9 @@ async fn an_upload_that_breaks_off_or_stops_leaves_nothing_behind() {
     let body = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(chunks)));
     let request = acme.request(Method::POST, &path).header("content-type", "application/x-ndjson");
     assert!(request.body(body).send().await.is_err());
-    let mut left = 1;
-    for _ in 0..600 {
-        left = sqlx::query_scalar("select count(*) from imports")
-            .fetch_one(app.database.admin())
-            .await
-            .unwrap();
-        if left == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(left, 0_i64);
+    let gone = "select not exists (select from imports)";
+    let gone = async || sqlx::query_scalar(gone).fetch_one(app.database.admin()).await.unwrap();
+    until("nothing is left of it", gone).await;
     assert_eq!(total(&acme).await, 0);
 }
 
@@ -175,6 +164,25 @@ async fn what_an_api_that_died_left_of_an_upload_is_swept_after_an_hour() {
         .await
         .unwrap();
     assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn an_import_that_is_over_is_kept_with_its_failed_rows_for_thirty_days() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let rows = json!([{"name": "Ada"}, {"name": "Bob", "email": "nobody"}]);
+    let done = import(&acme, "", rows).await.body["data"].clone();
+    assert_eq!((&done["created"], &done["failed"]), (&json!(1), &json!(1)));
+    let db = app.worker_db();
+    app.advance(TimeDelta::days(30));
+    assert!(!worker::imports::sweep(&db).await.unwrap());
+    acme.get(&at(&done)).await.ok();
+    app.advance(TimeDelta::milliseconds(1));
+    assert!(worker::imports::sweep(&db).await.unwrap());
+    acme.get(&at(&done)).await.not_found("Import not found");
+    let rows = "select exists (select from import_rows)";
+    let rows = sqlx::query_scalar(rows).fetch_one(app.database.admin()).await;
+    assert_eq!((rows.ok(), total(&acme).await), (Some(false), 1));
 }
 
 #[tokio::test]
@@ -216,12 +224,9 @@ async fn a_repeated_key_imports_once() {
     let acme = app.tenant("acme").await;
     for rows in [3, 1001] {
         let path = format!("{CONTACTS}/import");
-        let send = || {
-            let request =
-                acme.request(Method::POST, &path).header("idempotency-key", format!("k{rows}"));
-            Answer::to(request.json(&json!({"contacts": people(rows)})))
-        };
-        let (first, second) = (send().await, send().await);
+        let (key, body) = (format!("k{rows}"), json!({"contacts": people(rows)}));
+        let first = acme.post_once(&path, &key, &body).await;
+        let second = acme.post_once(&path, &key, &body).await;
         assert_eq!(first.body["data"]["id"], second.body["data"]["id"]);
         assert_eq!(second.header("idempotency-replayed"), "true");
     }

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::json;
 use tests::kit::{Answer, Tenant, TestApp};
 
-const TASKS: usize = 64;
-const REQUESTS: usize = 10;
+const TASKS: usize = 16;
+const REQUESTS: usize = 40;
 const PATH: &str = "/api/v1/connection/contacts";
 
 /// A tenant, what only its records hold, and one of its records.
@@ -45,6 +45,7 @@ impl Side {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_holds_only_its_own_tenants_records_whoever_hangs_up_beside_it() {
     let app = TestApp::configured(|config| config.db.connections = 4).await;
+    app.database.without_timeouts().await;
     let sides = Arc::new([
         side(&app, "Anna", "canary of Anna").await,
         side(&app, "Bert", "canary of Bert").await,

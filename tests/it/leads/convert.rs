@@ -95,10 +95,16 @@ async fn records_that_are_there_can_be_linked_instead() {
 #[tokio::test]
 async fn a_lead_is_converted_once() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let acme = app.tenant("acme").await;
     let lead = deal(&acme).await;
-    let (one, other) =
-        tokio::join!(convert(&acme, &lead, json!({})), convert(&acme, &lead, json!({})));
+    let hold = app.database.hold("select from leads for update").await;
+    let both = async {
+        app.database.waiting(2).await;
+        hold.release().await;
+    };
+    let (one, other, ()) =
+        tokio::join!(convert(&acme, &lead, json!({})), convert(&acme, &lead, json!({})), both);
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);

@@ -20,10 +20,3 @@ pub(crate) fn at(lead: &Value) -> String {
 pub(crate) async fn deal(tenant: &Tenant) -> Value {
     tenant.post(LEADS, json!({"title": "Deal", "status": "new"})).await.created()
 }
-
-/// The record with another member.
-fn with(record: &Value, member: &str, value: Value) -> Value {
-    let mut record = record.clone();
-    record[member] = value;
-    record
-}

@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::scope::Role;
-use tests::kit::{LEADS, Page, Tenant, TestApp};
+use tests::kit::{LEADS, Page, Tenant, TestApp, with};
 use uuid::Uuid;
 
-use super::{at, deal, with};
+use super::{at, deal};
 use crate::pipelines::{heard, lead_in, only, pipeline, stage};
 
 async fn move_to(tenant: &Tenant, lead: &Value, stage: &Value) -> tests::kit::Answer {

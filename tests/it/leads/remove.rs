@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use tests::kit::{LEADS, TestApp};
+use tests::kit::{LEADS, TestApp, with};
 
-use super::{at, deal, with};
+use super::{at, deal};
 use crate::pipelines::{heard, lead_in, only, pipeline, stage};
 
 #[tokio::test]

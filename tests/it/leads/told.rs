@@ -1,9 +1,9 @@
 //! Every event of leads and pipelines, received over HTTP through the real worker (decisions E-7 to E-11).
 
 use serde_json::{Value, json};
-use tests::kit::{LEADS, Subscriber, TestApp};
+use tests::kit::{LEADS, Subscriber, TestApp, with};
 
-use super::{at, with};
+use super::at;
 use crate::pipelines::{pipeline, stage};
 
 /// The one delivery of a subscriber: its event and its data.

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, LEADS, TestApp};
+use tests::kit::{CONTACTS, LEADS, TestApp, with};
 
-use super::{at, deal, with};
+use super::{at, deal};
 use crate::pipelines::{heard, pipeline, stage};
 
 #[tokio::test]

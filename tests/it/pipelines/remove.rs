@@ -114,12 +114,28 @@ async fn thousands_of_leads_move_together_and_each_is_told_of_in_the_same_commit
 #[tokio::test]
 async fn a_lead_that_comes_while_its_stage_goes_is_not_lost() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let acme = app.tenant("acme").await;
-    for _ in 0..8 {
+    // Who waits first goes on first.
+    for (comes, goes) in [(0, 1), (1, 0)] {
         let sales = pipeline(&acme, "Sales", &["New"]).await;
         let body = json!({"title": "Deal", "status": "new", "stageId": stage(&sales, "New")});
         let path = at(&sales);
-        let (coming, going) = tokio::join!(acme.post(LEADS, body), acme.delete(&path));
+        let hold = app.database.hold("select from stages for update").await;
+        let coming = async {
+            app.database.waiting(comes).await;
+            acme.post(LEADS, body).await
+        };
+        let going = async {
+            app.database.waiting(goes).await;
+            acme.delete(&path).await
+        };
+        let both = async {
+            app.database.waiting(2).await;
+            hold.release().await;
+        };
+        let (coming, going, ()) = tokio::join!(coming, going, both);
+        assert_eq!(going.status == 204, goes == 0, "{:#} {:#}", coming.body, going.body);
         if going.status == 204 {
             coming.invalid(&json!({"stageId": "No such stage"}));
         } else {

@@ -41,7 +41,7 @@ async fn a_token_that_comes_twice_is_sent_once_and_one_that_is_made_up_or_of_ano
     let mut push = redis::cmd("rpush");
     push.arg(&tokens).arg(&forged);
     let _: u32 = push.query_async(&mut connection).await.unwrap();
-    wait_for(&worker, "queue_tokens_stale_total", 6).await;
+    wait_for(&worker, "queue_tokens_stale_total", 6.0).await;
     assert_eq!(app.count("pending").await, 1);
 
     for _ in 0..3 {
@@ -50,7 +50,7 @@ async fn a_token_that_comes_twice_is_sent_once_and_one_that_is_made_up_or_of_ano
         let _: u32 = push.query_async(&mut connection).await.unwrap();
     }
     app.wait_until("delivered", 1).await;
-    wait_for(&worker, "queue_tokens_stale_total", 11).await;
+    wait_for(&worker, "queue_tokens_stale_total", 11.0).await;
     assert_eq!(ours.receiver.only_call().header("webhook-id"), id.to_string());
     assert!(theirs.receiver.calls().is_empty());
     wait_until_up(&worker, true).await;
@@ -89,7 +89,7 @@ async fn sends_nothing_after(happens: impl AsyncFnOnce(&TestApp, &Subscriber)) {
     let tokens = key(&mut connection, "tokens").await;
     let mut push = redis::cmd("rpush");
     let _: u32 = push.arg(tokens).arg(token).query_async(&mut connection).await.unwrap();
-    wait_for(&worker, "queue_tokens_stale_total", 1).await;
+    wait_for(&worker, "queue_tokens_stale_total", 1.0).await;
     assert!(subscriber.receiver.calls().is_empty());
     assert_eq!(app.count("pending").await, 1);
 }

@@ -8,7 +8,7 @@ mod settings;
 
 use std::time::{Duration, Instant};
 
-use tests::kit::{Program, TestApp};
+use tests::kit::{PATIENCE, Program, TestApp, sample};
 use tests::servers::Redis;
 
 /// A worker that shares its claims through this Redis.
@@ -25,7 +25,7 @@ async fn client(redis: &Redis) -> redis::aio::MultiplexedConnection {
 
 /// The name of one of the product's keys, once a worker has told Redis of itself.
 async fn key(connection: &mut redis::aio::MultiplexedConnection, name: &str) -> String {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let keys: Vec<String> = redis::cmd("keys")
             .arg("liaison:queue:*:workers")
@@ -41,18 +41,12 @@ async fn key(connection: &mut redis::aio::MultiplexedConnection, name: &str) -> 
 }
 
 /// Waits until a metric of the worker is at least this much.
-async fn wait_for(worker: &Program, metric: &str, least: u64) {
+async fn wait_for(worker: &Program, metric: &str, least: f64) {
     worker.wait_until("/metrics", |_, text| sample(text, metric) >= Some(least)).await;
 }
 
 /// Waits until the worker says whether deliveries go through Redis.
 async fn wait_until_up(worker: &Program, up: bool) {
-    let wanted = Some(u64::from(up));
+    let wanted = Some(f64::from(u8::from(up)));
     worker.wait_until("/metrics", |_, text| sample(text, "queue_redis_up") == wanted).await;
-}
-
-/// The value of one line of the metrics.
-fn sample(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok())
 }

@@ -1,7 +1,7 @@
 //! Redis away: deliveries go on through PostgreSQL, and through Redis again when it is back, without a restart.
 
-use tests::kit::{Program, TestApp};
-use tests::servers::{Redis, free_port};
+use tests::kit::{Nobody, Program, TestApp, sample};
+use tests::servers::Redis;
 
 use super::{client, wait_for, wait_until_up, worker};
 
@@ -17,7 +17,7 @@ async fn deliver_through(
     let worker = worker(&app, &redis.url()).await;
     wait_until_up(&worker, true).await;
     app.announce(&acme, "contact.created", 50).await;
-    wait_for(&worker, "queue_tokens_taken_total", 1).await;
+    wait_for(&worker, "queue_tokens_taken_total", 1.0).await;
 
     harm(redis).await;
     app.announce(&acme, "contact.created", 50).await;
@@ -28,9 +28,9 @@ async fn deliver_through(
     heal(redis).await;
     wait_until_up(&worker, true).await;
     let (_, text) = worker.admin("/metrics").await;
-    let taken = super::sample(&text, "queue_tokens_taken_total").unwrap();
+    let taken = sample(&text, "queue_tokens_taken_total").unwrap();
     app.announce(&acme, "contact.created", 50).await;
-    wait_for(&worker, "queue_tokens_taken_total", taken + 1).await;
+    wait_for(&worker, "queue_tokens_taken_total", taken + 1.0).await;
     app.wait_until("delivered", 200).await;
     assert_eq!(subscriber.receiver.calls().len(), 200, "once each");
     assert!(worker.log().contains("Redis is back: deliveries go through it"));
@@ -72,11 +72,11 @@ async fn a_worker_that_finds_no_redis_when_it_starts_says_so_and_delivers() {
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
     acme.subscribe(&["*"]).await;
-    let nobody = format!("redis://127.0.0.1:{}/", free_port().unwrap());
-    let worker = worker(&app, &nobody).await;
+    let nobody = Nobody::here();
+    let worker = worker(&app, &format!("redis://{}/", nobody.address())).await;
     app.announce(&acme, "contact.created", 20).await;
     app.wait_until("delivered", 20).await;
-    wait_for(&worker, "queue_redis_errors_total", 2).await;
+    wait_for(&worker, "queue_redis_errors_total", 2.0).await;
     wait_until_up(&worker, false).await;
     assert_eq!(worker.log().matches("Redis is away").count(), 1, "{}", worker.last_lines());
 }

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
-use tests::kit::Answer;
 
 use super::{ask, at, counts, finish, path, time, with_failed};
 
@@ -78,8 +77,7 @@ async fn a_request_that_is_repeated_with_its_key_is_one_replay() {
     let (app, acme, subscriber, mut worker) = with_failed(2).await;
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let request = acme.request(Method::POST, &path(&subscriber)).json(&json!({}));
-        let answer = Answer::to(request.header("idempotency-key", "once")).await;
+        let answer = acme.post_once(&path(&subscriber), "once", &json!({})).await;
         ids.push(answer.created()["id"].clone());
         finish(&app, &mut worker).await;
     }
@@ -132,4 +130,18 @@ async fn the_audit_log_says_who_asked_for_it_and_who_stopped_it() {
         ["cancelled", "resumed", "paused", "created"].map(|verb| format!("webhook_replay.{verb}"))
     );
     assert_eq!(counts(&log.items[3]["after"]), [1, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_replay_that_is_over_is_kept_for_thirty_days() {
+    let (app, acme, subscriber, mut worker) = with_failed(1).await;
+    let replay = ask(&acme, &subscriber, json!({})).await.created();
+    finish(&app, &mut worker).await;
+    let db = app.worker_db();
+    app.advance(TimeDelta::days(30) - TimeDelta::seconds(10));
+    assert_eq!(worker::replays::sweep(&db).await.unwrap(), 0);
+    acme.get(&at(&replay)).await.ok();
+    app.advance(TimeDelta::seconds(10));
+    assert_eq!(worker::replays::sweep(&db).await.unwrap(), 1);
+    acme.get(&at(&replay)).await.not_found("Replay not found");
 }

@@ -11,7 +11,8 @@ mod turns;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tests::kit::{Answer, Subscriber, Tenant, TestApp};
+use tests::kit::{Answer, PATIENCE, Subscriber, Tenant, TestApp};
+use tokio::time::timeout;
 use uuid::Uuid;
 use worker::pipeline::Pipeline;
 
@@ -93,10 +94,13 @@ async fn run(app: &TestApp, worker: &mut Pipeline, beats: usize) {
 
 /// Lets the worker go on until no replay does.
 async fn finish(app: &TestApp, worker: &mut Pipeline) {
-    let open = "select count(*) from webhook_replays where due_at is not null";
-    while sqlx::query_scalar::<_, i64>(open).fetch_one(app.database.admin()).await.unwrap() > 0 {
-        run(app, worker, 1).await;
-    }
+    let open = "select exists (select from webhook_replays where due_at is not null)";
+    let over = async {
+        while sqlx::query_scalar(open).fetch_one(app.database.admin()).await.unwrap() {
+            run(app, worker, 1).await;
+        }
+    };
+    timeout(PATIENCE, over).await.expect("every replay ends");
 }
 
 /// How many deliveries have had so many cycles.

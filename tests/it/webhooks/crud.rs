@@ -211,8 +211,17 @@ async fn a_tenant_has_a_thousand_webhooks_at_most_and_room_again_for_each_that_i
         )
         .await;
     let new = json!({"url": "https://example.com/webhook", "events": ["*"]});
-    let four = [(); 4].map(|()| acme.post(WEBHOOKS, new.clone()));
-    let mut statuses: Vec<_> = join_all(four).await.iter().map(|answer| answer.status).collect();
+    // All four have begun before the first is told how many there are.
+    let turn =
+        "select pg_advisory_xact_lock(hashtextextended('webhooks of ' || id, 0)) from tenants";
+    let hold = app.database.hold(turn).await;
+    let four = join_all([(); 4].map(|()| acme.post(WEBHOOKS, new.clone())));
+    let begun = async {
+        app.database.waiting(4).await;
+        hold.release().await;
+    };
+    let (answers, ()) = tokio::join!(four, begun);
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 201, 409, 409]);
     let refused = acme.post(WEBHOOKS, new.clone()).await.problem(409, "CONFLICT");

@@ -72,6 +72,50 @@ async fn every_event_can_be_tested_whatever_the_webhook_listens_for() {
 }
 
 #[tokio::test]
+async fn a_masked_webhook_is_tested_with_the_members_that_the_relay_would_send() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    for event in EventType::ALL.iter().map(|event| json!({"event": event.as_str()})) {
+        acme.put(&subscriber.path(), json!({"fields": null})).await.ok();
+        let whole = test(&acme, &subscriber, event.clone()).await.created()["payload"].clone();
+        for mask in [
+            &[][..],
+            &["name", "email", "value", "currency", "previous"],
+            &["email", "employees", "value", "currency"],
+            &["previous.email", "from.name", "to", "actor.type"],
+        ] {
+            acme.put(&subscriber.path(), json!({"fields": mask})).await.ok();
+            let sent = test(&acme, &subscriber, event.clone()).await.created();
+            let relayed: String = sqlx::query_scalar("select masked_payload($1::json, $2)")
+                .bind(&whole)
+                .bind(mask)
+                .fetch_one(app.database.admin())
+                .await
+                .unwrap();
+            let relayed: Value = serde_json::from_str(&relayed).unwrap();
+            assert_eq!(sent["payload"], relayed, "{event} {mask:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tested_update_tells_what_it_replaced() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    for event in ["contact.updated", "company.updated", "lead.updated", "tenant.settings.updated"] {
+        let sent = test(&acme, &subscriber, json!({"event": event})).await.created();
+        let data = &sent["payload"];
+        let previous = data["previous"].as_object().unwrap();
+        assert_eq!(previous.len(), 1, "{event}");
+        for (name, former) in previous {
+            assert_ne!(&data[name], former, "{event} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_an_event_it_is_the_first_that_the_webhook_listens_for() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
@@ -136,8 +180,8 @@ async fn what_cannot_be_tested_is_refused_and_trying_sends_nothing() {
     assert_eq!(app.count("pending").await, 0);
 
     let once = async || {
-        let request = acme.request(Method::POST, &format!("{}/test", subscriber.path()));
-        Answer::to(request.header("idempotency-key", "one").json(&json!({}))).await.created()
+        let path = format!("{}/test", subscriber.path());
+        acme.post_once(&path, "one", &json!({})).await.created()
     };
     assert_eq!(once().await["id"], once().await["id"]);
     assert_eq!(app.count("pending").await, 1);

@@ -20,6 +20,14 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// The record with this member.
+#[must_use]
+pub fn with(record: &Value, member: &str, value: Value) -> Value {
+    let mut record = record.clone();
+    record[member] = value;
+    record
+}
+
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page {

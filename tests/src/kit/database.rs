@@ -12,6 +12,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::until;
+
 /// Session lock of whoever prepares the cluster; any number that nobody else uses.
 const PREPARING: i64 = 0x006c_6961_6973_6f6e;
 
@@ -125,17 +127,17 @@ impl Database {
 
     /// Runs statements in a transaction of the superuser's and keeps its locks until it is released.
     pub async fn hold(&self, sql: &str) -> Hold {
-        let mut session = PgConnection::connect(&self.admin_url()).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
-        Hold(session)
+        Hold::of(&self.admin_url(), sql).await
     }
 
     /// Waits until so many sessions wait for locks.
     pub async fn waiting(&self, sessions: i64) {
         let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(count).fetch_one(&self.admin).await.unwrap() < sessions {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until(&format!("{sessions} sessions wait"), async || {
+            let waiting: i64 = sqlx::query_scalar(count).fetch_one(&self.admin).await.unwrap();
+            waiting >= sessions
+        })
+        .await;
     }
 }
 
@@ -143,6 +145,12 @@ impl Database {
 pub struct Hold(PgConnection);
 
 impl Hold {
+    pub(super) async fn of(admin_url: &str, sql: &str) -> Self {
+        let mut session = PgConnection::connect(admin_url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
+        Self(session)
+    }
+
     /// Lets them go.
     pub async fn release(self) {
         self.end("rollback").await;

@@ -12,10 +12,7 @@ use uuid::Uuid;
 use worker::config::Config;
 use worker::pipeline::Pipeline;
 
-use super::{Answer, Call, Receiver, Tenant, TestApp, WEBHOOKS, program};
-
-/// Far longer than anything here takes, even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::{Answer, Call, PATIENCE, Receiver, Tenant, TestApp, WEBHOOKS, program};
 
 /// A webhook of a tenant, with the receiver it points to.
 pub struct Subscriber {

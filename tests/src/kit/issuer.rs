@@ -181,3 +181,10 @@ impl IssuerKey {
         }
     }
 }
+
+/// A token that nobody signed.
+#[must_use]
+pub fn unsigned(header: &Value, claims: &Value) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    format!("{header}.{claims}.")
+}

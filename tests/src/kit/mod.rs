@@ -5,7 +5,8 @@
 //! - [`Tenant`] is a caller of one tenant; each of its requests ends in an [`Answer`].
 //! - [`Receiver`] is where webhooks go, [`Subscriber`] a webhook that goes there.
 //! - [`Issuer`] is an outside issuer of access tokens.
-//! - [`Authority`] signs certificates. [`TcpServer`] is a receiver that misbehaves, [`Collector`] one of traces.
+//! - [`Authority`] signs certificates. [`TcpServer`] is a receiver that misbehaves, [`Nobody`] one that is not there,
+//!   [`Collector`] one of traces. [`EventStream`] is an answer that stays open.
 //! - [`Program`] is the real api or worker, as a process of its own, [`Stage`] all of it on its own cluster.
 #![expect(
     clippy::expect_used,
@@ -21,7 +22,9 @@ mod collector;
 mod config;
 mod database;
 mod deliveries;
+mod event_stream;
 mod issuer;
+mod patience;
 mod program;
 pub mod raw;
 mod receiver;
@@ -44,16 +47,18 @@ pub const API_KEYS: &str = "/api/v1/api-keys";
 /// The path of webhooks.
 pub const WEBHOOKS: &str = "/api/v1/webhooks";
 
-pub use answer::{Answer, Page};
+pub use answer::{Answer, Page, with};
 pub use app::{Event, TestApp};
 pub use authority::Authority;
 pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
 pub use database::{Database, Hold};
 pub use deliveries::{Subscriber, expire_leases};
-pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS};
-pub use program::{Program, test_redis_url, through_redis};
+pub use event_stream::EventStream;
+pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS, unsigned};
+pub use patience::{PATIENCE, until};
+pub use program::{Program, binary, sample, test_redis_url, through_redis};
 pub use receiver::{Call, Receiver, Reply};
 pub use stage::{Caller, Stage};
-pub use tcp::{TcpServer, read_webhook};
+pub use tcp::{Nobody, TcpServer, read_webhook};
 pub use tenant::{Credential, Tenant};

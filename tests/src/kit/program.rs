@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::PATIENCE;
 use super::config::{PEPPER, SECRET_KEY, TOKEN_KEY, TOKEN_KID};
 use crate::servers::{Folder, Process, free_port, last_lines};
-
-/// Far longer than a start or an orderly end takes, even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running api or worker; dropping it stops it.
 pub struct Program {
@@ -221,8 +219,16 @@ pub fn test_redis_url() -> String {
     std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL: run the tests by `make test`")
 }
 
-/// The program beside the folder that this test lies in.
-fn binary(name: &str) -> PathBuf {
+/// What a series of the metrics is at: its name, and its labels if it has any.
+#[must_use]
+pub fn sample(metrics: &str, series: &str) -> Option<f64> {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    value.parse().ok()
+}
+
+/// A built program: it lies beside the folder that this test lies in.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join(name); // target/debug/deps/it-…
     assert!(program.is_file(), "{} is missing: cargo build --workspace --bins", program.display());

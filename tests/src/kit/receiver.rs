@@ -15,8 +15,7 @@ use http::{HeaderMap, Method, Uri};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// Far longer than anything here takes, even on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::PATIENCE;
 
 /// A request that arrived.
 #[derive(Clone, Debug)]

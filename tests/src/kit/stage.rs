@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::config::PEPPER;
-use super::{Program, Receiver, WEBHOOKS};
+use super::{Hold, Program, Receiver, WEBHOOKS};
 use crate::servers::{Options, Postgres};
 
 /// A cluster, an api, a worker, a tenant, and a receiver that hears of everything.
@@ -83,6 +83,11 @@ impl Stage {
     #[must_use]
     pub fn admin(&self) -> &PgPool {
         &self.admin
+    }
+
+    /// As [`Database::hold`](super::Database::hold).
+    pub async fn hold(&self, sql: &str) -> Hold {
+        Hold::of(&self.postgres.url("liaison", Postgres::SUPERUSER), sql).await
     }
 }
 

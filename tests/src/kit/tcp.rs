@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A TCP server that does the same with every connection.
 pub struct TcpServer {
@@ -59,6 +59,25 @@ impl TcpServer {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that is taken, so that nobody else listens on it, and that nobody listens on.
+pub struct Nobody(TcpSocket);
+
+impl Nobody {
+    /// Takes a free port of this machine.
+    #[must_use]
+    pub fn here() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self(socket)
+    }
+
+    /// Where nobody listens as long as this lives.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
     }
 }
 

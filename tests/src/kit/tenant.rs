@@ -161,6 +161,12 @@ impl Tenant {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// `POST` with a JSON body and an `Idempotency-Key`.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        Answer::to(request.json(body)).await
+    }
+
     /// `PUT` with a JSON body.
     pub async fn put(&self, path: &str, body: Value) -> Answer {
         self.call(Method::PUT, path, Some(body)).await

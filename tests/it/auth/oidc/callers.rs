@@ -1,6 +1,5 @@
 //! What a user with an outside token is to the rest of the api.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use shared::Clock;
 use tests::kit::{CONTACTS, Program, Tenant};
@@ -62,8 +61,7 @@ async fn the_user_is_who_did_it_however_it_signed_in() {
     assert_eq!(entries.items[0]["actor"], json!({"type": "user", "id": world.ada}));
     // So a request that is repeated under the other sign-in is the same request.
     let create = async |caller: &Tenant| {
-        let request = caller.request(Method::POST, CONTACTS).header("idempotency-key", "once");
-        tests::kit::Answer::to(request.json(&json!({"name": "Alan"}))).await.created()
+        caller.post_once(CONTACTS, "once", &json!({"name": "Alan"})).await.created()
     };
     assert_eq!(create(&outside).await, create(&own).await);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tests::kit::{Answer, CONTACTS, DISCOVERY, IssuerKey, JWKS, Reply};
+use tests::kit::{Answer, CONTACTS, DISCOVERY, IssuerKey, JWKS, Reply, until};
 
 use super::World;
 
@@ -116,9 +116,7 @@ async fn while_one_request_waits_for_an_issuer_that_hangs_the_others_go_on() {
     world.app.advance(TimeDelta::seconds(30));
     let patient = world.by(world.token());
     let waiting = tokio::spawn(async move { patient.get(CONTACTS).await });
-    while world.fetches() < 3 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the issuer is asked", async || world.fetches() == 3).await;
     world.ask(world.token()).await.page();
     assert!(!waiting.is_finished() && world.fetches() == 3);
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, IssuerKey};
+use tests::kit::{CONTACTS, IssuerKey, unsigned};
 
 use super::{EMAIL, World, member};
 
@@ -134,9 +134,4 @@ async fn the_tenant_is_in_the_claim_that_the_operator_names() {
         World::with(IssuerKey::new("first"), |oidc| oidc.tenant_claim = name.to_owned()).await;
     world.refuses(world.token()).await;
     world.ask(world.claiming(name, json!(world.acme.id))).await.page();
-}
-
-fn unsigned(header: &Value, claims: &Value) -> String {
-    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-    format!("{header}.{claims}.")
 }

@@ -1,11 +1,8 @@
 //! Many rows of two tenants in every tenant table that lists read: copies of the generator's row, with other ids, texts and times.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use shared::id::TenantId;
-use sqlx::AssertSqlSafe;
-use tests::kit::Database;
+use tests::kit::{Database, until};
 use uuid::Uuid;
 
 use crate::isolation::generator::{Column, Row, Table, World, plant, tables};
@@ -70,14 +67,12 @@ async fn heap(database: &Database, table: &str) -> String {
 async fn vacuum(database: &Database, table: &str) {
     let known = "select relallvisible > 0.9 * relpages from pg_class where oid = $1::regclass";
     let sql = format!("vacuum (analyze) {table}");
-    loop {
-        sqlx::query(AssertSqlSafe(&*sql)).execute(database.admin()).await.unwrap();
-        let known = sqlx::query_scalar::<_, bool>(known).bind(table).fetch_one(database.admin());
-        if known.await.unwrap() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the pages are known to be visible", async || {
+        database.execute(&sql).await;
+        let known = sqlx::query_scalar(known).bind(table).fetch_one(database.admin());
+        known.await.unwrap()
+    })
+    .await;
 }
 
 /// The statement that copies a row; where there can be one only, it copies nothing.

@@ -20,14 +20,13 @@ async fn a_request_that_was_changed_on_its_way_is_told_from_one_that_was_not() {
         ("[object Object]".to_owned(), "body_not_text"),
     ] {
         assert_eq!(scene.changed(|request| request["body"] = json!(body)).await, [code], "{body}");
-        // Of a delivery that is not kept any more, what can be known is known.
-        let forgotten = scene
+        let asymmetric = scene
             .changed(|request| {
                 request["body"] = json!(body);
                 request["scheme"] = json!("v1a");
             })
             .await;
-        assert_eq!(forgotten, [code], "{body}");
+        assert_eq!(asymmetric, [code], "{body}");
     }
     let header = |name: &'static str, value: Value| {
         move |request: &mut Value| request["headers"][name] = value
@@ -50,6 +49,31 @@ async fn a_request_that_was_changed_on_its_way_is_told_from_one_that_was_not() {
         })
         .await;
     assert_eq!(unsigned, ["signature_header_missing"]);
+}
+
+#[tokio::test]
+async fn of_a_delivery_that_is_not_kept_any_more_what_can_be_known_is_known() {
+    let scene = Scene::new().await;
+    let received = scene.app.clock.now().to_rfc3339();
+    scene.app.advance(TimeDelta::days(31));
+    assert!(scene.app.worker().keep().await.unwrap());
+    assert!(scene.subscriber.deliveries().await.is_empty());
+    let mut request = scene.request();
+    request["receivedAt"] = json!(received);
+    assert_eq!(scene.check(&request).await["valid"], true);
+    let text = scene.text().to_owned();
+    for (body, code) in [
+        (text.replace("\",\"", "\", \""), "body_reserialised"),
+        (format!("{text}\n"), "trailing_newline"),
+        (text.replace("ACME", "Acme"), "id_unknown"),
+    ] {
+        for scheme in ["v1", "v1a"] {
+            let mut changed = request.clone();
+            changed["body"] = json!(body);
+            changed["scheme"] = json!(scheme);
+            assert_eq!(codes(&scene.check(&changed).await), [code], "{scheme}: {body}");
+        }
+    }
 }
 
 #[tokio::test]
