@@ -26,3 +26,7 @@ exception
     when lock_not_available or duplicate_table or query_canceled then return false;
 end
 $$;
+
+-- Sessions of a deactivated user end for good: they came back to life with the user.
+alter table sessions drop constraint sessions_revoked_reason_known, add constraint sessions_revoked_reason_known
+    check (revoked_reason in ('logout', 'logout_all', 'removed', 'token_reuse', 'deactivated'));

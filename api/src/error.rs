@@ -203,7 +203,11 @@ impl Error {
     /// The error and its causes, for the log only.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        let mut text = match self {
+            // The rest may quote what the caller sent.
+            Self::InvalidJson(_) => "The body is not valid JSON".to_owned(),
+            _ => self.to_string(),
+        };
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             text.push_str(": ");

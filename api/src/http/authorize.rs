@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 use shared::db::Origin;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
         None => next.run(request).await,
         Some(mut caller) => {
             caller.terms.dry_run = dry_run;
-            if *request.method() == Method::POST {
+            if !request.method().is_safe() {
                 // A try keeps no answer, and still says what is wrong with the key.
                 let key = once::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();

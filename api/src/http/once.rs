@@ -1,4 +1,4 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the answer of a `POST` is kept with the commit of
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the answer of a write is kept with the commit of
 //! its change, so that a repetition gets the same answer and changes nothing, also after a crash in between.
 
 use axum::body::Body;

@@ -11,6 +11,7 @@ use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::auth::sessions;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
 use crate::http::expand::{self, Records};
@@ -145,6 +146,9 @@ pub async fn update(tx: &mut TenantTx, id: UserId, patch: UserPatch) -> Result<U
     after.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &after).await?;
     changes::updated(tx, &before, &after)?;
+    if before.active && !after.active {
+        sessions::deactivate(tx, id).await?;
+    }
     Ok(after)
 }
 

@@ -43,7 +43,8 @@ async fn a_user_gets_another_role_is_shut_out_and_let_in_again() {
     let new =
         ["user", "create", "--tenant", &tenant, "--email", "ada@acme.example", "--role", "member"];
     let user = json(&operator, &new).await["id"].as_str().unwrap().to_owned();
-    let ada = acme.as_user(shared::id::UserId(user.parse().unwrap())).await;
+    let id = shared::id::UserId(user.parse().unwrap());
+    let ada = acme.as_user(id).await;
     let change = async |verb: &str, more: &[&str]| {
         let base = ["user", verb, "--tenant", &tenant, "--user", &user];
         json(&operator, &[&base[..], more].concat()).await
@@ -54,9 +55,11 @@ async fn a_user_gets_another_role_is_shut_out_and_let_in_again() {
     assert_eq!(change("deactivate", &[]).await["active"], json!(false));
     assert_eq!(ada.get("/api/v1/me").await.status, 401);
     assert_eq!(change("activate", &[]).await["active"], json!(true));
-    assert_eq!(ada.get("/api/v1/me").await.status, 200);
-    let done = ("user.updated".to_owned(), json!("system"), true);
-    assert_eq!(audited(&acme, 3).await, [done.clone(), done.clone(), done]);
+    assert_eq!(ada.get("/api/v1/me").await.status, 401);
+    assert_eq!(acme.as_user(id).await.get("/api/v1/me").await.status, 200);
+    let done = |action: &str| (action.to_owned(), json!("system"), true);
+    let all = ["user.updated", "session.revoked", "user.updated", "user.updated"].map(done);
+    assert_eq!(audited(&acme, 4).await, all);
     assert_eq!(
         json(&operator, &["user", "list", "--tenant", &tenant]).await.as_array().unwrap().len(),
         2

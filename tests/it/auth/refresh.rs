@@ -1,11 +1,14 @@
 //! Refresh tokens: each works once, and one that comes back tells of a thief.
 
+use api::users::UserPatch;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::db::Origin;
+use shared::id::{TenantId, UserId};
 use tests::kit::{Answer, TestApp};
 
-use super::{alive, dead, demo_app, sign_in, unauthorized};
+use super::{alive, dead, demo_app, sign_in, sign_in_as, unauthorized};
 use crate::limits::limited;
 
 const INVALID: &str = "The refresh token is not valid";
@@ -203,4 +206,21 @@ async fn refreshes_are_limited_by_session_and_not_by_address() {
     // A refused one is not used up.
     app.advance(TimeDelta::hours(1));
     refresh(&app, &mine).await.ok();
+}
+
+#[tokio::test]
+async fn sessions_of_a_user_that_is_deactivated_do_not_come_back_with_it() {
+    let app = demo_app().await;
+    let pair = sign_in_as(&app, json!({"role": "member"})).await;
+    let id = |record: &Value| record["id"].as_str().unwrap().parse().unwrap();
+    let (user, tenant) = (UserId(id(&pair["user"])), TenantId(id(&pair["tenant"])));
+    for active in [false, true] {
+        let mut tx = app.api.db.tenant(tenant, Origin::default()).await.unwrap();
+        let patch = UserPatch { active: Some(active), role: None };
+        let changed = api::users::update(&mut tx, user, patch).await;
+        assert_eq!(tx.finish(changed).await.unwrap().active, active);
+        dead(&app, &pair).await;
+        unauthorized(refresh(&app, &pair).await, INVALID);
+    }
+    sign_in_as(&app, json!({"role": "member"})).await;
 }

@@ -1,17 +1,9 @@
-//! `Idempotency-Key`: a repeated POST is carried out once.
+//! `Idempotency-Key`: a repeated write is carried out once.
 
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::Db;
-use shared::db::{DatabaseUrl, DbConfig};
-use shared::settings::Value as _;
 use tests::kit::{Answer, CONTACTS, Tenant, TestApp, WEBHOOKS};
-
-async fn post(tenant: &Tenant, path: &str, key: &str, body: &Value) -> Answer {
-    let request = tenant.request(Method::POST, path).header("idempotency-key", key);
-    Answer::to(request.json(body)).await
-}
 
 async fn contacts(tenant: &Tenant) -> Value {
     tenant.get(CONTACTS).await.page().pagination["total"].clone()
@@ -22,9 +14,9 @@ async fn a_repetition_gets_the_same_answer_and_changes_nothing() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let body = json!({"name": "John"});
-    let first = post(&acme, CONTACTS, "order-1", &body).await;
+    let first = acme.post_once(CONTACTS, "order-1", &body).await;
     app.advance(TimeDelta::hours(23));
-    let again = post(&acme, CONTACTS, "order-1", &body).await;
+    let again = acme.post_once(CONTACTS, "order-1", &body).await;
     assert_eq!(
         (first.header("idempotency-replayed"), again.header("idempotency-replayed")),
         ("", "true")
@@ -40,12 +32,45 @@ async fn a_repetition_gets_the_same_answer_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_and_a_deletion_are_carried_out_once_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "John"})).await.created();
+    let path = format!("{CONTACTS}/{}", contact["id"].as_str().unwrap());
+    let send = async |method: Method, key: &str| {
+        let request = acme.request(method.clone(), &path).header("idempotency-key", key);
+        let request = request.header("if-match", "\"1\"");
+        let request =
+            if method == Method::DELETE { request } else { request.json(&json!({"name": "Jane"})) };
+        Answer::to(request).await
+    };
+    let changed = send(Method::PATCH, "change").await.ok();
+    let again = send(Method::PATCH, "change").await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!((&again.ok(), &changed["version"]), (&changed, &json!(2)));
+    send(Method::PUT, "change").await.problem(422, "IDEMPOTENCY_KEY_REUSED");
+    send(Method::PUT, "other").await.problem(412, "PRECONDITION_FAILED");
+
+    let delete = async || {
+        let request = acme.request(Method::DELETE, &path).header("idempotency-key", "deletion");
+        Answer::to(request).await
+    };
+    delete().await.no_content();
+    let again = delete().await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    again.no_content();
+    acme.delete(&path).await.not_found("Contact not found");
+    let events = ["contact.created", "contact.updated", "contact.deleted"];
+    assert_eq!(app.announced().await, events);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_shown_once_is_shown_to_a_repetition_and_kept_sealed() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let body = json!({"url": "https://example.com", "events": ["*"]});
-    let first = post(&acme, WEBHOOKS, "hook", &body).await.created();
-    assert_eq!(post(&acme, WEBHOOKS, "hook", &body).await.created()["secret"], first["secret"]);
+    let first = acme.post_once(WEBHOOKS, "hook", &body).await.created();
+    assert_eq!(acme.post_once(WEBHOOKS, "hook", &body).await.created()["secret"], first["secret"]);
     let kept: Vec<u8> = sqlx::query_scalar("select answer from idempotency_keys")
         .fetch_one(app.database.admin())
         .await
@@ -59,10 +84,11 @@ async fn a_key_of_another_request_is_refused() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (_, path) = super::contact(&acme).await;
-    post(&acme, CONTACTS, "k", &json!({"name": "John"})).await.created();
-    let other_body = post(&acme, CONTACTS, "k", &json!({"name": "Jane"})).await;
+    acme.post_once(CONTACTS, "k", &json!({"name": "John"})).await.created();
+    let other_body = acme.post_once(CONTACTS, "k", &json!({"name": "Jane"})).await;
     other_body.problem(422, "IDEMPOTENCY_KEY_REUSED");
-    let other_path = post(&acme, &format!("{path}/restore"), "k", &json!({"name": "John"})).await;
+    let other_path =
+        acme.post_once(&format!("{path}/restore"), "k", &json!({"name": "John"})).await;
     other_path.problem(422, "IDEMPOTENCY_KEY_REUSED");
 }
 
@@ -72,7 +98,7 @@ async fn keys_belong_to_the_caller_that_sent_them() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     let user = acme.with_role(shared::scope::Role::Admin).await;
     for caller in [&acme, &globex, &user] {
-        let answer = post(caller, CONTACTS, "same", &json!({"name": "John"})).await;
+        let answer = caller.post_once(CONTACTS, "same", &json!({"name": "John"})).await;
         assert_eq!(answer.header("idempotency-replayed"), "");
         answer.created();
     }
@@ -82,8 +108,8 @@ async fn keys_belong_to_the_caller_that_sent_them() {
 async fn a_request_that_failed_can_be_sent_again_corrected() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    post(&acme, CONTACTS, "k", &json!({"name": ""})).await.problem(400, "VALIDATION_ERROR");
-    post(&acme, CONTACTS, "k", &json!({"name": "John"})).await.created();
+    acme.post_once(CONTACTS, "k", &json!({"name": ""})).await.problem(400, "VALIDATION_ERROR");
+    acme.post_once(CONTACTS, "k", &json!({"name": "John"})).await.created();
 }
 
 #[tokio::test]
@@ -91,9 +117,9 @@ async fn after_a_day_a_key_is_forgotten() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let body = json!({"name": "John"});
-    post(&acme, CONTACTS, "k", &body).await.created();
+    acme.post_once(CONTACTS, "k", &body).await.created();
     app.advance(TimeDelta::hours(24));
-    let later = post(&acme, CONTACTS, "k", &body).await;
+    let later = acme.post_once(CONTACTS, "k", &body).await;
     assert_eq!(later.header("idempotency-replayed"), "");
     later.created();
     assert_eq!(contacts(&acme).await, 2);
@@ -103,13 +129,11 @@ async fn after_a_day_a_key_is_forgotten() {
 async fn the_worker_removes_what_is_forgotten_and_nothing_else() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let url = DatabaseUrl::parse(&app.database.worker_url()).unwrap();
-    let config = DbConfig { url, connections: 1, application: "sweep", settings: &[] };
-    let worker = Db::new(&config, app.clock.clone());
+    let worker = app.worker_db();
     let body = json!({"name": "John"});
-    post(&acme, CONTACTS, "old", &body).await.created();
+    acme.post_once(CONTACTS, "old", &body).await.created();
     app.advance(TimeDelta::hours(23));
-    post(&acme, CONTACTS, "new", &body).await.created();
+    acme.post_once(CONTACTS, "new", &body).await.created();
     app.advance(TimeDelta::hours(1));
     assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 1);
     assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 0);
@@ -121,8 +145,23 @@ async fn the_worker_removes_what_is_forgotten_and_nothing_else() {
         )
         .await;
     assert_eq!(worker::sweep::forget_answers(&worker).await.unwrap(), 2500);
-    let kept = post(&acme, CONTACTS, "new", &body).await;
+    let kept = acme.post_once(CONTACTS, "new", &body).await;
     assert_eq!(kept.header("idempotency-replayed"), "true");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_just_renewed_is_not_removed_in_its_place() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let worker = app.worker_db();
+    acme.post_once(CONTACTS, "nightly", &json!({"name": "John"})).await.created();
+    app.advance(TimeDelta::hours(24));
+    let renewed = "update idempotency_keys set expires_at = expires_at + interval '1 day'";
+    let hold = app.database.hold(renewed).await;
+    let sweep = tokio::spawn(async move { worker::sweep::forget_answers(&worker).await });
+    app.database.waiting(1).await;
+    hold.commit().await;
+    assert_eq!(sweep.await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]
@@ -130,7 +169,7 @@ async fn of_many_requests_at_once_one_is_carried_out_and_all_get_its_answer() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let body = json!({"name": "John"});
-    let calls = (0..12).map(|_| post(&acme, CONTACTS, "burst", &body));
+    let calls = (0..12).map(|_| acme.post_once(CONTACTS, "burst", &body));
     let answers = futures_util::future::join_all(calls).await;
     let fresh = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty());
     assert_eq!(fresh.count(), 1);
@@ -146,7 +185,7 @@ async fn a_key_that_is_none_is_named() {
     let acme = app.tenant("acme").await;
     let fault = json!({"Idempotency-Key": "Must be 1 to 255 visible ASCII characters"});
     for key in ["", " ", "a b", &"k".repeat(256)] {
-        post(&acme, CONTACTS, key, &json!({"name": "John"})).await.invalid(&fault);
+        acme.post_once(CONTACTS, key, &json!({"name": "John"})).await.invalid(&fault);
     }
-    post(&acme, CONTACTS, &"k".repeat(255), &json!({"name": "John"})).await.created();
+    acme.post_once(CONTACTS, &"k".repeat(255), &json!({"name": "John"})).await.created();
 }

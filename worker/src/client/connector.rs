@@ -13,6 +13,7 @@ use shared::webhook::target::TargetPolicy;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Host;
 
 use super::dial::direct;
@@ -29,6 +30,10 @@ const PING: Duration = Duration::from_secs(10);
 
 /// The largest head of an answer.
 const HEAD: usize = 64 * 1024;
+
+/// How long a connection that nobody has any more may take to end. TLS has to write that it ends, and what a receiver does not
+/// read would keep it for ever.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Connector {
@@ -68,7 +73,7 @@ impl Connector {
             tls_cipher: None,
         };
         if !place.https {
-            return Ok(Link::new(self.http1(TokioIo::new(stream)).await?, connection));
+            return self.http1(TokioIo::new(stream), connection).await;
         }
         progress.enter(Phase::Tls);
         let tls = self.tls.connector(place.identity.as_ref())?;
@@ -106,22 +111,29 @@ impl Connector {
             session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
         if session.alpn_protocol() == Some(b"h2") {
             connection.http_version = "HTTP/2".into();
-            return Ok(Link::new(self.http2(TokioIo::new(stream)).await?, connection));
+            return self.http2(TokioIo::new(stream), connection).await;
         }
-        Ok(Link::new(self.http1(TokioIo::new(stream)).await?, connection))
+        self.http1(TokioIo::new(stream), connection).await
     }
 
-    async fn http1(&self, io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, Fault> {
+    async fn http1(
+        &self,
+        io: impl Read + Write + Send + Unpin + 'static,
+        about: Connection,
+    ) -> Result<Link, Fault> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD);
         let (sender, connection) =
             builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
-        tokio::spawn(connection);
-        Ok(Sender::Http1(sender))
+        Ok(Link::new(Sender::Http1(sender), driven(connection), about))
     }
 
     /// Given as much window as will be read, so that a receiver cannot make this process buffer more.
-    async fn http2(&self, io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, Fault> {
+    async fn http2(
+        &self,
+        io: impl Read + Write + Send + Unpin + 'static,
+        about: Connection,
+    ) -> Result<Link, Fault> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -132,9 +144,25 @@ impl Connector {
             .keep_alive_timeout(PING);
         let (sender, connection) =
             builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
-        tokio::spawn(connection);
-        Ok(Sender::Http2(sender))
+        Ok(Link::new(Sender::Http2(sender), driven(connection), about))
     }
+}
+
+/// Drives a connection until it ends, and no longer than [`PARTING`] after the last link to it is gone.
+fn driven(connection: impl Future + Send + 'static) -> Arc<DropGuard> {
+    let gone = CancellationToken::new();
+    let held = Arc::new(gone.clone().drop_guard());
+    tokio::spawn(async move {
+        let parted = async {
+            gone.cancelled().await;
+            tokio::time::sleep(PARTING).await;
+        };
+        tokio::select! {
+            _ = connection => {}
+            () = parted => {}
+        }
+    });
+    held
 }
 
 fn server_name(host: &Host<String>) -> Result<ServerName<'static>, Fault> {

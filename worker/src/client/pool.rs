@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use shared::webhook::attempt::Connection;
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
 use super::progress::Outgoing;
 
@@ -40,12 +41,14 @@ pub(super) enum Sender {
 pub(super) struct Link {
     pub sender: Sender,
     pub connection: Connection,
+    /// The connection ends when the last of them goes.
+    held: Arc<DropGuard>,
     idle_since: Instant,
 }
 
 impl Link {
-    pub(super) fn new(sender: Sender, connection: Connection) -> Self {
-        Self { sender, connection, idle_since: Instant::now() }
+    pub(super) fn new(sender: Sender, held: Arc<DropGuard>, connection: Connection) -> Self {
+        Self { sender, connection, held, idle_since: Instant::now() }
     }
 
     pub(super) async fn send(
@@ -78,7 +81,8 @@ impl Link {
     fn share(&self) -> Option<Self> {
         let Sender::Http2(sender) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone());
-        Some(Self { sender, connection: self.connection.clone(), idle_since: self.idle_since })
+        let (held, connection) = (Arc::clone(&self.held), self.connection.clone());
+        Some(Self { sender, connection, held, idle_since: self.idle_since })
     }
 }
 

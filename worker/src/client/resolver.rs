@@ -38,7 +38,10 @@ impl std::fmt::Debug for Lookup {
     }
 }
 
-/// The addresses of a name, all of them allowed, with this port.
+/// Addresses of a name that are tried, so that a name with thousands of somebody else's makes no flood of connections.
+const TRIED: usize = 8;
+
+/// The first addresses of a name, all of them allowed, with this port.
 pub(super) async fn resolve(
     policy: &TargetPolicy,
     lookup: &Lookup,
@@ -47,7 +50,8 @@ pub(super) async fn resolve(
 ) -> Result<Vec<SocketAddr>, Fault> {
     let addrs = (lookup.0)(host.to_owned()).await.map_err(|_| Fault::DnsFailed)?;
     let addrs = checked(policy, addrs)?;
-    Ok(addrs.into_iter().map(|addr| SocketAddr::new(addr.ip(), port)).collect())
+    let tried = addrs.into_iter().take(TRIED);
+    Ok(tried.map(|addr| SocketAddr::new(addr.ip(), port)).collect())
 }
 
 /// One refused address refuses the whole answer: an honest name has none.
@@ -89,5 +93,20 @@ mod tests {
     #[test]
     fn an_empty_answer_is_a_failed_lookup() {
         assert_eq!(check(&[]), Err(Fault::DnsFailed));
+    }
+
+    #[tokio::test]
+    async fn of_a_name_with_many_addresses_only_the_first_are_tried() {
+        let policy = TargetPolicy::new(false, Vec::new());
+        let many = |last: u8| SocketAddr::from(([1, 1, 1, last], 0));
+        let lookup = Lookup::new(move |_| async move { Ok((1..=200).map(many).collect()) });
+        let tried = resolve(&policy, &lookup, "example.com", 443).await.unwrap();
+        assert_eq!(tried.len(), TRIED);
+        // All of them are looked at.
+        let last = move |_| async move {
+            Ok((1..=200).map(many).chain([([10, 0, 0, 1], 0).into()]).collect())
+        };
+        let blocked = resolve(&policy, &Lookup::new(last), "example.com", 443).await;
+        assert!(matches!(blocked, Err(Fault::AddressBlocked)), "{blocked:?}");
     }
 }

@@ -254,8 +254,20 @@ pub async fn remove(tx: &mut TenantTx, user: UserId, id: SessionId) -> Result<()
 /// # Errors
 /// The database's.
 pub async fn log_out_everywhere(tx: &mut TenantTx, user: UserId) -> Result<()> {
-    for id in store::revoke_all(tx, user).await? {
-        revoked(tx, user, id, "logout_all")?;
+    end_all(tx, user, "logout_all").await
+}
+
+/// Ends the sessions of a user that is deactivated, for good: they do not come back when the user does.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn deactivate(tx: &mut TenantTx, user: UserId) -> Result<()> {
+    end_all(tx, user, "deactivated").await
+}
+
+async fn end_all(tx: &mut TenantTx, user: UserId, reason: &str) -> Result<()> {
+    for id in store::revoke_all(tx, user, reason).await? {
+        revoked(tx, user, id, reason)?;
     }
     Ok(())
 }

@@ -151,14 +151,19 @@ pub(super) async fn revoke_own(
 }
 
 /// The sessions that were ended by this.
-pub(super) async fn revoke_all(tx: &mut TenantTx, user: UserId) -> sqlx::Result<Vec<SessionId>> {
+pub(super) async fn revoke_all(
+    tx: &mut TenantTx,
+    user: UserId,
+    reason: &str,
+) -> sqlx::Result<Vec<SessionId>> {
     let now = tx.now();
     sqlx::query_scalar!(
-        r#"update sessions set revoked_at = $2, revoked_reason = 'logout_all'
+        r#"update sessions set revoked_at = $2, revoked_reason = $3
            where user_id = $1 and revoked_at is null and expires_at > $2
            returning id as "id: SessionId""#,
         user.0,
         now,
+        reason,
     )
     .fetch_all(tx.conn())
     .await

@@ -17,6 +17,12 @@ pub use number::Number;
 /// Lists and objects inside each other, the outermost included.
 pub const MAX_DEPTH: usize = 16;
 
+/// Values in one text, those inside others counted: each takes up to forty times the memory of its text.
+pub const MAX_VALUES: usize = 20_000;
+
+/// Characters of a member's name that a fault shows: the rest of a longer one tells nobody anything.
+const SHOWN: usize = 64;
+
 /// The members of an object.
 pub type Members = BTreeMap<String, Value>;
 
@@ -48,7 +54,8 @@ pub fn parse(text: &[u8]) -> Result<Value> {
     // Checks the grammar of the whole without recursion; what is left to find is found member by member.
     let whole =
         serde_json::from_str(text).map_err(|error| Error::InvalidJson(error.to_string()))?;
-    value(whole, 0).map_err(|fault| Error::InvalidJson(fault.to_string()))
+    let mut left = MAX_VALUES;
+    value(whole, 0, &mut left).map_err(|fault| Error::InvalidJson(fault.to_string()))
 }
 
 /// What is wrong inside a text whose grammar is right.
@@ -77,14 +84,14 @@ impl fmt::Display for Fault {
     }
 }
 
-fn value(raw: &RawValue, depth: usize) -> std::result::Result<Value, Fault> {
+fn value(raw: &RawValue, depth: usize, left: &mut usize) -> std::result::Result<Value, Fault> {
     let text = raw.get();
     Ok(match text.as_bytes().first() {
         Some(b'{' | b'[') if depth == MAX_DEPTH => {
             return Err(Fault::new(format!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Some(b'{') => Value::Object(object(text, depth)?),
-        Some(b'[') => Value::Array(array(text, depth)?),
+        Some(b'{') => Value::Object(object(text, depth, left)?),
+        Some(b'[') => Value::Array(array(text, depth, left)?),
         Some(b'"') => Value::String(serde_json::from_str(text).map_err(lone_surrogate)?),
         Some(b't') => Value::Bool(true),
         Some(b'f') => Value::Bool(false),
@@ -93,25 +100,44 @@ fn value(raw: &RawValue, depth: usize) -> std::result::Result<Value, Fault> {
     })
 }
 
-fn array(text: &str, depth: usize) -> std::result::Result<Vec<Value>, Fault> {
+fn array(text: &str, depth: usize, left: &mut usize) -> std::result::Result<Vec<Value>, Fault> {
     let items: Vec<&RawValue> = serde_json::from_str(text).map_err(lone_surrogate)?;
+    spend(left, items.len())?;
     let items = items.into_iter().enumerate();
     items
-        .map(|(at, item)| value(item, depth + 1).map_err(|fault| fault.inside(&format!("[{at}]"))))
+        .map(|(at, item)| {
+            value(item, depth + 1, left).map_err(|fault| fault.inside(&format!("[{at}]")))
+        })
         .collect()
 }
 
-fn object(text: &str, depth: usize) -> std::result::Result<Members, Fault> {
+fn object(text: &str, depth: usize, left: &mut usize) -> std::result::Result<Members, Fault> {
     let entries: Entries<'_> = serde_json::from_str(text).map_err(lone_surrogate)?;
+    spend(left, entries.0.len())?;
     let mut members = Members::new();
     for (name, raw) in entries.0 {
-        let step = format!(".{name}");
-        let value = value(raw, depth + 1).map_err(|fault| fault.inside(&step))?;
+        let step = step(&name);
+        let value = value(raw, depth + 1, left).map_err(|fault| fault.inside(&step))?;
         if members.insert(name, value).is_some() {
             return Err(Fault::new("given twice").inside(&step));
         }
     }
     Ok(members)
+}
+
+/// Takes so many values from those that are left.
+fn spend(left: &mut usize, values: usize) -> std::result::Result<(), Fault> {
+    let rest = left.checked_sub(values);
+    *left = rest.ok_or_else(|| Fault::new(format!("more than {MAX_VALUES} values")))?;
+    Ok(())
+}
+
+/// A member as a step of a path.
+fn step(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!(".{}…", &name[..end]),
+        None => format!(".{name}"),
+    }
 }
 
 /// The one fault of a string that the grammar allows (RFC 8259, 8.2).

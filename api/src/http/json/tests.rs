@@ -53,6 +53,22 @@ fn nesting_ends_at_its_limit_however_much_of_it_there_is() {
 }
 
 #[test]
+fn values_are_counted_so_that_a_small_text_does_not_take_much_memory() {
+    let list = |count| format!("[{}]", vec!["0"; count].join(","));
+    assert!(parse(list(MAX_VALUES).as_bytes()).is_ok());
+    assert_eq!(fault(list(MAX_VALUES + 1)), "more than 20000 values");
+    let objects = format!(r#"{{"a":[{}]}}"#, vec![r#"{"":0}"#; MAX_VALUES / 2].join(","));
+    assert_eq!(fault(objects), "a[9999]: more than 20000 values");
+}
+
+#[test]
+fn a_fault_shows_the_beginning_of_a_long_name() {
+    let name = "é".repeat(1000);
+    let short = "é".repeat(64) + "…";
+    assert_eq!(fault(format!(r#"{{"{name}":1,"{name}":1}}"#)), format!("{short}: given twice"));
+}
+
+#[test]
 fn what_is_no_text_of_the_grammar_is_refused() {
     for text in [
         "",

@@ -1,6 +1,5 @@
 //! One route of the table as an operation.
 
-use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::parameters;
@@ -69,7 +68,7 @@ fn security(access: Access) -> Value {
 
 /// Whether it does something for a known caller, and so can be done once only.
 pub(super) fn once(route: &Route) -> bool {
-    route.method == Method::POST && route.access != Access::Public
+    !route.method.is_safe() && route.access != Access::Public
 }
 
 /// An object of what is there.

@@ -60,8 +60,8 @@ pub fn bodies(body: &str, known: Option<(&str, Mistake)>) -> Vec<Candidate<Strin
     add(body.trim_start_matches('\u{feff}').trim().to_owned(), Mistake::TrailingNewline);
     if let Ok(value) = serde_json::from_str::<Value>(body) {
         let mut again = |text: &str, mistake| {
-            for style in STYLES {
-                add(rewritten(text, *style), mistake);
+            for text in STYLES.iter().filter_map(|style| rewritten(text, *style)) {
+                add(text, mistake);
             }
         };
         again(body, Mistake::BodyReserialised);

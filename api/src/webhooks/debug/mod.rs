@@ -177,7 +177,8 @@ impl Case {
             mistakes.push(Mistake::TimestampUnit);
             return mistakes;
         };
-        let age = self.check.received_at.unwrap_or(self.now).timestamp() - stamp.value;
+        let age =
+            self.check.received_at.unwrap_or(self.now).timestamp().saturating_sub(stamp.value);
         mistakes.extend(stamp.mistakes);
         if age > TOLERANCE.num_seconds() {
             mistakes.push(Mistake::TimestampTooOld);

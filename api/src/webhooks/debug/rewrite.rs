@@ -44,10 +44,16 @@ pub const STYLES: &[Style] = &[
     style(" ", 4, true, Numbers::Floats),
 ];
 
-/// The text in this style. It must be JSON.
-pub fn rewritten(text: &str, style: Style) -> String {
-    let (mut out, mut level, mut rest) = (String::with_capacity(text.len() * 2), 0, text);
+/// Bytes that a text may come to: an indent makes a short one with many levels as long as anybody likes.
+const LONGEST: usize = 1024 * 1024;
+
+/// The text in this style, unless it gets too long. It must be JSON.
+pub fn rewritten(text: &str, style: Style) -> Option<String> {
+    let (mut out, mut level, mut rest) = (String::new(), 0, text);
     while let Some(first) = rest.chars().next() {
+        if out.len() > LONGEST {
+            return None;
+        }
         let length = token(rest);
         let (this, after) = rest.split_at(length);
         rest = after;
@@ -85,7 +91,7 @@ pub fn rewritten(text: &str, style: Style) -> String {
             _ => out.push_str(this),
         }
     }
-    out
+    Some(out)
 }
 
 /// The length of the token that the text begins with.
@@ -149,7 +155,8 @@ mod tests {
 
     #[test]
     fn json_is_written_as_python_and_javascript_write_it() {
-        let all: Vec<String> = STYLES.iter().map(|style| rewritten(TEXT, *style)).collect();
+        let written = |text: &str, style| rewritten(text, style).unwrap();
+        let all: Vec<String> = STYLES.iter().map(|style| written(TEXT, *style)).collect();
         assert_eq!(all[0], TEXT);
         // JSON.stringify(JSON.parse(text))
         let javascript = r#"{"a":[1,12.5,100],"e":{},"l":[],"t":"é \"😀\" , :","n":null}"#;
@@ -163,9 +170,23 @@ mod tests {
         assert_eq!(all[6], pretty);
         for text in &all {
             assert_eq!(
-                rewritten(text, STYLES[1]).len(),
-                rewritten(TEXT, STYLES[1]).len() + if text.is_ascii() { 12 } else { 0 }
+                written(text, STYLES[1]).len(),
+                written(TEXT, STYLES[1]).len() + if text.is_ascii() { 12 } else { 0 }
             );
+        }
+    }
+
+    #[test]
+    fn a_text_that_an_indent_makes_endless_is_given_up() {
+        let deep = format!(
+            "{}{}{}",
+            "[".repeat(120),
+            "0,".repeat(100_000),
+            "0".to_owned() + &"]".repeat(120)
+        );
+        let written = STYLES.iter().map(|style| rewritten(&deep, *style));
+        for (style, text) in STYLES.iter().zip(written) {
+            assert_eq!(text.is_some(), style.indent == 0);
         }
     }
 

@@ -14,7 +14,7 @@ const MILLIS: i64 = 100_000_000_000;
 pub fn read(text: &str) -> Option<Candidate<i64>> {
     let unit = |seconds| Some(Candidate::wrong(seconds, Mistake::TimestampUnit));
     if let Ok(number) = text.parse::<i64>() {
-        return if number.abs() < MILLIS {
+        return if number.unsigned_abs() < MILLIS.unsigned_abs() {
             Some(Candidate::right(number))
         } else {
             unit(number / 1000)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,8 +12,8 @@ use shared::webhook::target::TargetPolicy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Client, Receiver, client, code, patient, post, read_request, status};
-use crate::client::{Fault, Limits, Roots, TlsProblem, WayOut};
+use super::{Client, PATIENCE, Receiver, client, code, patient, post, read_request, status};
+use crate::client::{Fault, Limits, Message, Roots, TlsProblem, WayOut};
 
 /// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
 fn certificate(edit: fn(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
@@ -181,4 +182,37 @@ async fn faults_of_http2_have_the_same_codes() {
         let receiver = http2(acceptor(&cert, &key, b"h2"), reaction).await;
         assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), expected);
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_reads_nothing_more_keeps_no_connection_of_ours() {
+    let (certificate, key) = certificate(|_| ());
+    let acceptor = acceptor(&certificate, &key, b"http/1.1");
+    let receiver = Receiver::start(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await;
+            std::future::pending::<()>().await;
+            drop(stream);
+        }
+    })
+    .await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
+    let way = WayOut { roots: Roots(vec![certificate]), ..WayOut::default() };
+    let limits = Limits { total: Duration::from_millis(500), ..patient() };
+    let client = Client::new(policy, limits, &way).unwrap();
+    let url = https(&receiver);
+    // More than both ends' buffers hold.
+    let body = Bytes::from(vec![b'x'; 32 * 1024 * 1024]);
+    let message = Message { url: &url, identity: None, headers: HeaderMap::new(), body };
+    assert_eq!(code(&client.post(message).await), "timeout");
+    // The receiver's own task, and no more.
+    let parted = async {
+        while tasks() > before + 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, parted).await.expect("the connection is given up");
 }
