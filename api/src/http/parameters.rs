@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::expand::Expansion;
+use crate::event_log;
 use crate::list::{Column, DEFAULT_SIZE, Kind, List, MAX_DEPTH, MAX_SIZE, MAX_VALUES, Operator};
 
 /// Text without what no parameter may hold: NUL, and the sign for what is not UTF-8.
@@ -84,6 +85,9 @@ pub(super) fn of_list(list: &List) -> Vec<Parameter> {
 fn of_column(column: &Column) -> impl Iterator<Item = Parameter> + '_ {
     column.operators().iter().map(|operator| {
         let schema = match operator {
+            _ if matches!(column.kind, Kind::Event) => {
+                json!({"type": "array", "minItems": 1, "items": value(column.kind, ITEM)})
+            }
             Operator::In => several(&value(column.kind, ITEM)),
             Operator::Is if matches!(column.kind, Kind::Id) => {
                 json!({"anyOf": [value(column.kind, TEXT), {"type": "string", "enum": ["null"]}]})
@@ -103,7 +107,12 @@ fn value(kind: Kind, text: &str) -> Value {
         Kind::Folded | Kind::Exact => json!({"type": "string", "pattern": text}),
         Kind::Phone => json!({"type": "string", "pattern": r"^\+[^\x00�]*$"}),
         Kind::OneOf(words) => json!({"type": "string", "enum": words}),
-        Kind::Time => json!({"type": "string", "format": "date-time"}),
+        Kind::Event => {
+            json!({"type": "string", "enum": event_log::patterns().collect::<Vec<_>>()})
+        }
+        Kind::Time => {
+            json!({"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]})
+        }
         Kind::Integer => json!({"type": "integer", "format": "int64"}),
         Kind::Number(digits) => {
             let most = i64::MAX / 10_i64.pow(digits);

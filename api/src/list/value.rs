@@ -1,6 +1,8 @@
 //! What filters compare with, read from text.
 
-use chrono::{DateTime, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use uuid::Uuid;
 
 use super::column::Kind;
@@ -24,10 +26,37 @@ pub(super) enum Value {
 
 /// Values divided by commas.
 pub(super) fn values(kind: Kind, text: &str) -> Result<Vec<Value>, String> {
-    if text.split(',').count() > MAX_VALUES {
-        return Err(format!("Must name at most {MAX_VALUES} values"));
+    let (mut values, mut rest) = (Vec::new(), Some(text));
+    while let Some(text) = rest {
+        if values.len() == MAX_VALUES {
+            return Err(format!("Must name at most {MAX_VALUES} values"));
+        }
+        let value;
+        (value, rest) = first(text);
+        values.push(Value::read(kind, &value)?);
     }
-    text.split(',').map(|text| Value::read(kind, text)).collect()
+    Ok(values)
+}
+
+/// The first value and what is behind its comma. One between double quotes may hold commas, and a quote twice (RFC 4180).
+fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    if let Some(inside) = text.strip_prefix('"') {
+        let mut quotes = inside.match_indices('"').map(|(at, _)| at);
+        while let Some(at) = quotes.next() {
+            let behind = &inside[at + 1..];
+            if behind.starts_with('"') {
+                quotes.next();
+            } else if behind.is_empty() || behind.starts_with(',') {
+                return (inside[..at].replace("\"\"", "\"").into(), behind.strip_prefix(','));
+            } else {
+                break;
+            }
+        }
+    }
+    match text.split_once(',') {
+        Some((value, rest)) => (value.into(), Some(rest)),
+        None => (text.into(), None),
+    }
 }
 
 impl Value {
@@ -38,15 +67,16 @@ impl Value {
         let trimmed = text.trim();
         match kind {
             Kind::Folded => Ok(Self::Folded(trimmed.to_owned())),
-            Kind::Exact => Ok(Self::Text(text.to_owned())),
+            Kind::Exact | Kind::Event => Ok(Self::Text(text.to_owned())),
             Kind::Phone => rules::e164(trimmed)
                 .map(Self::Text)
                 .ok_or_else(|| "Must start with + and the country code".to_owned()),
             Kind::OneOf(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
             Kind::OneOf(words) => Err(format!("Must be one of {}", words.join(", "))),
-            Kind::Time => DateTime::parse_from_rfc3339(text)
-                .map(|time| Self::Time(time.to_utc()))
-                .map_err(|_| "Must be a time such as 2026-01-02T03:04:05Z".to_owned()),
+            Kind::Time => time(text).map(Self::Time).ok_or_else(|| {
+                let hint = if text.contains(' ') { "; a + is written %2B" } else { "" };
+                format!("Must be a time such as 2026-01-02T03:04:05Z, or a day{hint}")
+            }),
             Kind::Integer => {
                 trimmed.parse().map(Self::Whole).map_err(|_| "Must be a whole number".to_owned())
             }
@@ -69,11 +99,20 @@ impl Value {
             Kind::Integer | Kind::Number(_) => text.parse().ok().map(Self::Whole),
             Kind::Bool => text.parse().ok().map(Self::Bool),
             Kind::Id => Uuid::try_parse(text).ok().map(Self::Id),
-            Kind::Folded | Kind::Phone | Kind::OneOf(_) | Kind::Exact => {
+            Kind::Folded | Kind::Phone | Kind::OneOf(_) | Kind::Exact | Kind::Event => {
                 Some(Self::Text(text.to_owned()))
             }
         }
     }
+}
+
+/// A time, or a day's first moment in UTC.
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    if text.len() == "2026-01-02".len() {
+        let day: NaiveDate = text.parse().ok()?;
+        return Some(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
 }
 
 /// A decimal number without its point: `12.5` with two digits is 1250.
@@ -116,6 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn values_are_divided_by_commas_but_not_within_quotes() {
+        for (text, divided) in [
+            ("a,b", &["a", "b"][..]),
+            (r#""Acme, Inc.",Globex"#, &["Acme, Inc.", "Globex"]),
+            (r#""say ""hi"", you","#, &[r#"say "hi", you"#, ""]),
+            (r#""open, end"#, &[r#""open"#, " end"]),
+            (r#""a"b,c"#, &[r#""a"b"#, "c"]),
+            ("\"\"", &[""]),
+            ("", &[""]),
+        ] {
+            let divided: Vec<_> = divided.iter().map(|text| Value::Text((*text).into())).collect();
+            assert_eq!(values(Kind::Exact, text), Ok(divided), "{text}");
+        }
+        let most = |count| values(Kind::Exact, &vec!["a"; count].join(","));
+        assert!(most(MAX_VALUES).is_ok() && most(MAX_VALUES + 1).is_err());
+    }
+
+    #[test]
     fn every_kind_says_what_it_wants() {
         for (kind, good, bad) in [
             (Kind::Integer, "-3", "3.5"),
@@ -124,6 +181,7 @@ mod tests {
             (Kind::Bool, "false", "no"),
             (Kind::Id, "01a2036c-0d4c-7400-87c8-25f570a5ef21", "contact-123"),
             (Kind::Time, "2026-01-02T03:04:05+01:00", "2026-13-02T03:04:05Z"),
+            (Kind::Time, "2026-01-02", "2026-1-0002"),
             (Kind::OneOf(&["new", "won"]), "won", "Won"),
         ] {
             assert!(Value::read(kind, good).is_ok(), "{kind:?} {good}");

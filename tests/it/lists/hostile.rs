@@ -60,11 +60,13 @@ async fn times_at_the_ends_of_the_calendar_are_times() {
         ("0001-01-01T00:00:00+23:59", 3),
         ("9999-12-31T23:59:59.999999999-23:59", 0),
         ("2026-06-30T23:59:60Z", 0),
+        ("2026-01-01", 3),
+        ("9999-12-31", 0),
     ] {
         assert_eq!(names(&acme, &[("createdAt[gte]", from)]).await.len(), found, "{from}");
     }
-    let fault = json!({"createdAt[gte]": "Must be a time such as 2026-01-02T03:04:05Z"});
-    for bad in ["", "10000-01-01T00:00:00Z", "2026-01-02", "2026-02-30T00:00:00Z", "infinity"] {
+    let fault = json!({"createdAt[gte]": "Must be a time such as 2026-01-02T03:04:05Z, or a day"});
+    for bad in ["", "10000-01-01T00:00:00Z", "2026-02-30", "2026-02-30T00:00:00Z", "infinity"] {
         refused(&acme, &[("createdAt[gte]", bad)], fault.clone()).await;
     }
 }
