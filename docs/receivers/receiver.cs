@@ -8,11 +8,18 @@ using System.Security.Cryptography;
 using System.Text;
 
 static class Receiver {
-    static bool Genuine(string secret, NameValueCollection headers, byte[] body) {
+    static readonly byte[] Key = Decode(Environment.GetEnvironmentVariable("WEBHOOK_SECRET") ?? "");
+
+    static byte[] Decode(string secret) {
+        if (!secret.StartsWith("whsec_")) return Encoding.UTF8.GetBytes(secret);
+        try { return Convert.FromBase64String(secret.Substring(6)); }
+        catch (FormatException) { return new byte[0]; }
+    }
+
+    static bool Genuine(NameValueCollection headers, byte[] body) {
         string id = headers["webhook-id"], sent = headers["webhook-timestamp"], found = headers["webhook-signature"] ?? "";
         if (!long.TryParse(sent, out var at) || Math.Abs(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - at) > 300) return false;
-        var key = secret.StartsWith("whsec_") ? Convert.FromBase64String(secret.Substring(6)) : Encoding.UTF8.GetBytes(secret);
-        using (var hmac = new HMACSHA256(key)) {
+        using (var hmac = new HMACSHA256(Key)) {
             var mac = hmac.ComputeHash(Encoding.UTF8.GetBytes($"{id}.{sent}.").Concat(body).ToArray());
             var expected = Encoding.UTF8.GetBytes("v1," + Convert.ToBase64String(mac));
             return found.Split(' ').Any(one => // several during a rotation
@@ -30,12 +37,16 @@ static class Receiver {
     static int Receive(HttpListenerRequest request) {
         var body = new MemoryStream();
         request.InputStream.CopyTo(body); // as it arrived, before any parser
-        if (!Genuine(Environment.GetEnvironmentVariable("WEBHOOK_SECRET"), request.Headers, body.ToArray())) return 401;
+        if (!Genuine(request.Headers, body.ToArray())) return 401;
         Keep(request.Headers["webhook-id"], body.ToArray());
         return 204;
     }
 
-    static void Main() {
+    static int Main() {
+        if (Key.Length < 24) {
+            Console.Error.WriteLine("set WEBHOOK_SECRET to the whole secret that the api showed");
+            return 1;
+        }
         Directory.CreateDirectory("inbox");
         var listener = new HttpListener();
         listener.Prefixes.Add($"http://127.0.0.1:{Environment.GetEnvironmentVariable("PORT")}/");

@@ -14,11 +14,17 @@ import (
 	"time"
 )
 
-func genuine(headers http.Header, body []byte) bool {
-	id, sent, key := headers.Get("webhook-id"), headers.Get("webhook-timestamp"), []byte(os.Getenv("WEBHOOK_SECRET"))
-	if encoded := strings.TrimPrefix(string(key), "whsec_"); encoded != string(key) {
-		key, _ = base64.StdEncoding.DecodeString(encoded)
+var key, undecodable = decode(os.Getenv("WEBHOOK_SECRET"))
+
+func decode(secret string) ([]byte, error) {
+	if encoded := strings.TrimPrefix(secret, "whsec_"); encoded != secret {
+		return base64.StdEncoding.DecodeString(encoded)
 	}
+	return []byte(secret), nil
+}
+
+func genuine(headers http.Header, body []byte) bool {
+	id, sent := headers.Get("webhook-id"), headers.Get("webhook-timestamp")
 	at, err := strconv.ParseInt(sent, 10, 64)
 	if err != nil || time.Since(time.Unix(at, 0)).Abs() > 5*time.Minute {
 		return false
@@ -46,6 +52,9 @@ func receive(answer http.ResponseWriter, request *http.Request) {
 }
 
 func main() {
+	if undecodable != nil || len(key) < 24 {
+		log.Fatal("set WEBHOOK_SECRET to the whole secret that the api showed")
+	}
 	os.MkdirAll("inbox", 0o700)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(receive)))
 }

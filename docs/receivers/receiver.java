@@ -11,11 +11,20 @@ import javax.crypto.spec.SecretKeySpec;
 class Receiver {
     static byte[] bytes(String text) { return text.getBytes(StandardCharsets.UTF_8); }
 
-    static boolean genuine(String secret, String id, String sent, String signatures, byte[] body) throws Exception {
+    static final byte[] KEY = decode(Objects.toString(System.getenv("WEBHOOK_SECRET"), ""));
+
+    static byte[] decode(String secret) {
+        try {
+            return secret.startsWith("whsec_") ? Base64.getDecoder().decode(secret.substring(6)) : bytes(secret);
+        } catch (IllegalArgumentException undecodable) {
+            return new byte[0];
+        }
+    }
+
+    static boolean genuine(String id, String sent, String signatures, byte[] body) throws Exception {
         if (!sent.matches("\\d{1,18}") || Math.abs(System.currentTimeMillis() / 1000 - Long.parseLong(sent)) > 300) return false;
-        var key = secret.startsWith("whsec_") ? Base64.getDecoder().decode(secret.substring(6)) : bytes(secret);
         var mac = Mac.getInstance("HmacSHA256");
-        mac.init(new SecretKeySpec(key, "HmacSHA256"));
+        mac.init(new SecretKeySpec(KEY, "HmacSHA256"));
         mac.update(bytes(id + "." + sent + "."));
         var expected = bytes("v1," + Base64.getEncoder().encodeToString(mac.doFinal(body)));
         var found = Arrays.stream(signatures.split(" ")); // several during a rotation
@@ -34,7 +43,7 @@ class Receiver {
             var headers = new String[] {"webhook-id", "webhook-timestamp", "webhook-signature"};
             var values = Arrays.stream(headers).map(name -> Objects.toString(call.getRequestHeaders().getFirst(name), "")).toList();
             var body = call.getRequestBody().readAllBytes(); // as it arrived, before any parser
-            if (!genuine(System.getenv("WEBHOOK_SECRET"), values.get(0), values.get(1), values.get(2), body)) return 401;
+            if (!genuine(values.get(0), values.get(1), values.get(2), body)) return 401;
             keep(values.get(0), body);
             return 204;
         } catch (Exception failure) {
@@ -43,6 +52,10 @@ class Receiver {
     }
 
     public static void main(String[] arguments) throws Exception {
+        if (KEY.length < 24) {
+            System.err.println("set WEBHOOK_SECRET to the whole secret that the api showed");
+            System.exit(1);
+        }
         Files.createDirectories(Path.of("inbox"));
         var server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(System.getenv("PORT"))), 0);
         server.createContext("/", call -> { call.sendResponseHeaders(receive(call), -1); call.close(); });

@@ -3,8 +3,13 @@ const { createHmac, timingSafeEqual } = require("node:crypto");
 const { existsSync, mkdirSync, renameSync, writeFileSync } = require("node:fs");
 const { createServer } = require("node:http");
 
-const secret = process.env.WEBHOOK_SECRET;
-const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
+const secret = process.env.WEBHOOK_SECRET ?? "";
+const [text, encoding] = secret.startsWith("whsec_") ? [secret.slice(6), "base64"] : [secret, "utf8"];
+const key = Buffer.from(text, encoding); // decodes what it can: hence the comparison below
+if (key.length < 24 || key.toString(encoding) !== text) {
+  console.error("set WEBHOOK_SECRET to the whole secret that the api showed");
+  process.exit(1);
+}
 
 const same = (a, b) => a.length === b.length && timingSafeEqual(a, b);
 

@@ -1,13 +1,18 @@
 # python3 receiver.py, with WEBHOOK_SECRET and PORT in the environment. Accepted events lie in inbox/, one file each.
-import base64, hmac, os, time
+import base64, hmac, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-secret = os.environ["WEBHOOK_SECRET"]
-key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
+secret = os.environ.get("WEBHOOK_SECRET", "")
+try:
+    key = base64.b64decode(secret[6:], validate=True) if secret.startswith("whsec_") else secret.encode()
+except ValueError:
+    key = b""
+if len(key) < 24:
+    sys.exit("set WEBHOOK_SECRET to the whole secret that the api showed")
 
 def genuine(headers, body):
     id, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not (sent.isascii() and sent.isdecimal()) or abs(time.time() - int(sent)) > 300:
+    if not (sent.isascii() and sent.isdecimal()) or abs(int(time.time()) - int(sent)) > 300:
         return False
     signed = f"{id}.{sent}.".encode() + body
     expected = b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256"))

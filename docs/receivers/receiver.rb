@@ -3,8 +3,13 @@ require "fileutils"
 require "openssl"
 require "webrick"
 
-SECRET = ENV.fetch("WEBHOOK_SECRET")
-KEY = SECRET.start_with?("whsec_") ? SECRET.delete_prefix("whsec_").unpack1("m") : SECRET
+SECRET = ENV.fetch("WEBHOOK_SECRET", "")
+KEY = begin
+  SECRET.start_with?("whsec_") ? SECRET.delete_prefix("whsec_").unpack1("m0") : SECRET
+rescue ArgumentError
+  ""
+end
+abort "set WEBHOOK_SECRET to the whole secret that the api showed" if KEY.bytesize < 24
 
 def genuine?(request, body)
   id, sent = request["webhook-id"], request["webhook-timestamp"].to_s

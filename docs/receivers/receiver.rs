@@ -1,28 +1,33 @@
 //! With axum 0.8, tokio, hmac 0.13, sha2 0.11 and base64. Accepted events lie in inbox/, one file each.
 use std::path::Path;
 use std::time::SystemTime;
-use std::{env, fs, io};
+use std::{env, error, fs, io};
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// The id of a webhook that was signed within the last five minutes.
-fn genuine<'a>(headers: &'a HeaderMap, body: &[u8]) -> Option<&'a str> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let (id, sent) = (header("webhook-id")?, header("webhook-timestamp")?);
-    let now = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
-    let fresh = now.abs_diff(sent.parse().ok()?) <= 300;
+/// What signs by the secret, if that is whole.
+fn signer() -> Option<Hmac<Sha256>> {
     let secret = env::var("WEBHOOK_SECRET").ok()?;
     let key = match secret.strip_prefix("whsec_") {
         Some(encoded) => STANDARD.decode(encoded).ok()?,
         None => secret.into_bytes(),
     };
-    let signed = Hmac::<Sha256>::new_from_slice(&key).ok()?.chain_update(format!("{id}.{sent}."));
-    let mac = signed.chain_update(body);
+    Hmac::new_from_slice(&key).ok().filter(|_| key.len() >= 24)
+}
+
+/// The id of a webhook that was signed within the last five minutes.
+fn genuine<'a>(signer: Hmac<Sha256>, headers: &'a HeaderMap, body: &[u8]) -> Option<&'a str> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (id, sent) = (header("webhook-id")?, header("webhook-timestamp")?);
+    let now = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
+    let fresh = now.abs_diff(sent.parse().ok()?) <= 300;
+    let mac = signer.chain_update(format!("{id}.{sent}.")).chain_update(body);
     let mut found = header("webhook-signature")?.split(' '); // several during a rotation
     let bytes = |one: &str| STANDARD.decode(one.strip_prefix("v1,")?).ok();
     let equal = |one: Vec<u8>| mac.clone().verify_slice(&one).is_ok(); // in constant time
@@ -39,8 +44,12 @@ fn keep(id: &str, body: &[u8]) -> io::Result<()> {
 }
 
 /// `body` is as it arrived, before any parser.
-async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
-    match genuine(&headers, &body).map(|id| keep(id, &body)) {
+async fn receive(
+    State(signer): State<Hmac<Sha256>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    match genuine(signer, &headers, &body).map(|id| keep(id, &body)) {
         None => StatusCode::UNAUTHORIZED,
         Some(Ok(())) => StatusCode::NO_CONTENT,
         Some(Err(_)) => StatusCode::SERVICE_UNAVAILABLE, // not kept: it comes again
@@ -48,9 +57,11 @@ async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), Box<dyn error::Error>> {
+    let signer = signer().ok_or("set WEBHOOK_SECRET to the whole secret that the api showed")?;
     fs::create_dir_all("inbox")?;
     let address = format!("127.0.0.1:{}", env::var("PORT").unwrap_or_default());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, axum::Router::new().fallback(receive)).await
+    let receiver = axum::Router::new().fallback(receive).with_state(signer);
+    Ok(axum::serve(listener, receiver).await?)
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tests::kit::binary;
 use tests::servers::{Folder, Process, free_port, last_lines};
 
 use super::page::examples;
@@ -45,7 +46,7 @@ impl Running {
 
 /// What `make dev` runs, its files under `target` and on ports of its own.
 fn dev(target: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap().with_file_name("../dev"));
+    let mut command = Command::new(binary("dev"));
     command.env("DEV_TARGET", target).env_remove("DATABASE_URL");
     for listener in ["API_LISTEN", "ADMIN_LISTEN", "WORKER_ADMIN_LISTEN", "CATCHER_LISTEN"] {
         command.env(listener, "127.0.0.1:0");

@@ -1,15 +1,9 @@
 //! What the guides quote is there, letter by letter.
 
 use crate::architecture::source::{Source, file, files};
+use crate::telemetry::runbooks::blocks;
 
 use super::receivers::FILES;
-
-/// The fenced blocks of a document in this language.
-fn blocks<'a>(document: &'a Source, language: &str) -> Vec<&'a str> {
-    let opening = format!("\n```{language}\n");
-    let starts = document.text.split(opening.as_str()).skip(1);
-    starts.filter_map(|rest| rest.split("\n```").next()).collect()
-}
 
 #[test]
 fn the_guide_to_receivers_quotes_each_of_them_whole() {
@@ -31,11 +25,11 @@ fn is_code(line: &str) -> bool {
 }
 
 #[test]
-fn a_receiver_has_less_than_40_lines_of_code() {
+fn a_receiver_has_less_than_50_lines_of_code() {
     for name in FILES {
         let receiver = file(&format!("docs/receivers/{name}")).unwrap();
         let lines = receiver.text.lines().filter(|line| is_code(line)).count();
-        assert!(lines < 40, "{name} has {lines}");
+        assert!(lines < 50, "{name} has {lines}");
     }
 }
 
@@ -46,7 +40,7 @@ fn the_pattern_of_a_resource_is_quoted_from_its_code() {
         files(&["api/src/crm/contacts"], ".rs").iter().map(|source| &*source.text).collect();
     let squeezed = |text: &str| text.split_whitespace().collect::<String>();
     let code = squeezed(&code);
-    let quoted = blocks(&guide, "rust");
+    let quoted: Vec<_> = blocks(&guide, "rust").collect();
     assert!(!quoted.is_empty());
     for block in quoted {
         for part in block.split('…').map(squeezed).filter(|part| !part.is_empty()) {

@@ -1,25 +1,40 @@
 //! The receivers of `docs/receivers`, run as they are: they accept real deliveries and genuine requests, keep each once
-//! and byte for byte, and refuse everything else. `RECEIVERS=all` wants every language; otherwise those are passed over
-//! that this machine cannot run.
+//! and byte for byte, and refuse everything else. Without a whole secret they do not start. `RECEIVERS=all` wants every
+//! language; otherwise those are passed over that this machine cannot run.
 
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use shared::Clock;
-use tests::kit::{CONTACTS, Tenant, TestApp, WEBHOOKS};
+use tests::kit::{CONTACTS, Tenant, TestApp, WEBHOOKS, binary};
 use tests::servers::{Folder, Process, free_port, last_lines};
 
-use super::vectors::{SECRETS, Vector, vectors};
+use super::vectors::{SECRETS, Vector, not_ascii, vectors};
 use crate::architecture::source::root;
 
 /// Far longer than a compiler and a start take, even on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// With none of these may a receiver listen: nothing, what the api shows of a secret later, 23 bytes, and what has more
+/// but no end.
+const NO_SECRETS: [&str; 7] = [
+    "",
+    "whsec_",
+    "whsec_…f3a9",
+    "…f3a9",
+    "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRY=",
+    "a-secret-of-23-letters-",
+    "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gI…",
+];
+
+/// What a receiver says that got none.
+const ADVICE: &str = "set WEBHOOK_SECRET to the whole secret that the api showed";
 
 /// How a shell runs a receiver, and what succeeds where it can; `$FILE` is its text.
 struct Language {
@@ -40,7 +55,7 @@ const LANGUAGES: [Language; 8] = [
     Language {
         file: "receiver.php",
         needs: "command -v php",
-        run: "exec php -S 127.0.0.1:$PORT $FILE",
+        run: "php $FILE && exec php -S 127.0.0.1:$PORT $FILE",
     },
     Language { file: "receiver.rb", needs: "ruby -rwebrick -e 1", run: "exec ruby $FILE" },
     Language { file: "receiver.java", needs: "command -v javac", run: "exec java $FILE" },
@@ -60,22 +75,24 @@ struct Running {
     http: reqwest::Client,
 }
 
-impl Language {
-    fn is_here(&self) -> bool {
-        let mut probe = Command::new("sh");
-        let probe = probe.args(["-c", self.needs]).stdout(Stdio::null()).stderr(Stdio::null());
-        let here = probe.status().unwrap().success();
-        let all = std::env::var("RECEIVERS").is_ok_and(|wish| wish == "all");
-        assert!(here || !all, "{} fails, which {} needs", self.needs, self.file);
-        if !here {
-            // Past the capture of a test's output: whoever reads a green run is to know.
-            let said = format!("docs/receivers/{} was not run: {} fails\n", self.file, self.needs);
-            std::io::stderr().write_all(said.as_bytes()).unwrap();
-        }
-        here
+/// Whether the command succeeds, which `what` needs. If not, `what` is passed over.
+pub fn is_here(needs: &str, what: &str) -> bool {
+    let mut probe = Command::new("sh");
+    let probe = probe.args(["-c", needs]).stdout(Stdio::null()).stderr(Stdio::null());
+    let here = probe.status().unwrap().success();
+    let all = std::env::var("RECEIVERS").is_ok_and(|wish| wish == "all");
+    assert!(here || !all, "{needs} fails, which {what} needs");
+    if !here {
+        // Past the capture of a test's output: whoever reads a green run is to know.
+        let said = format!("{what} was not run: {needs} fails\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
     }
+    here
+}
 
-    async fn start(&self, secret: &str) -> Running {
+impl Language {
+    /// Runs it until it listens, or has ended with this status and these last words.
+    async fn start(&self, secret: Option<&str>) -> Result<Running, (ExitStatus, String)> {
         let folder = Folder::claim("receiver", None).unwrap();
         let port = free_port().unwrap();
         let log = fs::File::create(folder.log()).unwrap();
@@ -83,9 +100,10 @@ impl Language {
         command
             .args(["-c", self.run])
             .env("FILE", root().join("docs/receivers").join(self.file))
-            .env("RUST_RECEIVER", std::env::current_exe().unwrap().with_file_name("../receiver"))
+            .env("RUST_RECEIVER", binary("receiver"))
             .env("PORT", port.to_string())
-            .env("WEBHOOK_SECRET", secret)
+            .env_remove("WEBHOOK_SECRET")
+            .envs(secret.map(|secret| ("WEBHOOK_SECRET", secret)))
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -93,13 +111,16 @@ impl Language {
         let mut process = Process::spawn(command, Signal::TERM, &folder.pid_file()).unwrap();
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = process.exited().unwrap();
             let log = || last_lines(&folder.log(), 20);
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", log());
+            if let Some(status) = process.exited().unwrap() {
+                return Err((status, log()));
+            }
+            assert!(Instant::now() < deadline, "{}", log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Running { _process: process, folder, url: format!("http://127.0.0.1:{port}/hook"), http }
+        let url = format!("http://127.0.0.1:{port}/hook");
+        Ok(Running { _process: process, folder, url, http })
     }
 }
 
@@ -110,7 +131,7 @@ impl Running {
         let request = vector
             .headers
             .iter()
-            .fold(request, |request, (name, value)| request.header(name, value));
+            .fold(request, |request, (name, value)| request.header(name, latin_1(value)));
         Some(request.send().await.ok()?.status().as_u16())
     }
 
@@ -163,6 +184,11 @@ impl Running {
     }
 }
 
+/// As the bytes of a header.
+fn latin_1(text: &str) -> Vec<u8> {
+    text.chars().map(|letter| u8::try_from(letter).unwrap()).collect()
+}
+
 async fn webhook(acme: &Tenant, running: &Running, secret: &str) -> String {
     let body = json!({"url": running.url, "events": ["contact.*"], "secret": secret});
     let webhook = acme.post(WEBHOOKS, body).await.created();
@@ -197,18 +223,22 @@ async fn receives_deliveries(running: &Running, secret: &str) {
     assert_eq!(running.kept(), 2, "what came again was kept before");
 }
 
-async fn is_a_good_receiver(file: &str) {
+/// The language of a receiver, if this machine has it.
+fn language(file: &str) -> Option<&'static Language> {
     let language = LANGUAGES.iter().find(|language| language.file == file).unwrap();
-    if !language.is_here() {
-        return;
-    }
+    is_here(language.needs, &format!("docs/receivers/{file}")).then_some(language)
+}
+
+async fn is_a_good_receiver(file: &str) {
+    let Some(language) = language(file) else { return };
     let now = Clock::system().now().timestamp();
     for (at, secret) in SECRETS.into_iter().enumerate() {
-        let running = language.start(secret).await;
+        let running = language.start(Some(secret)).await.unwrap();
         if at == 0 {
             receives_deliveries(&running, secret).await;
         }
         let mut vectors = vectors(now);
+        vectors.push(not_ascii(now));
         vectors.retain(|vector| vector.secret == secret);
         let spare = vectors.remove(0);
         running.judge(&vectors).await;
@@ -216,11 +246,26 @@ async fn is_a_good_receiver(file: &str) {
     }
 }
 
+async fn needs_a_whole_secret(file: &str) {
+    let Some(language) = language(file) else { return };
+    for secret in NO_SECRETS.map(Some).into_iter().chain([None]) {
+        let started = language.start(secret).await;
+        let (status, said) = started.err().unwrap_or_else(|| panic!("listens with {secret:?}"));
+        let advised = said.lines().last().is_some_and(|last| last.contains(ADVICE));
+        assert!(!status.success() && advised, "{secret:?}: {status}: {said}");
+    }
+}
+
 macro_rules! receivers {
-    ($($name:ident: $file:literal,)*) => {
+    ($($file:literal: $accepts:ident, $needs:ident;)*) => {
         $(#[tokio::test(flavor = "multi_thread")]
-        async fn $name() {
+        async fn $accepts() {
             is_a_good_receiver($file).await;
+        }
+
+        #[tokio::test]
+        async fn $needs() {
+            needs_a_whole_secret($file).await;
         })*
 
         /// The receivers of the guide, each of which is run.
@@ -229,12 +274,28 @@ macro_rules! receivers {
 }
 
 receivers! {
-    the_receiver_in_javascript_accepts_what_is_genuine_once_and_nothing_else: "receiver.js",
-    the_receiver_in_python_accepts_what_is_genuine_once_and_nothing_else: "receiver.py",
-    the_receiver_in_go_accepts_what_is_genuine_once_and_nothing_else: "receiver.go",
-    the_receiver_in_rust_accepts_what_is_genuine_once_and_nothing_else: "receiver.rs",
-    the_receiver_in_php_accepts_what_is_genuine_once_and_nothing_else: "receiver.php",
-    the_receiver_in_ruby_accepts_what_is_genuine_once_and_nothing_else: "receiver.rb",
-    the_receiver_in_java_accepts_what_is_genuine_once_and_nothing_else: "receiver.java",
-    the_receiver_in_c_sharp_accepts_what_is_genuine_once_and_nothing_else: "receiver.cs",
+    "receiver.js":
+        the_receiver_in_javascript_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_javascript_does_not_start_without_a_whole_secret;
+    "receiver.py":
+        the_receiver_in_python_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_python_does_not_start_without_a_whole_secret;
+    "receiver.go":
+        the_receiver_in_go_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_go_does_not_start_without_a_whole_secret;
+    "receiver.rs":
+        the_receiver_in_rust_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_rust_does_not_start_without_a_whole_secret;
+    "receiver.php":
+        the_receiver_in_php_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_php_does_not_start_without_a_whole_secret;
+    "receiver.rb":
+        the_receiver_in_ruby_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_ruby_does_not_start_without_a_whole_secret;
+    "receiver.java":
+        the_receiver_in_java_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_java_does_not_start_without_a_whole_secret;
+    "receiver.cs":
+        the_receiver_in_c_sharp_accepts_what_is_genuine_once_and_nothing_else,
+        the_receiver_in_c_sharp_does_not_start_without_a_whole_secret;
 }
