@@ -24,8 +24,8 @@ pub(crate) struct Payload {
 pub(crate) enum Member {
     /// `true` when a record came back; else absent.
     Restored,
-    /// The former values of what changed.
-    Previous,
+    /// The former values of what changed, with an example.
+    Previous(Value),
     /// Anything else, with an example.
     Plain(Value, Value),
     /// A record of its own.
@@ -41,20 +41,20 @@ pub(crate) fn payload(event: EventType) -> Payload {
     let (lead, place) = (SchemaOf::of::<Lead>(), SchemaOf::of::<Place>());
     let (record, more) = match event {
         E::ContactCreated => (contact, vec![("restored", Member::Restored)]),
-        E::ContactUpdated => (contact, vec![("previous", Member::Previous)]),
+        E::ContactUpdated => (contact, former(json!({"email": "john.doe@example.com"}))),
         E::ContactDeleted => (contact, vec![]),
         E::CompanyCreated => (company, vec![("restored", Member::Restored)]),
-        E::CompanyUpdated => (company, vec![("previous", Member::Previous)]),
+        E::CompanyUpdated => (company, former(json!({"employees": 240}))),
         E::CompanyDeleted => (company, vec![]),
         E::LeadCreated => (lead, vec![("restored", Member::Restored)]),
-        E::LeadUpdated => (lead, vec![("previous", Member::Previous)]),
+        E::LeadUpdated => (lead, former(json!({"value": 9000}))),
         E::LeadDeleted => (lead, vec![]),
         E::LeadMovedToStage => {
             (lead, vec![("from", Member::RecordOrNull(place)), ("to", Member::Record(place))])
         }
         E::PipelineStageUpdated => (SchemaOf::of::<StageChange>(), pipeline()),
         E::TenantSettingsUpdated => {
-            (SchemaOf::of::<Settings>(), vec![("previous", Member::Previous)])
+            (SchemaOf::of::<Settings>(), former(json!({"currency": "EUR"})))
         }
         E::ActivityCreated => (SchemaOf::of::<Activity>(), activity()),
         E::WebhookFailing | E::WebhookRecovered | E::WebhookDisabled => {
@@ -63,6 +63,11 @@ pub(crate) fn payload(event: EventType) -> Payload {
         E::ContactErased => (SchemaOf::of::<ErasedContact>(), vec![]),
     };
     Payload { record, more }
+}
+
+/// What an update replaced.
+fn former(one: Value) -> Vec<(&'static str, Member)> {
+    vec![("previous", Member::Previous(one))]
 }
 
 /// Activities never change.

@@ -19,6 +19,8 @@ const MAX_OVERLAP: i64 = 7 * DAY;
 const DAY: i64 = 24 * 60 * 60;
 /// Members that answers carry and requests may repeat.
 const SHOWN: [&str; 4] = ["prefix", "lastUsedAt", "createdBy", "revokedAt"];
+/// The secret, which two answers carry. A change may repeat it; who creates a key with one hopes to choose it.
+const KEY: &str = "key";
 
 /// What an API key is created from.
 #[derive(Clone, Debug, ToSchema)]
@@ -90,6 +92,7 @@ impl Input for ApiKeyPatch {
         let active = fields.replaced("active", rules::boolean());
         let allowed_ips = fields.changed("allowedIps", networks());
         fields.ignore(&SHOWN);
+        fields.ignore(&[KEY]);
         Some(Self {
             name: name?,
             scopes: scopes?,

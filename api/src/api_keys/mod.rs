@@ -25,7 +25,7 @@ use input::{ApiKeyPatch, NewApiKey, Rotation};
 /// A program's key to its tenant; the secret is not in it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"name": "Nightly export", "prefix": "crm_live_abcdefgh", "scopes": ["contacts:read"],
+#[schema(example = json!({"name": "Nightly export", "prefix": "abcdefgh", "scopes": ["contacts:read"],
     "active": true}))]
 pub struct ApiKey {
     /// Its id.

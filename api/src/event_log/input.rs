@@ -76,7 +76,7 @@ fn limit(text: &str) -> std::result::Result<usize, String> {
 }
 
 /// The names of the events that a list of names and families stands for.
-fn names(text: &str) -> std::result::Result<Vec<String>, String> {
+pub(crate) fn names(text: &str) -> std::result::Result<Vec<String>, String> {
     let mut names = Vec::new();
     for word in text.split(',').map(str::trim) {
         if word == "*" || !event::is_pattern(word) {
@@ -96,7 +96,7 @@ fn names(text: &str) -> std::result::Result<Vec<String>, String> {
 }
 
 /// What `event` can name: everything is what comes when it names nothing.
-fn patterns() -> impl Iterator<Item = String> {
+pub(crate) fn patterns() -> impl Iterator<Item = String> {
     event::patterns().into_iter().filter(|pattern| pattern != "*")
 }
 

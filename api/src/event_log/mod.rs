@@ -22,6 +22,7 @@ use crate::http::{Representation, Resource};
 pub use followers::Followers;
 pub use http::routes;
 pub use input::FeedQuery;
+pub(crate) use input::{names, patterns};
 
 /// What reading the log needs: who may see what webhooks are sent may see it here.
 const SCOPE: Scope = Scope::WebhooksRead;

@@ -23,6 +23,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// Text compared as it is.
     Exact,
+    /// The name of an event; any of several when the filter names families, such as `contact.*`.
+    Event,
     /// A time, RFC 3339.
     Time,
     /// A whole number.

@@ -1,8 +1,11 @@
 //! One filter of a request: a column, compared with values.
 
+use std::collections::BTreeSet;
+
 use super::column::{Column, Kind};
 use super::operator::Operator;
 use super::value::{Value, values};
+use crate::event_log;
 
 /// A comparison of one column.
 pub(super) struct Filter {
@@ -25,6 +28,11 @@ impl Filter {
             .find(|(operator, known)| *known == suffix && column.operators().contains(operator))
             .map(|(operator, _)| *operator)
             .ok_or("Unknown parameter")?;
+        if matches!(column.kind, Kind::Event) {
+            let names: BTreeSet<String> = event_log::names(text)?.into_iter().collect();
+            let values = names.into_iter().map(Value::Text).collect();
+            return Ok(Self { column: column.sql, operator: Operator::In, values });
+        }
         let values = match operator {
             Operator::In => values(column.kind, text)?,
             Operator::Is if text == "null" && matches!(column.kind, Kind::Id) => vec![Value::Null],

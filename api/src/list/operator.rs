@@ -49,6 +49,11 @@ impl Operator {
             ("above", "below")
         };
         match self {
+            Self::Is | Self::In if matches!(column.kind, Kind::Event) => {
+                format!(
+                    "`{name}` is one of these, or of families such as `contact.*`, divided by commas"
+                )
+            }
             Self::Is if matches!(column.kind, Kind::Id) => {
                 format!("`{name}` is this id; `null` finds records without one")
             }

@@ -22,7 +22,7 @@ pub use http::routes;
 #[schema(example = json!({"principal": "api_key", "credential": "api_key", "scopes": ["contacts:read"],
     "tenant": {"id": "01a2036b-3a53-7b66-93a5-a64f6d8bbd70", "name": "acme"},
     "apiKey": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef24", "name": "Nightly export",
-        "prefix": "crm_live_abcdefgh", "expiresAt": null}}))]
+        "prefix": "abcdefgh", "expiresAt": null}}))]
 pub struct Me {
     /// `user` or `api_key`: which of the two members below is set.
     #[schema(pattern = "^(user|api_key)$")]

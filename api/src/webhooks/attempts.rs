@@ -10,6 +10,7 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::deliveries::trigger_schema;
 use crate::error::Result;
 use crate::http::{Representation, Resource};
 
@@ -27,6 +28,7 @@ pub struct Attempt {
     /// 1 to 5 within its cycle, as `X-Webhook-Attempt` said.
     pub attempt: i32,
     /// Why the cycle was begun.
+    #[schema(schema_with = trigger_schema)]
     pub trigger: String,
     /// When the request began.
     #[serde(serialize_with = "clock::serialize")]

@@ -9,15 +9,16 @@ use shared::webhook::code::ErrorCode;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 use uuid::Uuid;
 
 use super::attempts::{self, Attempt};
-use super::show;
+use super::{show, words_or_null};
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
 use crate::http::doc::SchemaOf;
 use crate::http::expand::Expansion;
-use crate::http::{Listed, Representation, Resource};
+use crate::http::{Listed, Representation, Resource, doc};
 use crate::list::{Column, Kind, List, ListQuery, Source};
 
 /// An event on its way to a webhook.
@@ -50,20 +51,24 @@ pub struct WebhookEvent {
     /// Why it came; `null` of deliveries from before that was kept.
     #[schema(value_type = Option<Why>)]
     pub why: Option<Json<Why>>,
-    /// `pending`, `delivered`, `failed`, or `skipped`: not sent, because the webhook was off.
+    /// What became of it.
+    #[schema(schema_with = status_schema)]
     pub status: String,
-    /// Why it was skipped: `webhook_inactive`, or `webhook_disabled` when it was not the tenant who switched it off.
+    /// Why it was skipped.
+    #[schema(schema_with = skip_reason_schema)]
     pub skip_reason: Option<String>,
     /// Requests made in this cycle, at most 5.
     pub attempts: i32,
     /// 1, and one more for each time that it was sent again.
     pub cycle: i32,
-    /// Why it is sent: `automatic`, `manual` (a resend), `replay`, `redrive`, or `test` (a test event).
+    /// Why it is sent.
+    #[schema(schema_with = trigger_schema)]
     pub trigger: String,
     /// When the next attempt is due; `null` once final, while one is under way, and while held.
     #[serde(serialize_with = "clock::serialize_option")]
     pub next_retry: Option<DateTime<Utc>>,
-    /// Why it waits although it may be due: `webhook_inactive`, or `record_order`: behind another delivery of its record.
+    /// Why it waits although it may be due.
+    #[schema(schema_with = held_reason_schema)]
     pub held_reason: Option<String>,
     /// The status of the last answer.
     pub last_status_code: Option<i32>,
@@ -92,6 +97,31 @@ pub struct Why {
     pub filter_passed: Option<bool>,
 }
 
+/// What can become of a delivery.
+const STATUSES: &[&str] = &["pending", "delivered", "failed", "skipped"];
+
+/// Why a cycle of attempts can be begun.
+const TRIGGERS: &[&str] = &["automatic", "manual", "replay", "redrive", "test"];
+
+fn status_schema() -> Object {
+    doc::words("What became of it; `skipped`: not sent, because the webhook was off.", STATUSES)
+}
+
+fn skip_reason_schema() -> Object {
+    let what = "Why it was skipped; `webhook_disabled`: it was not the tenant who had switched the webhook off.";
+    words_or_null(what, &["webhook_inactive", "webhook_disabled"])
+}
+
+pub(super) fn trigger_schema() -> Object {
+    let what = "Why it is sent; `manual` is a resend, `replay` a bulk one, `redrive` one after a recovery, `test` a test event.";
+    doc::words(what, TRIGGERS)
+}
+
+fn held_reason_schema() -> Object {
+    let what = "Why it waits although it may be due; `record_order`: behind another delivery of its record.";
+    words_or_null(what, &["webhook_inactive", "record_order"])
+}
+
 impl Representation for WebhookEvent {}
 
 impl Tracked for WebhookEvent {
@@ -109,12 +139,8 @@ impl Resource for DeliveryId {
 /// What lists of a webhook's events can be asked.
 pub static LIST: List = List {
     columns: &[
-        Column {
-            name: "status",
-            sql: "status",
-            kind: Kind::OneOf(&["pending", "delivered", "failed", "skipped"]),
-        },
-        Column { name: "event", sql: "event", kind: Kind::Exact },
+        Column { name: "status", sql: "status", kind: Kind::OneOf(STATUSES) },
+        Column { name: "event", sql: "event", kind: Kind::Event },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
     sorts: &[("createdAt", "created_at")],

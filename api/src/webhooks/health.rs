@@ -36,8 +36,8 @@ pub struct WebhookHealth {
     pub health: State,
     /// Whether deliveries are sent.
     pub active: bool,
-    /// Why it was switched off, when it was not the tenant who did it: `gone` or `failing`.
-    #[schema(required)]
+    /// Why it was switched off, when it was not the tenant who did it.
+    #[schema(schema_with = super::disabled_reason_schema)]
     pub disabled_reason: Option<String>,
     /// When its health last changed; `null` when it never did.
     #[schema(required)]

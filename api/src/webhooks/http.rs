@@ -12,7 +12,7 @@ use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
-use crate::http::expand::Expanded;
+use crate::http::expand::{Expand, Expanded};
 use crate::http::routes::Routes;
 use crate::http::{Created, Data, Id, Ids, Ids3, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
@@ -53,21 +53,13 @@ pub fn routes() -> Routes {
             health,
             Doc::data::<WebhookHealth>("getWebhookHealth", "Get a webhook's health"),
         )
-        .get(
-            "/{id}/events",
-            WebhooksRead,
-            events,
-            Doc::page::<WebhookEvent>(
-                "listWebhookEvents",
-                "List a webhook's events",
-                &deliveries::LIST,
-            ),
-        )
+        .get("/{id}/events", WebhooksRead, events, events_doc())
         .get(
             "/{id}/events/{eventId}",
             WebhooksRead,
             event,
-            Doc::data::<WebhookEvent>("getWebhookEvent", "Get a webhook's event"),
+            Doc::data::<WebhookEvent>("getWebhookEvent", "Get a webhook's event")
+                .expands(deliveries::LIST.expansions),
         )
         .get(
             "/{id}/events/{eventId}/attempts/{attemptId}",
@@ -82,6 +74,11 @@ pub fn routes() -> Routes {
             Doc::data::<WebhookEvent>("resendWebhookEvent", "Send an event again")
                 .conflict("The event is still pending"),
         )
+}
+
+fn events_doc() -> Doc {
+    let what = "List a webhook's events";
+    Doc::page::<WebhookEvent>("listWebhookEvents", what, &deliveries::LIST)
 }
 
 async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<Listed<Webhook>> {
@@ -162,9 +159,12 @@ async fn event(
     caller: Caller,
     State(app): State<App>,
     Ids(webhook, event): Ids<WebhookId, DeliveryId>,
-) -> Result<Data<WebhookEvent>> {
+    params: Params,
+) -> Result<Data<Expanded<WebhookEvent>>> {
+    let expand = Expand::parse(deliveries::LIST.expansions, &params)?;
     let mut tx = app.begin(&caller).await?;
     let event = deliveries::find_one(&mut tx, webhook, event).await;
+    let event = expand.record(&mut tx, event).await;
     tx.finish(event).await.map(Data)
 }
 

@@ -72,7 +72,7 @@ pub struct WebhookPatch {
     /// Changes the note.
     #[schema(value_type = Option<String>)]
     pub description: Change<String>,
-    /// The secret as answers show it, so that an answer can be sent back.
+    /// The secret as answers show it, in full or not, so that an answer can be sent back.
     pub(super) secret: Option<String>,
     /// Headers that every attempt sends, at most ten, by name. Not those of the sender and the connection.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
@@ -106,7 +106,7 @@ impl Input for NewWebhook {
         let auto_redrive = fields.optional("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
-        let selecting = Selecting::read(fields);
+        let selecting = Selecting::read_new(fields);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {
@@ -137,7 +137,7 @@ impl Input for WebhookPatch {
         let auto_redrive = fields.replaced("autoRedrive", rules::boolean());
         let calling = Calling::read(fields);
         fields.ignore(READ_ONLY);
-        let selecting = Selecting::read(fields);
+        let selecting = Selecting::read_change(fields);
         let Calling { headers, client_certificate, rate_limit } = calling?;
         let Selecting { filter, fields, ordering } = selecting?;
         Some(Self {

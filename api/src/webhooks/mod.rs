@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use shared::TenantTx;
 use shared::clock;
 use shared::id::{TenantId, WebhookId};
@@ -27,6 +28,8 @@ use shared::webhook::identity::CertificateSummary;
 use shared::webhook::keys::{Key, SigningKeys};
 use sqlx::types::Json;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, Type};
 use uuid::Uuid;
 
 use crate::changes::{self, Tracked};
@@ -88,6 +91,7 @@ pub struct Webhook {
     #[schema(schema_with = ordering_schema)]
     pub ordering: String,
     /// Why it was switched off, when it was not the tenant who did it.
+    #[schema(schema_with = disabled_reason_schema)]
     pub disabled_reason: Option<String>,
     /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
     pub health: State,
@@ -109,7 +113,20 @@ pub struct Webhook {
     pub updated_at: DateTime<Utc>,
 }
 
-fn ordering_schema() -> utoipa::openapi::Object {
+fn disabled_reason_schema() -> Object {
+    let what = "Why it was switched off, when it was not the tenant who did it; `gone`: the receiver answered 410.";
+    words_or_null(what, &["gone", "failing"])
+}
+
+/// As [`doc::words`], of a field that may be `null`.
+fn words_or_null(what: &str, words: &[&'static str]) -> Object {
+    let mut schema = doc::words(what, words);
+    schema.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
+    schema.enum_values.get_or_insert_default().push(Value::Null);
+    schema
+}
+
+fn ordering_schema() -> Object {
     doc::words(
         "`record`: deliveries of one record go one after the other, in the order of its changes; `none`: as they come.",
         ORDERINGS,
@@ -235,10 +252,10 @@ pub async fn update(
 ) -> Result<Webhook> {
     let before = store::lock(tx, id).await?.ok_or_else(WebhookId::not_found)?;
     seen.check(before.version)?;
-    let mut webhook = before.clone();
-    if patch.secret.is_some_and(|shown| shown != webhook.secret) {
-        return Err(Error::field("secret", "Cannot be changed here"));
+    if let Some(shown) = &patch.secret {
+        signing::stays(tx, &before, shown, keys).await?;
     }
+    let mut webhook = before.clone();
     if let Some(url) = patch.url {
         webhook.url = url;
     }

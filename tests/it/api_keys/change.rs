@@ -53,15 +53,27 @@ async fn an_answer_can_be_edited_and_sent_back_and_nothing_new_changes_nothing()
 }
 
 #[tokio::test]
-async fn the_secret_is_not_changed_by_the_way_and_required_fields_are_not_cleared() {
+async fn the_answer_that_shows_the_key_can_be_sent_back_and_the_key_stays_as_it_is() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (mut shown, key) = reader(&acme, json!({})).await;
+    shown["name"] = json!("Renamed");
+    let edited = acme.put(&at(&shown), shown.clone()).await.ok();
+    assert_eq!((&edited["name"], &edited["version"]), (&json!("Renamed"), &json!(2)));
+    let another = reader(&acme, json!({})).await.0;
+    acme.put(&at(&shown), json!({"key": another["key"]})).await.ok();
+    assert_eq!(acme.get(&at(&shown)).await.ok(), edited);
+    let_in(knock(&key).await);
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_not_changed_by_the_way_and_required_fields_are_not_cleared() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (shown, _) = reader(&acme, json!({})).await;
-    let body =
-        json!({"key": shown["key"], "hash": "00", "name": null, "scopes": null, "active": null});
+    let body = json!({"hash": "00", "name": null, "scopes": null, "active": null});
     acme.put(&at(&shown), body).await.invalid(&json!({
-        "key": "Unknown field", "hash": "Unknown field", "name": "Must not be null", "scopes": "Must not be null",
-        "active": "Must not be null",
+        "hash": "Unknown field", "name": "Must not be null", "scopes": "Must not be null", "active": "Must not be null",
     }));
     assert_eq!(acme.get(&at(&shown)).await.ok(), record(&shown));
 }

@@ -181,6 +181,9 @@ async fn a_webhooks_events_can_show_the_webhook() {
     for event in page.items {
         assert_eq!(event["webhookRecord"], subscriber.show().await);
         assert_eq!(event["attemptLog"].as_array().unwrap().len(), 1);
+        let id = event["id"].as_str().unwrap();
+        let own = format!("{WEBHOOKS}/{}/events/{id}", subscriber.id);
+        assert_eq!(acme.get(&format!("{own}?expand=webhook")).await.ok(), event);
     }
 }
 

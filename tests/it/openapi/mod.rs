@@ -5,6 +5,7 @@ pub(crate) mod events;
 mod examples;
 mod served;
 mod table;
+mod words;
 
 use serde_json::{Value, json};
 

@@ -69,6 +69,33 @@ async fn every_failing_field_of_a_change_is_named_at_once_and_none_takes_effect(
 }
 
 #[tokio::test]
+async fn what_a_new_webhook_leaves_open_may_be_absent_or_null() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut body = json!({"url": "https://example.com/", "events": ["*"]});
+    let absent = acme.post(WEBHOOKS, body.clone()).await.created();
+    let open = [
+        "active",
+        "autoRedrive",
+        "clientCertificate",
+        "description",
+        "fields",
+        "filter",
+        "headers",
+        "ordering",
+        "rateLimit",
+        "secret",
+    ];
+    for name in open {
+        body[name] = Value::Null;
+    }
+    let null = acme.post(WEBHOOKS, body).await.created();
+    for name in open.into_iter().filter(|name| *name != "secret") {
+        assert_eq!(null[name], absent[name], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn events_are_the_documents_twelve_their_families_and_everything() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

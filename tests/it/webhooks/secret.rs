@@ -74,10 +74,8 @@ async fn a_secret_is_not_changed_by_the_way() {
     let acme = app.tenant("acme").await;
     let webhook = sample(&acme).await;
     let before = acme.get(&at(&webhook)).await.ok();
-    // Even the secret itself: whoever sends it may well mean to set it, and that this does not do.
-    for secret in
-        [json!("correct-horse-battery-staple"), json!("whsec_…"), webhook["secret"].clone()]
-    {
+    let another = SigningSecret::generate();
+    for secret in ["correct-horse-battery-staple", "whsec_…", another.expose()] {
         acme.put(&at(&webhook), json!({"secret": secret, "active": false}))
             .await
             .invalid(&json!({"secret": "Cannot be changed here"}));
@@ -86,6 +84,23 @@ async fn a_secret_is_not_changed_by_the_way() {
         .await
         .invalid(&json!({"secret": "Must not be null"}));
     assert_eq!(acme.get(&at(&webhook)).await.ok(), before);
+}
+
+#[tokio::test]
+async fn the_answer_that_shows_the_secret_in_full_can_be_sent_back_until_it_is_replaced() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for secret in [Value::Null, json!("correct-horse-battery-staple")] {
+        let mut webhook = acme.post(WEBHOOKS, with_secret(&secret)).await.created();
+        webhook["description"] = json!("Edited");
+        let edited = acme.put(&at(&webhook), webhook.clone()).await.ok();
+        assert_eq!((&edited["description"], &edited["version"]), (&json!("Edited"), &json!(2)));
+        assert_eq!(edited["secret"], acme.get(&at(&webhook)).await.ok()["secret"], "masked again");
+        acme.post(&format!("{}/secret/rotate", at(&webhook)), json!({})).await.ok();
+        acme.put(&at(&webhook), webhook)
+            .await
+            .invalid(&json!({"secret": "Cannot be changed here"}));
+    }
 }
 
 #[tokio::test]

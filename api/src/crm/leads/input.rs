@@ -18,7 +18,7 @@ pub struct NewLead {
     pub title: String,
     /// How it stands.
     pub status: String,
-    /// What it may bring.
+    /// What it may bring, with at most two decimals.
     #[schema(value_type = Option<f64>)]
     pub value: Option<Amount>,
     /// What the value is counted in; without it the tenant's currency.
@@ -49,7 +49,7 @@ pub struct LeadPatch {
     pub title: Option<String>,
     /// Says how it stands now; any status may follow any.
     pub status: Option<String>,
-    /// Changes the value.
+    /// Changes the value, which has at most two decimals.
     #[schema(value_type = Option<f64>)]
     pub value: Change<Amount>,
     /// Changes the currency; `null` is the tenant's.

@@ -18,7 +18,7 @@ const WHAT: &str = "A multi-tenant CRM whose every change can be heard by signed
 
 Every answer has the same envelope: `success`, `data` or `error` with a stable `code`, and `metadata` with the request id. \
 Changes by `PUT` and `PATCH` merge: absent members stay, `null` clears. White space around texts is dropped before they are \
-measured. Send `Idempotency-Key` with every `POST`. `HEAD` works wherever `GET` does.";
+measured. Send `Idempotency-Key` with every write. `HEAD` works wherever `GET` does.";
 
 /// The document of these routes.
 #[must_use]

@@ -23,22 +23,26 @@ fn operation(event: EventType, payload: Payload, schemas: &mut Schemas) -> Value
     let (schema, example) = data(payload, schemas);
     let body = json!({
         "type": "object",
-        "required": ["id", "event", "timestamp", "occurrenceId", "data"],
+        "required": ["id", "event", "timestamp", "data", "occurrenceId", "sequence"],
         "properties": {
             "id": {"type": "string", "format": "uuid", "description": "The delivery: the same on every attempt."},
             "event": {"type": "string", "const": event.as_str()},
             "timestamp": {"type": "string", "format": "date-time", "description": "When the change was made."},
+            "data": schema,
             "occurrenceId": {"type": "string", "format": "uuid",
                 "description": "The change: the same for every webhook."},
-            "data": schema,
+            "sequence": {"type": "integer", "format": "int64", "minimum": 0,
+                "description": "The change's number in the tenant's log; 0 of a test event."},
+            "test": {"type": "boolean", "const": true, "description": "Only there in a test event."},
         },
     });
     let example = json!({
         "id": "01a2036d-dd90-8f80-adb3-9b61f9f3842d",
         "event": event.as_str(),
         "timestamp": "2026-01-02T03:04:05.678Z",
-        "occurrenceId": "01a2036d-dd90-7db3-b0cb-82fad60cc68f",
         "data": example,
+        "occurrenceId": "01a2036d-dd90-7db3-b0cb-82fad60cc68f",
+        "sequence": 42,
     });
     json!({
         "operationId": name(event),
@@ -71,26 +75,20 @@ pub(super) fn sample(event: EventType) -> Value {
     data(payload(event), &mut Schemas::default()).1
 }
 
-/// The schema of an event's `data`, and an example.
+/// The schema of an event's `data`, whole or as `fields` leaves it, and an example of the whole.
 fn data(payload: Payload, schemas: &mut Schemas) -> (Value, Value) {
-    let record = schemas.shown(payload.record);
+    let (record, masked) = (schemas.shown(payload.record), schemas.masked(payload.record));
     let mut example = schemas.example(payload.record).unwrap_or_default();
-    if payload.more.is_empty() {
-        return (record, example);
-    }
     let (mut members, mut required) = (Map::new(), Vec::new());
     for (name, member) in payload.more {
         let (schema, one) = match member {
             Member::Restored => {
                 (json!({"const": true, "description": "It was deleted and came back."}), None)
             }
-            Member::Previous => {
+            Member::Previous(one) => {
                 let former = schemas.members(&(payload.record.name)());
                 let what = "The former values of what changed.";
-                (
-                    json!({"type": "object", "description": what, "properties": former}),
-                    Some(json!({})),
-                )
+                (json!({"type": "object", "description": what, "properties": former}), Some(one))
             }
             Member::Plain(schema, one) => (schema, Some(one)),
             Member::Record(of) => (schemas.shown(of), schemas.example(of)),
@@ -104,11 +102,21 @@ fn data(payload: Payload, schemas: &mut Schemas) -> (Value, Value) {
         }
         members.insert(name.to_owned(), schema);
     }
-    let mut more = json!({"type": "object", "properties": members});
+    let left = members.iter().map(|(name, member)| (name.clone(), schemas.thinned(member)));
+    let masked = with(masked, &left.collect(), &[]);
+    (json!({"anyOf": [with(record, &members, &required), masked]}), example)
+}
+
+/// The record with members beside its own.
+fn with(record: Value, more: &Map<String, Value>, required: &[&str]) -> Value {
+    if more.is_empty() {
+        return record;
+    }
+    let mut more = json!({"type": "object", "properties": more});
     if !required.is_empty() {
         more["required"] = json!(required);
     }
-    (json!({"allOf": [record, more]}), example)
+    json!({"allOf": [record, more]})
 }
 
 fn headers(event: EventType) -> Vec<Value> {

@@ -58,6 +58,34 @@ impl Schemas {
         json!({"anyOf": [whole, reference(&name)]})
     }
 
+    /// Adds what a webhook's `fields` may leave of a type that is here already, and returns a reference.
+    pub(super) fn masked(&mut self, used: SchemaOf) -> Value {
+        let (whole, name) = ((used.name)(), format!("{}Masked", (used.name)()));
+        let members = self.members(&whole).into_iter();
+        let left: Map<_, _> = members.map(|(name, member)| (name, self.thinned(&member))).collect();
+        let what = "The members that a webhook's `fields` names.";
+        let schema = json!({"type": "object", "description": what, "properties": left});
+        self.0.insert(name.clone(), schema);
+        reference(&name)
+    }
+
+    /// A member, or as much of the record in it as `fields` names.
+    pub(super) fn thinned(&self, member: &Value) -> Value {
+        let choices = ["oneOf", "anyOf"].iter().filter_map(|way| member[*way].as_array());
+        let records = choices.flatten().chain([member]).filter_map(|one| one["$ref"].as_str());
+        let names = records.filter_map(|pointer| pointer.rsplit('/').next());
+        let parts: Map<_, _> = names.flat_map(|name| self.members(name)).collect();
+        if parts.is_empty() {
+            return member.clone();
+        }
+        let mut thinned = json!({"anyOf": [member, {"type": "object", "properties": parts}]});
+        // As for bodies: utoipa may say it of the record in a choice.
+        if let Some(what) = member.get("description").or(member["oneOf"][0].get("description")) {
+            thinned["description"] = what.clone();
+        }
+        thinned
+    }
+
     /// Adds a type that requests send, with those inside it, and returns a reference.
     pub(super) fn sent(&mut self, body: Body) -> Value {
         let (name, described) = ((body.words.name)(), (body.describe)());

@@ -20,13 +20,13 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Rule<i64> {
     })
 }
 
-/// An exact number from 0 to `most` with at most `scale` decimal places.
+/// An exact number from 0 to `most` with at most `scale` decimal places. Its schema says nothing of them: to who divides
+/// in binary fractions, as most validators do, 19.99 is no multiple of 0.01.
 pub fn decimal(scale: u32, most: Decimal) -> impl Rule<Decimal> {
     let schema = move || {
         // In binary fractions the most itself cannot be said; what follows it, a whole number, can.
-        let step = Decimal::new(1, scale);
-        let (step, beyond) = (float(step), float(most + step));
-        json!({"type": "number", "minimum": 0, "exclusiveMaximum": beyond, "multipleOf": step})
+        let beyond: Option<f64> = (most + Decimal::new(1, scale)).to_string().parse().ok();
+        json!({"type": "number", "minimum": 0, "exclusiveMaximum": beyond})
     };
     rule(schema, move |value| {
         let exact = units(&value, scale)
@@ -35,10 +35,6 @@ pub fn decimal(scale: u32, most: Decimal) -> impl Rule<Decimal> {
             format!("Must be a number from 0 to {most} with at most {scale} decimal places").into()
         })
     })
-}
-
-fn float(number: Decimal) -> Option<f64> {
-    number.to_string().parse().ok()
 }
 
 fn units(value: &Value, scale: u32) -> Option<i128> {

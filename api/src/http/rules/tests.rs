@@ -236,6 +236,17 @@ fn a_decimal_keeps_every_digit() {
 }
 
 #[test]
+fn a_decimals_schema_lets_pass_what_no_binary_fraction_is() {
+    let schema = decimal(2, Decimal::new(99_999, 2)).schema(&mut Vec::new());
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for (number, good) in
+        [(19.99, true), (0.07, true), (999.99, true), (1000.0, false), (-0.01, false)]
+    {
+        assert_eq!(schema.is_valid(&number.into()), good, "{number}");
+    }
+}
+
+#[test]
 fn a_url_is_one_of_the_web_with_a_host() {
     for good in [
         "https://example.com",

@@ -10,11 +10,13 @@ use serde::Serialize;
 use shared::id::{ReplayId, TenantId, WebhookId};
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 use uuid::Uuid;
 
+use super::words_or_null;
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
-use crate::http::{Listed, Representation, Resource};
+use crate::http::{Listed, Representation, Resource, doc};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
 pub use input::NewReplay;
@@ -35,11 +37,14 @@ pub struct Replay {
     /// The webhook whose deliveries are sent again.
     #[schema(value_type = Uuid)]
     pub webhook_id: WebhookId,
-    /// `replay`: somebody asked for it; `redrive`: the webhook had recovered.
+    /// Why it was begun.
+    #[schema(schema_with = trigger_schema)]
     pub trigger: String,
-    /// `running`, `paused`, `completed` (every cycle has begun) or `cancelled`.
+    /// How far it is.
+    #[schema(schema_with = state_schema)]
     pub state: String,
-    /// Why it waits although it is running: `webhook_inactive`, or `webhook_failing` of a redrive.
+    /// Why it waits although it is running.
+    #[schema(schema_with = held_reason_schema)]
     pub held_reason: Option<String>,
     /// Of deliveries whose changes were made from here …
     #[serde(serialize_with = "clock::serialize")]
@@ -84,6 +89,25 @@ pub struct Replay {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// How far a replay can be.
+const STATES: &[&str] = &["running", "paused", "completed", "cancelled"];
+
+/// Why a replay can be begun.
+const TRIGGERS: &[&str] = &["replay", "redrive"];
+
+fn trigger_schema() -> Object {
+    doc::words("`replay`: somebody asked for it; `redrive`: the webhook had recovered.", TRIGGERS)
+}
+
+fn state_schema() -> Object {
+    doc::words("How far it is; `completed`: every cycle has begun.", STATES)
+}
+
+fn held_reason_schema() -> Object {
+    let what = "Why it waits although it is running; `webhook_failing`: only a redrive does.";
+    words_or_null(what, &["webhook_inactive", "webhook_failing"])
+}
+
 impl Representation for Replay {}
 
 impl Tracked for Replay {
@@ -101,12 +125,8 @@ impl Resource for ReplayId {
 /// What lists of replays can be asked.
 static LIST: List = List {
     columns: &[
-        Column {
-            name: "state",
-            sql: "state",
-            kind: Kind::OneOf(&["running", "paused", "completed", "cancelled"]),
-        },
-        Column { name: "trigger", sql: "trigger", kind: Kind::OneOf(&["replay", "redrive"]) },
+        Column { name: "state", sql: "state", kind: Kind::OneOf(STATES) },
+        Column { name: "trigger", sql: "trigger", kind: Kind::OneOf(TRIGGERS) },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
     sorts: &[("createdAt", "created_at")],

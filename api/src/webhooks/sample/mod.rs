@@ -5,13 +5,15 @@ mod http;
 mod input;
 mod store;
 
+use serde_json::Value;
 use shared::TenantTx;
 use shared::event::EventType;
-use shared::id::{EventId, WebhookId};
+use shared::id::{EventId, TenantId, WebhookId};
 use shared::webhook::body::{Body, delivery_id};
 
 use super::Webhook;
 use super::deliveries::{self, WebhookEvent};
+use super::select::masked;
 use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::openapi;
@@ -36,15 +38,11 @@ pub async fn send(
     }
     let event = event.unwrap_or_else(|| first_wanted(&webhook));
     let (now, occurrence) = (tx.now(), EventId::fresh(tx.now()));
-    let mut data = openapi::sample(event);
-    if let Some(tenant) = data.get_mut("tenantId") {
-        *tenant = tx.tenant().to_string().into();
-    }
     let body = Body {
         id: delivery_id(occurrence, id),
         event: event.as_str(),
         timestamp: now,
-        data: &data.to_string(),
+        data: &data(event, tx.tenant(), &webhook).to_string(),
         occurrence,
         sequence: 0,
     };
@@ -52,6 +50,18 @@ pub async fn send(
     changes::noted(tx, &webhook, "tested");
     tx.wake();
     deliveries::find_one(tx, id, body.id).await
+}
+
+/// An example of what the event tells of this tenant, with the members that the webhook is sent.
+fn data(event: EventType, tenant: TenantId, webhook: &Webhook) -> Value {
+    let mut data = openapi::sample(event);
+    if let Some(own) = data.get_mut("tenantId") {
+        *own = tenant.to_string().into();
+    }
+    match (data, &webhook.fields) {
+        (Value::Object(members), Some(fields)) => masked(members, fields).into(),
+        (whole, _) => whole,
+    }
 }
 
 /// The first event that the webhook listens for.

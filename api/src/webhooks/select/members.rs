@@ -38,7 +38,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
             known.all.insert((*name).to_owned());
             let inside = match member {
                 Member::Restored | Member::Plain(..) => BTreeSet::new(),
-                Member::Previous => {
+                Member::Previous(_) => {
                     known.changing.extend(members.keys().cloned());
                     members.keys().cloned().collect()
                 }

@@ -2,6 +2,7 @@
 //! it (worker/src/relay.sql); here it is read, checked and made into what the database evaluates.
 
 mod filter;
+mod mask;
 mod members;
 mod read;
 mod schema;
@@ -18,6 +19,7 @@ use crate::http::fields::{Change, Checked, Fields};
 use crate::http::json::Value;
 use crate::http::rules::{self, Rule};
 pub use filter::Filter;
+pub(super) use mask::masked;
 
 /// The most members that `fields` may name.
 const MOST_FIELDS: usize = 100;
@@ -55,12 +57,24 @@ pub struct Selecting {
 }
 
 impl Selecting {
-    /// Reads the members of it.
-    pub(super) fn read(fields: &mut Fields<'_>) -> Option<Self> {
+    /// Reads the members of a new webhook, all of which may be `null`.
+    pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<Self> {
+        let ordering = fields.optional("ordering", rules::word(ORDERINGS));
+        let clearable = Self::read_clearable(fields);
+        Some(Self { ordering: ordering?, ..clearable? })
+    }
+
+    /// Reads the members of a change.
+    pub(super) fn read_change(fields: &mut Fields<'_>) -> Option<Self> {
+        let ordering = fields.replaced("ordering", rules::word(ORDERINGS));
+        let clearable = Self::read_clearable(fields);
+        Some(Self { ordering: ordering?, ..clearable? })
+    }
+
+    fn read_clearable(fields: &mut Fields<'_>) -> Option<Self> {
         let filter = fields.changed("filter", rules::rule(schema::reference, read::filter));
         let mask = fields.changed("fields", mask());
-        let ordering = fields.replaced("ordering", rules::word(ORDERINGS));
-        Some(Self { filter: filter?, fields: mask?, ordering: ordering? })
+        Some(Self { filter: filter?, fields: mask?, ordering: None })
     }
 
     /// Changes what is shown of a webhook; what the relay is to evaluate from now on.

@@ -13,6 +13,7 @@ use shared::seal::Keyring;
 use shared::webhook::Owner;
 use shared::webhook::ed25519::PublicKey;
 use shared::webhook::keys::{Key, Replaced, SigningKeys};
+use shared::webhook::signature::SigningSecret;
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 
@@ -129,6 +130,29 @@ pub async fn reveal(tx: &mut TenantTx, id: WebhookId, keyring: &Keyring) -> Resu
     changes::noted(tx, &webhook, "secret_revealed");
     let now = tx.now();
     Ok(shown(&webhook, &keys, now, |old| old.key.secret.expose().to_owned()))
+}
+
+/// Refuses another secret than the webhook's own, which may be given as answers show it: masked, or in full as when it was
+/// created. Whoever guesses learns no more than by [`rotate`], which refuses the one that it would replace.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub(super) async fn stays(
+    tx: &mut TenantTx,
+    webhook: &Webhook,
+    shown: &str,
+    keyring: &Keyring,
+) -> Result<()> {
+    if shown == webhook.secret {
+        return Ok(());
+    }
+    let same = match SigningSecret::parse(shown) {
+        Ok(shown) => {
+            opened(tx, keyring, webhook.id).await?.is_some_and(|keys| keys.current.secret == shown)
+        }
+        Err(_) => false,
+    };
+    if same { Ok(()) } else { Err(Error::field("secret", "Cannot be changed here")) }
 }
 
 /// The keys of a webhook; `None` when they do not open: the keyring has lost the key that sealed them.

@@ -129,6 +129,7 @@ fn text(value: &Value, kind: Kind) -> String {
     match (value, kind) {
         (Value::String(text), Kind::Phone) if !text.starts_with('+') => "+493012345678".into(),
         (Value::String(text), Kind::OneOf(words)) if !words.contains(&&**text) => words[0].into(),
+        (_, Kind::Event) => "contact.*".into(),
         (Value::String(text), _) => text.clone(),
         (Value::Number(number), _) => number.to_string(),
         (Value::Bool(truth), _) => truth.to_string(),
