@@ -74,10 +74,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         records: records.clone(),
         stop: stop.clone(),
     };
-    // What is relayed into a day without partitions stays in the table that catches such rows, and in the way.
-    if let Err(error) = retention::open(&db).await {
-        tracing::warn!(%error, "the days' partitions could not be made; trying again");
-    }
+    retention::begin(&db).await;
     let relaying = tokio::spawn(engine.clone().relay(events, due.clone()));
     let claiming = tokio::spawn(engine.run(due));
 

@@ -84,6 +84,6 @@ pub(super) async fn run(
 /// from HTTP/2, for which it would wait for ever.
 async fn silence(asked: &Notify) {
     if tokio::time::timeout(HEAD_PATIENCE, asked.notified()).await.is_ok() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

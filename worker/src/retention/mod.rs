@@ -34,6 +34,14 @@ struct Kept {
     since: NaiveDate,
 }
 
+/// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches such rows,
+/// in the way of those that are made later.
+pub(crate) async fn begin(db: &Db) {
+    if let Err(error) = open(db).await {
+        tracing::warn!(%error, "the days' partitions could not be made; trying again");
+    }
+}
+
 /// Keeps it until `stop`.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
     kept_whole(&db);
@@ -87,12 +95,9 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     Ok(done)
 }
 
-/// Makes the partitions of all days that have none, from the newest that has them up to the days ahead, so that those that passed
-/// while no worker ran have theirs before their events are relayed; says whether nothing was in the way, and the days there are.
-///
-/// # Errors
-/// The database's.
-pub(crate) async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
+/// Makes the partitions of all days that have none, those that passed while no worker ran included; says whether nothing was in the
+/// way, and the days there are.
+async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
     let today = db.clock().now().date_naive();
     let days = db.direct(async |conn| store::open_days(conn).await).await?;
     let missing: Vec<_> = missing(&days, today).collect();
