@@ -72,30 +72,22 @@ async fn every_event_can_be_tested_whatever_the_webhook_listens_for() {
 }
 
 #[tokio::test]
-async fn a_masked_webhook_is_tested_with_the_members_that_the_relay_would_send() {
+async fn a_masked_webhook_is_tested_with_the_members_that_it_is_sent() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
-    for event in EventType::ALL.iter().map(|event| json!({"event": event.as_str()})) {
-        acme.put(&subscriber.path(), json!({"fields": null})).await.ok();
-        let whole = test(&acme, &subscriber, event.clone()).await.created()["payload"].clone();
-        for mask in [
-            &[][..],
-            &["name", "email", "value", "currency", "previous"],
-            &["email", "employees", "value", "currency"],
-            &["previous.email", "from.name", "to", "actor.type"],
-        ] {
-            acme.put(&subscriber.path(), json!({"fields": mask})).await.ok();
-            let sent = test(&acme, &subscriber, event.clone()).await.created();
-            let relayed: String = sqlx::query_scalar("select masked_payload($1::json, $2)")
-                .bind(&whole)
-                .bind(mask)
-                .fetch_one(app.database.admin())
-                .await
-                .unwrap();
-            let relayed: Value = serde_json::from_str(&relayed).unwrap();
-            assert_eq!(sent["payload"], relayed, "{event} {mask:?}");
-        }
+    for (fields, members) in [
+        (json!([]), &["id", "version"][..]),
+        (json!(["name", "email"]), &["email", "id", "name", "previous", "version"]),
+        (json!(["previous.email"]), &["id", "previous", "version"]),
+        (Value::Null, &["company", "companyId", "createdAt"]),
+    ] {
+        acme.put(&subscriber.path(), json!({"fields": fields})).await.ok();
+        let event = json!({"event": "contact.updated"});
+        let sent = test(&acme, &subscriber, event).await.created();
+        let named: Vec<_> = sent["payload"].as_object().unwrap().keys().collect();
+        assert_eq!(named[..members.len()], *members, "{fields}");
+        assert!(fields.is_null() || named.len() == members.len(), "{named:?}");
     }
 }
 

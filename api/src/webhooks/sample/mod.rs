@@ -13,7 +13,6 @@ use shared::webhook::body::{Body, delivery_id};
 
 use super::Webhook;
 use super::deliveries::{self, WebhookEvent};
-use super::select::masked;
 use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::openapi;
@@ -37,12 +36,16 @@ pub async fn send(
         return Err(Error::Conflict("The webhook is off; set active to true first".into()));
     }
     let event = event.unwrap_or_else(|| first_wanted(&webhook));
+    let mut data = example(event, tx.tenant()).to_string();
+    if let Some(fields) = &webhook.fields {
+        data = store::masked(tx, &data, fields).await?;
+    }
     let (now, occurrence) = (tx.now(), EventId::fresh(tx.now()));
     let body = Body {
         id: delivery_id(occurrence, id),
         event: event.as_str(),
         timestamp: now,
-        data: &data(event, tx.tenant(), &webhook).to_string(),
+        data: &data,
         occurrence,
         sequence: 0,
     };
@@ -52,16 +55,13 @@ pub async fn send(
     deliveries::find_one(tx, id, body.id).await
 }
 
-/// An example of what the event tells of this tenant, with the members that the webhook is sent.
-fn data(event: EventType, tenant: TenantId, webhook: &Webhook) -> Value {
+/// An example of what the event tells of this tenant.
+fn example(event: EventType, tenant: TenantId) -> Value {
     let mut data = openapi::sample(event);
     if let Some(own) = data.get_mut("tenantId") {
         *own = tenant.to_string().into();
     }
-    match (data, &webhook.fields) {
-        (Value::Object(members), Some(fields)) => masked(members, fields).into(),
-        (whole, _) => whole,
-    }
+    data
 }
 
 /// The first event that the webhook listens for.

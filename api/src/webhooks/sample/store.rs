@@ -6,6 +6,17 @@ use shared::webhook::body::Body;
 
 use super::TRIGGER;
 
+/// What a webhook's `fields` leave of an event's data, by the function that the relay masks with.
+pub(super) async fn masked(
+    tx: &mut TenantTx,
+    data: &str,
+    fields: &[String],
+) -> sqlx::Result<String> {
+    sqlx::query_scalar!(r#"select masked_payload($1::text::json, $2) as "data!""#, data, fields)
+        .fetch_one(tx.conn())
+        .await
+}
+
 /// A delivery that is due at once.
 pub(super) async fn insert(
     tx: &mut TenantTx,

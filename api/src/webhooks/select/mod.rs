@@ -2,7 +2,6 @@
 //! it (worker/src/relay.sql); here it is read, checked and made into what the database evaluates.
 
 mod filter;
-mod mask;
 mod members;
 mod read;
 mod schema;
@@ -19,7 +18,6 @@ use crate::http::fields::{Change, Checked, Fields};
 use crate::http::json::Value;
 use crate::http::rules::{self, Rule};
 pub use filter::Filter;
-pub(super) use mask::masked;
 
 /// The most members that `fields` may name.
 const MOST_FIELDS: usize = 100;
