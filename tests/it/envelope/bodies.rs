@@ -40,13 +40,13 @@ async fn a_body_that_is_no_json_is_refused_with_the_place() {
         ("{\"\\ud800\":1}", "a lone surrogate"),
         (&nested, "EOF while parsing a list at line 1 column 1000"),
         (&digits, "trailing characters at line 1 column 1000010"),
+        (&many, "more than 20000 values"),
     ] {
         let error = format!("The body is not valid JSON: {fault}");
         problem(Answer::to(json(&acme).body(body.to_owned())).await, 400, "INVALID_JSON", &error);
     }
     let answer = Answer::to(json(&acme).body(deep)).await.problem(400, "INVALID_JSON");
     assert!(answer["error"].as_str().unwrap().ends_with("]: nested deeper than 16 levels"));
-    Answer::to(json(&acme).body(many)).await.problem(400, "BAD_REQUEST");
 }
 
 #[tokio::test]
