@@ -17,6 +17,7 @@ use shared::Db;
 use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Claimed, Delivery, Knock, Slot};
@@ -137,11 +138,13 @@ impl Recorder {
         let mut batch = Vec::new();
         loop {
             let room = BATCH - batch.len();
+            let stuck_at = writes.stuck_at().filter(|_| !batch.is_empty());
             tokio::select! {
                 biased;
                 () = writes.ended(), if !writes.are_none() => {}
                 received = self.entries.recv_many(&mut batch, room), if room > 0 =>
                     if received == 0 { break },
+                () = at(stuck_at) => {}
                 () = stop.cancelled() => break,
             }
             if writes.are_none() && (MANY..LARGE).contains(&batch.len()) {
@@ -179,5 +182,13 @@ impl Recorder {
             batch.push(entry);
         }
         batch.len()
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

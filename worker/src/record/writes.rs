@@ -1,9 +1,11 @@
 //! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a large
 //! one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row that
-//! somebody else holds would keep all others waiting, not only those of its transaction and a few.
+//! somebody else holds would keep all others waiting, not only those of its transaction. When the first takes long, a
+//! second begins with however few: those that wait keep slots, so that there might never be many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use shared::Db;
 use tokio::task::JoinSet;
@@ -18,6 +20,9 @@ pub(super) const LARGE: usize = 128;
 
 /// Transactions under way at once, until the worker ends.
 const MOST: usize = 2;
+
+/// After which a transaction is taken to be stuck.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What a transaction needs.
 #[derive(Clone)]
@@ -34,12 +39,15 @@ pub(super) struct Writer {
 /// The transactions under way.
 pub(super) struct Writes {
     writer: Writer,
-    under_way: JoinSet<()>,
+    /// Each tells when it began.
+    under_way: JoinSet<Instant>,
+    /// When those under way began, the oldest first.
+    begun: Vec<Instant>,
 }
 
 impl Writes {
     pub(super) fn new(writer: Writer) -> Self {
-        Self { writer, under_way: JoinSet::new() }
+        Self { writer, under_way: JoinSet::new(), begun: Vec::new() }
     }
 
     pub(super) fn are_none(&self) -> bool {
@@ -48,17 +56,35 @@ impl Writes {
 
     /// Whether so many outcomes are to be written now.
     pub(super) fn want(&self, outcomes: usize) -> bool {
-        let least = if self.are_none() { 1 } else { LARGE };
+        let stuck = self.begun.first().is_some_and(|begun| begun.elapsed() >= LONG);
+        let least = if self.are_none() || stuck { 1 } else { LARGE };
         outcomes >= least && self.under_way.len() < MOST
     }
 
+    /// When few outcomes will be wanted, though one is under way.
+    pub(super) fn stuck_at(&self) -> Option<Instant> {
+        let oldest = self.begun.first().filter(|_| self.under_way.len() < MOST);
+        oldest.map(|begun| *begun + LONG)
+    }
+
     pub(super) fn begin(&mut self, batch: Vec<Entry>) {
-        self.under_way.spawn(self.writer.clone().write(batch));
+        let begun = Instant::now();
+        self.begun.push(begun);
+        let written = self.writer.clone().write(batch);
+        self.under_way.spawn(async move {
+            written.await;
+            begun
+        });
     }
 
     /// Waits for the end of one.
     pub(super) async fn ended(&mut self) {
-        self.under_way.join_next().await;
+        match self.under_way.join_next().await {
+            Some(Ok(ended)) => self.begun.retain(|begun| *begun != ended),
+            // It panicked, and does not tell which it was.
+            Some(Err(_)) => self.begun.clear(),
+            None => {}
+        }
     }
 
     /// Waits for the end of all.
