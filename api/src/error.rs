@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::StatusCode;
 use shared::db::fault;
@@ -130,6 +131,10 @@ pub enum Error {
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
+    fn of_database(transient: bool, error: BoxError) -> Self {
+        if transient { Self::Unavailable(error) } else { Self::Internal(error) }
+    }
+
     /// One field that breaks its rule.
     pub fn field(name: impl Into<String>, fault: impl Into<String>) -> Self {
         Self::Invalid(Details::from([(name.into(), fault.into())]))
@@ -222,10 +227,13 @@ impl Error {
 /// translated before they get here.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if fault::is_transient(&error) {
-            Self::Unavailable(error.into())
-        } else {
-            Self::Internal(error.into())
-        }
+        Self::of_database(fault::is_transient(&error), error.into())
+    }
+}
+
+/// A fault that several requests share.
+impl From<Arc<sqlx::Error>> for Error {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        Self::of_database(fault::is_transient(&error), error.into())
     }
 }

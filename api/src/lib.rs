@@ -32,7 +32,7 @@ use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 
 use auth::oidc::Issuer;
-use auth::{Caller, LastUsed};
+use auth::{Caller, Callers, LastUsed};
 use config::Config;
 use crm::contacts::import::Places;
 use error::BoxError;
@@ -60,6 +60,8 @@ pub struct Parts {
     pub uploads: Places,
     /// How often callers may do what.
     pub limits: Limits,
+    /// Who looks up the callers.
+    pub callers: Callers,
     /// When keys were last used.
     pub used: LastUsed,
     /// The outside issuer whose access tokens are accepted, too.
@@ -85,9 +87,19 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
-        let (uploads, used) = (Places::default(), LastUsed::default());
+        let (uploads, callers, used) = (Places::default(), Callers::default(), LastUsed::default());
         let config = Arc::new(config);
-        Ok(Self(Arc::new(Parts { db, config, streams, followers, uploads, limits, used, issuer })))
+        Ok(Self(Arc::new(Parts {
+            db,
+            config,
+            streams,
+            followers,
+            uploads,
+            limits,
+            callers,
+            used,
+            issuer,
+        })))
     }
 
     /// Begins a transaction that sees the caller's tenant only.

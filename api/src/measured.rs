@@ -35,6 +35,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "1 while limits are counted in Redis, 0 while it is away.",
     ),
     Metric("rate_limit_store_seconds", Histogram, "One answered question to Redis."),
+    Metric(
+        "caller_lookup_seconds",
+        Histogram,
+        "From asking whose key or session it is to the answer, or to giving up.",
+    ),
+    Metric(
+        "caller_lookup_statements_total",
+        Counter(&[]),
+        "Statements that looked up keys or sessions: one for all that were asked together.",
+    ),
     Metric("rate_limit_store_errors_total", Counter(&[]), "Questions that Redis did not answer."),
     Metric(
         "oidc_fetches_total",

@@ -9,6 +9,7 @@ pub mod qr;
 mod rights;
 pub mod sessions;
 mod store;
+mod together;
 pub mod token;
 
 use std::fmt;
@@ -26,6 +27,8 @@ pub use last_used::LastUsed;
 use oidc::Person;
 pub use rights::Bounds;
 use rights::Rights;
+use store::{Prefix, Session};
+use together::Together;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -158,6 +161,13 @@ impl Caller {
     }
 }
 
+/// The look-ups of callers in this process.
+#[derive(Default)]
+pub struct Callers {
+    keys: Together<Prefix>,
+    sessions: Together<Session>,
+}
+
 const UNKNOWN_KEY: Error = Error::Unauthorized("The API key is not valid");
 const UNKNOWN_TOKEN: Error = Error::Unauthorized("The access token is not valid");
 
@@ -176,7 +186,7 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
     let hash = app.config.pepper.hash(text);
     let now = app.db.clock().now();
-    let rows = store::find_api_key(&app.db, key.prefix).await?;
+    let rows = app.callers.keys.ask(&app.db, Prefix(key.prefix.to_owned())).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
     // A replaced secret ends by itself, and with its key.
@@ -203,7 +213,8 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let claims = app.config.tokens.verify(text, now)?;
     // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
     // user's removal work before the token expires.
-    let session = store::find_session(&app.db, claims.tid, claims.sub, claims.sid).await?;
+    let asked = Session { tenant: claims.tid, user: claims.sub, id: claims.sid };
+    let session = app.callers.sessions.ask(&app.db, asked).await?;
     let session = session.ok_or(UNKNOWN_TOKEN)?;
     if session.generation != claims.generation || session.expires_at <= now {
         return Err(UNKNOWN_TOKEN);

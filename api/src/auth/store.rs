@@ -6,7 +6,11 @@ use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use shared::{Db, ask};
 use uuid::Uuid;
 
+use super::together::Question;
+
 pub(super) struct KeyRow {
+    /// Which of the questions it answers, from 1.
+    place: i64,
     pub tenant_id: Uuid,
     pub id: Uuid,
     pub hash: Vec<u8>,
@@ -17,44 +21,80 @@ pub(super) struct KeyRow {
     pub allowed_ips: Option<Vec<String>>,
 }
 
-/// The live keys with a secret of this prefix: one, or none.
-pub(super) async fn find_api_key(db: &Db, prefix: &str) -> sqlx::Result<Vec<KeyRow>> {
-    ask!(db, |conn| sqlx::query_as!(
-        KeyRow,
-        r#"select tenant_id as "tenant_id!", id as "id!", hash as "hash!", scopes as "scopes!", expires_at,
-                  secret_expires_at, allowed_ips, rate_limits as "rate_limits!"
-           from find_api_key($1)"#,
-        prefix,
-    )
-    .fetch_all(conn))
-    .await
+/// The prefix of a key.
+pub(super) struct Prefix(pub String);
+
+impl Question for Prefix {
+    /// The live keys with a secret of this prefix: one, or none.
+    type Answer = Vec<KeyRow>;
+
+    async fn ask(db: &Db, prefixes: &[Self]) -> sqlx::Result<Vec<Vec<KeyRow>>> {
+        let texts: Vec<&str> = prefixes.iter().map(|prefix| prefix.0.as_str()).collect();
+        let rows = ask!(db, |conn| sqlx::query_as!(
+            KeyRow,
+            r#"select asked.place as "place!", key.tenant_id as "tenant_id!", key.id as "id!", key.hash as "hash!",
+                      key.scopes as "scopes!", key.expires_at, key.secret_expires_at, key.allowed_ips,
+                      key.rate_limits as "rate_limits!"
+               from unnest($1::text[]) with ordinality as asked (prefix, place)
+               cross join lateral find_api_key(asked.prefix) as key"#,
+            &texts as &[&str],
+        )
+        .fetch_all(conn))
+        .await?;
+        Ok(in_their_places(prefixes.len(), rows, |row| row.place))
+    }
 }
 
 pub(super) struct SessionRow {
+    place: i64,
     pub role: String,
     pub generation: i32,
     pub expires_at: DateTime<Utc>,
     pub rate_limits: serde_json::Value,
 }
 
-/// A session that was not revoked, of an active user.
-pub(super) async fn find_session(
-    db: &Db,
-    tenant: TenantId,
-    user: UserId,
-    session: SessionId,
-) -> sqlx::Result<Option<SessionRow>> {
-    ask!(db, |conn| sqlx::query_as!(
-        SessionRow,
-        r#"select role as "role!", generation as "generation!", expires_at as "expires_at!",
-                  rate_limits as "rate_limits!"
-           from find_session($1, $2, $3)"#,
-        tenant.0,
-        user.0,
-        session.0,
-    )
-    .fetch_optional(conn))
-    .await
+/// The session that an access token names.
+pub(super) struct Session {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub id: SessionId,
+}
+
+impl Question for Session {
+    /// It, if it was not revoked and its user is active.
+    type Answer = Option<SessionRow>;
+
+    async fn ask(db: &Db, sessions: &[Self]) -> sqlx::Result<Vec<Option<SessionRow>>> {
+        let tenants: Vec<Uuid> = sessions.iter().map(|session| session.tenant.0).collect();
+        let users: Vec<Uuid> = sessions.iter().map(|session| session.user.0).collect();
+        let ids: Vec<Uuid> = sessions.iter().map(|session| session.id.0).collect();
+        let rows = ask!(db, |conn| sqlx::query_as!(
+            SessionRow,
+            r#"select asked.place as "place!", session.role as "role!", session.generation as "generation!",
+                      session.expires_at as "expires_at!", session.rate_limits as "rate_limits!"
+               from unnest($1::uuid[], $2::uuid[], $3::uuid[]) with ordinality as asked (tenant, usr, id, place)
+               cross join lateral find_session(asked.tenant, asked.usr, asked.id) as session"#,
+            &tenants,
+            &users,
+            &ids,
+        )
+        .fetch_all(conn))
+        .await?;
+        let found = in_their_places(sessions.len(), rows, |row| row.place);
+        Ok(found.into_iter().map(|mut rows| rows.pop()).collect())
+    }
+}
+
+/// What was found for each of so many questions, by their places, which count from 1.
+fn in_their_places<R>(questions: usize, rows: Vec<R>, place: fn(&R) -> i64) -> Vec<Vec<R>> {
+    let mut found: Vec<Vec<R>> = std::iter::repeat_with(Vec::new).take(questions).collect();
+    for row in rows {
+        let place = usize::try_from(place(&row) - 1).ok();
+        if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+            place.push(row);
+        }
+    }
+    found
 }
 
 pub(super) struct UserRow {

@@ -17,7 +17,7 @@ async fn small(connections: u32) -> (TestApp, Tenant) {
 }
 
 /// The sessions that the api has at the database.
-async fn sessions(app: &TestApp) -> Vec<i32> {
+pub(super) async fn sessions(app: &TestApp) -> Vec<i32> {
     let pids = "select pid from pg_stat_activity where datname = current_database() and usename <> current_user order by pid";
     sqlx::query_scalar(pids).fetch_all(app.database.admin()).await.unwrap()
 }

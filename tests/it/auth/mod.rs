@@ -9,6 +9,7 @@ mod refresh;
 mod rights;
 mod secrets;
 mod sessions;
+mod together;
 mod tokens;
 
 use reqwest::Method;

@@ -1,0 +1,140 @@
+//! Look-ups of many callers in one statement: what is asked for while statements are under way goes together in the next
+//! (docs/decisions/0044). Each begins after it was asked for, so it sees all that was committed before.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use shared::Db;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How many statements of a kind are under way at most.
+const UNDER_WAY: usize = 2;
+/// How many questions one statement asks at most.
+const MOST: usize = 256;
+/// How long one may take with the wait for its connection: one that hangs keeps those behind it no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What can be asked of the database for many at once.
+pub(super) trait Question: Send + Sync + Sized + 'static {
+    type Answer: Send + 'static;
+
+    /// One answer for each, in their order.
+    fn ask(
+        db: &Db,
+        questions: &[Self],
+    ) -> impl Future<Output = sqlx::Result<Vec<Self::Answer>>> + Send;
+}
+
+/// Why there is no answer: one fault for all that were asked together.
+type Fault = Arc<sqlx::Error>;
+type Answered<Q> = Result<<Q as Question>::Answer, Fault>;
+type Asker<Q> = oneshot::Sender<Answered<Q>>;
+
+/// Questions of a kind; cheap to clone.
+pub(super) struct Together<Q: Question> {
+    desk: Arc<Mutex<Desk<Q>>>,
+    patience: Duration,
+}
+
+struct Desk<Q: Question> {
+    waiting: Vec<(Q, Asker<Q>)>,
+    under_way: usize,
+}
+
+impl<Q: Question> Default for Together<Q> {
+    fn default() -> Self {
+        let desk = Desk { waiting: Vec::new(), under_way: 0 };
+        Self { desk: Arc::new(Mutex::new(desk)), patience: PATIENCE }
+    }
+}
+
+impl<Q: Question> Clone for Together<Q> {
+    fn clone(&self) -> Self {
+        Self { desk: self.desk.clone(), patience: self.patience }
+    }
+}
+
+impl<Q: Question> Together<Q> {
+    /// Asks by the next statement.
+    ///
+    /// # Errors
+    /// The statement's; [`sqlx::Error::WorkerCrashed`] when it was given up.
+    pub(super) async fn ask(&self, db: &Db, question: Q) -> Answered<Q> {
+        let begun = Instant::now();
+        let (asker, answer) = oneshot::channel();
+        if self.enqueue(question, asker) {
+            // In a task of its own: who asked first may leave, and the others still want to know.
+            tokio::spawn(Round { of: self.clone(), over: false }.run(db.clone()));
+        }
+        let answer = answer.await;
+        metrics::histogram!("caller_lookup_seconds").record(begun.elapsed());
+        answer.unwrap_or_else(|_| Err(Fault::new(sqlx::Error::WorkerCrashed)))
+    }
+
+    /// Whether somebody has to go and ask.
+    fn enqueue(&self, question: Q, asker: Asker<Q>) -> bool {
+        let mut desk = self.desk();
+        desk.waiting.push((question, asker));
+        let goes = desk.under_way < UNDER_WAY;
+        desk.under_way += usize::from(goes);
+        goes
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk<Q>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Statements one after the other, until nobody waits.
+struct Round<Q: Question> {
+    of: Together<Q>,
+    over: bool,
+}
+
+impl<Q: Question> Round<Q> {
+    async fn run(mut self, db: Db) {
+        while let Some((questions, askers)) = self.next() {
+            metrics::counter!("caller_lookup_statements_total").increment(1);
+            let asked = timeout(self.of.patience, Q::ask(&db, &questions)).await;
+            match asked.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+                Ok(answers) => {
+                    for (asker, answer) in askers.into_iter().zip(answers) {
+                        // Who asked may have left.
+                        let _gone = asker.send(Ok(answer));
+                    }
+                }
+                Err(fault) => {
+                    let fault = Fault::new(fault);
+                    for asker in askers {
+                        let _gone = asker.send(Err(fault.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who waits; it is over when that is nobody.
+    fn next(&mut self) -> Option<(Vec<Q>, Vec<Asker<Q>>)> {
+        let mut desk = self.of.desk();
+        if desk.waiting.is_empty() {
+            desk.under_way -= 1;
+            self.over = true;
+            return None;
+        }
+        let many = desk.waiting.len().min(MOST);
+        Some(desk.waiting.drain(..many).unzip())
+    }
+}
+
+impl<Q: Question> Drop for Round<Q> {
+    /// A round that was broken off leaves its place to another.
+    fn drop(&mut self) {
+        if !self.over {
+            self.of.desk().under_way -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
