@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use sqlx::Result;
 use uuid::Uuid;
 
+use crate::about::About;
 use crate::audit::Entry;
 use crate::creation::Creation;
 use crate::db::{TenantTx, json};
@@ -83,7 +84,21 @@ pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
     let event = T::EVENTS.map(|events| events.created).filter(|_| tx.announces());
     let (tenant, now, origin) = (tx.tenant(), tx.now(), tx.origin().clone());
     let (record_type, record_id, document) = (T::TYPE, record.id(), json(record)?);
-    Ok(Creation { rings: false, tenant, now, origin, id, event, record_type, record_id, document })
+    let (about, rings) = (About::of(&document), false);
+    debug_assert_eq!(about.record, Some(record_id), "the document is of another record");
+    let version = about.version;
+    Ok(Creation {
+        rings,
+        tenant,
+        now,
+        origin,
+        id,
+        event,
+        record_type,
+        record_id,
+        version,
+        document,
+    })
 }
 
 /// A record that differs from what it was before.

@@ -26,12 +26,14 @@ pub struct Creation {
     pub record_type: &'static str,
     /// The record's id.
     pub record_id: Uuid,
+    /// The record's version, where it has versions.
+    pub version: Option<i32>,
     /// JSON text of the record; receivers get these bytes.
     pub document: String,
 }
 
 /// Stores a new record in a transaction, with its event and its entry. The text is that of an `insert … select … from
-/// caller`, which has the tenant as `caller.tenant`; its own parameters begin with `$15`.
+/// caller`, which has the tenant as `caller.tenant`; its own parameters begin with `$16`.
 ///
 /// The order comes from the data, not from the plan: no row to insert exists before `caller` has set the tenant, and
 /// neither event nor entry before the record. So the policies see the right tenant, or none.
@@ -44,8 +46,10 @@ macro_rules! insert {
                     select set_config('app.tenant_id', $1::uuid::text, true)::uuid as tenant),
                 record as (" + $record + " returning tenant_id),
                 announced as (
-                    insert into outbox (tenant_id, event_id, event, payload, request_id, traceparent, occurred_at)
-                    select tenant_id, $3, $4, $5::text::json, $6, $7, $8 from record where $4::text is not null),
+                    insert into outbox (tenant_id, event_id, event, record, version, payload, request_id, traceparent,
+                                        occurred_at)
+                    select tenant_id, $3, $4, $13, $15, $5::text::json, $6, $7, $8 from record
+                    where $4::text is not null),
                 entry as (
                     insert into audit_log (tenant_id, id, actor_type, actor_id, action, record_type, record_id, after,
                                            request_id, address, created_at)
@@ -66,6 +70,7 @@ macro_rules! insert {
                 new.record_type,
                 new.record_id,
                 new.origin.address.map(|address| address.to_string()),
+                new.version,
                 $($value),+
             )
             .execute(conn)

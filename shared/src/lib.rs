@@ -1,5 +1,6 @@
 //! What both processes know. No web framework, no queue runtime, no HTTP client: those belong to `api` and `worker`.
 
+mod about;
 pub mod answers;
 pub mod audit;
 pub mod change;

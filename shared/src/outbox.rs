@@ -11,8 +11,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::Db;
+use crate::about::About;
 use crate::audit::Entry;
 use crate::db::Origin;
 use crate::event::EventType;
@@ -60,6 +62,9 @@ pub(crate) async fn append(
     events: Vec<NewEvent>,
     entries: Vec<Entry>,
 ) -> sqlx::Result<()> {
+    let about = events.iter().map(|event| About::of(&event.payload));
+    let (abouts, versions): (Vec<_>, Vec<_>) =
+        about.map(|about| (about.record, about.version)).unzip();
     let (ids, (names, payloads)): (Vec<_>, (Vec<_>, Vec<_>)) = events
         .into_iter()
         .map(|event| (event.id.0, (event.event.as_str().to_owned(), event.payload)))
@@ -72,9 +77,10 @@ pub(crate) async fn append(
         entries.into_iter().map(|entry| (entry.before, entry.after)).unzip();
     sqlx::query!(
         r#"with announced as (
-            insert into outbox (tenant_id, event_id, event, payload, request_id, traceparent, occurred_at)
-            select $1, e.id, e.event, e.payload::json, $5, $6, $7
-            from unnest($2::uuid[], $3::text[], $4::text[]) with ordinality as e (id, event, payload, place)
+            insert into outbox (tenant_id, event_id, event, payload, record, version, request_id, traceparent, occurred_at)
+            select $1, e.id, e.event, e.payload::json, e.record, e.version, $5, $6, $7
+            from unnest($2::uuid[], $3::text[], $4::text[], $17::uuid[], $18::integer[])
+                 with ordinality as e (id, event, payload, record, version, place)
             order by e.place)
         insert into audit_log (tenant_id, id, actor_type, actor_id, action, record_type, record_id, before, after,
                                request_id, address, created_at)
@@ -97,6 +103,8 @@ pub(crate) async fn append(
         origin.actor.kind(),
         origin.actor.id(),
         origin.address.map(|address| address.to_string()),
+        &abouts as &[Option<Uuid>],
+        &versions as &[Option<i32>],
     )
     .execute(conn)
     .await?;

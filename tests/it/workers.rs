@@ -250,6 +250,24 @@ async fn a_delivery_that_somebody_holds_does_not_keep_all_other_outcomes_waiting
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn few_outcomes_do_not_wait_for_one_that_somebody_holds() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let _subscriber = acme.subscribe(&["*"]).await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    let hold = app.database.hold("select from webhook_events for update").await;
+    let _worker = Program::worker(&app.database.worker_url(), &[]).await;
+    app.database.waiting(1).await;
+    app.announce(&acme, "contact.created", 3).await;
+    app.wait_until("delivered", 3).await;
+    assert_eq!(app.count("pending").await, 1);
+
+    hold.release().await;
+    app.wait_until("delivered", 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_finishes_what_is_under_way_and_leaves_the_rest_free() {
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;

@@ -185,10 +185,10 @@ pub async fn authenticate(app: &App, credential: Credential<'_>, origin: Origin)
 async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
     let hash = app.config.pepper.hash(text);
-    let now = app.db.clock().now();
     let rows = app.callers.keys.ask(&app.db, Prefix(key.prefix.to_owned())).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
+    let now = app.db.clock().now();
     // A replaced secret ends by itself, and with its key.
     if [found.expires_at, found.secret_expires_at].into_iter().flatten().any(|end| end <= now) {
         return Err(Error::Unauthorized("The API key has expired"));
@@ -216,7 +216,7 @@ async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let asked = Session { tenant: claims.tid, user: claims.sub, id: claims.sid };
     let session = app.callers.sessions.ask(&app.db, asked).await?;
     let session = session.ok_or(UNKNOWN_TOKEN)?;
-    if session.generation != claims.generation || session.expires_at <= now {
+    if session.generation != claims.generation || session.expires_at <= app.db.clock().now() {
         return Err(UNKNOWN_TOKEN);
     }
     let role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;

@@ -40,7 +40,7 @@ impl Deadline {
 }
 
 /// See the module. After `REQUEST_TIMEOUT` the caller gets 503 while the task goes on to its own end, which the
-/// database's statement timeout bounds.
+/// database's statement timeout bounds, and what waits for a connection or a look-up.
 pub async fn detach(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let deadline = Deadline::after(app.config.request_timeout);
     request.extensions_mut().insert(deadline.clone());

@@ -1,5 +1,6 @@
 //! The event log: every event once, in order, for as long as it is to be kept.
 
+mod about;
 mod absent;
 mod fan;
 mod feed;

@@ -113,8 +113,8 @@ async fn limit(stage: &Stage, session: &mut PgConnection, contacts: &[u64]) -> R
                     'ACME Corp', now(), now()
              from rows
          )
-         insert into outbox (tenant_id, event_id, event, payload, occurred_at)
-         select $1, id, 'contact.created', body::json, now() from rows",
+         insert into outbox (tenant_id, event_id, event, payload, record, version, occurred_at)
+         select $1, id, 'contact.created', body::json, id, 1, now() from rows",
     )
     .bind(tenant)
     .bind(numbers)

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 const UNDER_WAY: usize = 2;
 /// How many questions one statement asks at most.
 const MOST: usize = 256;
-/// How long one may take with the wait for its connection: one that hangs keeps those behind it no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What can be asked of the database for many at once.
 pub(super) trait Question: Send + Sync + Sized + 'static {
@@ -59,7 +59,8 @@ impl<Q: Question> Together<Q> {
     /// Asks by the next statement.
     ///
     /// # Errors
-    /// The statement's; [`sqlx::Error::WorkerCrashed`] when it was given up.
+    /// The statement's; [`sqlx::Error::PoolTimedOut`] after five seconds; [`sqlx::Error::WorkerCrashed`] when it was broken
+    /// off.
     pub(super) async fn ask(&self, db: &Db, question: Q) -> Answered<Q> {
         let begun = Instant::now();
         let (asker, answer) = oneshot::channel();
@@ -67,9 +68,13 @@ impl<Q: Question> Together<Q> {
             // In a task of its own: who asked first may leave, and the others still want to know.
             tokio::spawn(Round { of: self.clone(), over: false }.run(db.clone()));
         }
-        let answer = answer.await;
+        let answer = timeout(self.patience, answer).await;
         metrics::histogram!("caller_lookup_seconds").record(begun.elapsed());
-        answer.unwrap_or_else(|_| Err(Fault::new(sqlx::Error::WorkerCrashed)))
+        match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Fault::new(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(Fault::new(sqlx::Error::PoolTimedOut)),
+        }
     }
 
     /// Whether somebody has to go and ask.
@@ -114,9 +119,11 @@ impl<Q: Question> Round<Q> {
         }
     }
 
-    /// Who waits; it is over when that is nobody.
+    /// Who still waits; it is over when that is nobody. While the database is away more may come than can be refused one
+    /// statement after the other: who has given up is asked for no more, and waits in no later line.
     fn next(&mut self) -> Option<(Vec<Q>, Vec<Asker<Q>>)> {
         let mut desk = self.of.desk();
+        desk.waiting.retain(|(_, asker)| !asker.is_closed());
         if desk.waiting.is_empty() {
             desk.under_way -= 1;
             self.over = true;
@@ -128,11 +135,18 @@ impl<Q: Question> Round<Q> {
 }
 
 impl<Q: Question> Drop for Round<Q> {
-    /// A round that was broken off leaves its place to another.
+    /// A round that was broken off leaves its place to another. Who waits for nobody but it is told so, instead of waiting for
+    /// whoever asks next.
     fn drop(&mut self) {
-        if !self.over {
-            self.of.desk().under_way -= 1;
+        if self.over {
+            return;
         }
+        let mut desk = self.of.desk();
+        desk.under_way -= 1;
+        let stranded =
+            if desk.under_way == 0 { std::mem::take(&mut desk.waiting) } else { Vec::new() };
+        drop(desk);
+        drop(stranded);
     }
 }
 

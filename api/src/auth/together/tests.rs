@@ -118,13 +118,14 @@ async fn no_statement_asks_for_more_than_its_most() {
 }
 
 #[tokio::test]
-async fn who_leaves_takes_nobody_along() {
+async fn who_leaves_takes_nobody_along_and_is_asked_for_no_more() {
     let room = Room::full().await;
     let (leaves, stays) = (room.ask(7), room.ask(8));
     settle().await;
     leaves.abort();
     room.statements.gate.add_permits(3);
     assert_eq!(stays.await.unwrap().unwrap(), 16);
+    assert_eq!(room.statements.asked()[2..], [[8]]);
 }
 
 #[tokio::test]
@@ -142,10 +143,12 @@ async fn a_fault_is_told_to_all_that_were_asked_together_and_to_nobody_else() {
 
 #[tokio::test]
 async fn a_statement_that_hangs_is_given_up_and_the_next_is_asked() {
-    let room = Room::full_for(Duration::from_millis(1)).await;
+    let room = Room::full_for(Duration::from_millis(20)).await;
     let fault = room.ask(8).await.unwrap().unwrap_err();
     assert!(matches!(*fault, sqlx::Error::PoolTimedOut), "{fault}");
-    assert!(room.statements.asked().contains(&vec![8]));
+    // One for it, and for as many before it as may still hang.
+    room.statements.gate.add_permits(1 + UNDER_WAY);
+    assert_eq!(room.ask(9).await.unwrap().unwrap(), 18);
 }
 
 #[tokio::test]
@@ -155,4 +158,16 @@ async fn a_statement_that_is_broken_off_leaves_its_place_to_the_next() {
     room.ask(8);
     settle().await;
     assert_eq!(room.statements.asked()[2..], [[8]]);
+}
+
+#[tokio::test]
+async fn who_waits_when_the_last_statement_is_broken_off_is_told_so() {
+    let room = Room::full().await;
+    let waits = room.ask(8);
+    settle().await;
+    for _ in 0..UNDER_WAY {
+        drop(Round { of: room.desk.clone(), over: false });
+    }
+    let fault = waits.await.unwrap().unwrap_err();
+    assert!(matches!(*fault, sqlx::Error::WorkerCrashed), "{fault}");
 }

@@ -26,7 +26,7 @@ pub(super) async fn insert(
         tx,
         creation,
         "insert into companies (tenant_id, id, name, industry, website, employees, version, created_at, updated_at)
-         select tenant, $15, $16, $17, $18, $19, $20, $21, $22 from caller",
+         select tenant, $16, $17, $18, $19, $20, $21, $22, $23 from caller",
         company.id.0,
         company.name,
         company.industry,

@@ -28,7 +28,7 @@ pub(super) async fn insert(
         creation,
         "insert into contacts (tenant_id, id, name, email, phone, phone_e164, company, company_id, external_id, version,
                                created_at, updated_at)
-         select tenant, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25 from caller",
+         select tenant, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26 from caller",
         contact.id.0,
         contact.name,
         contact.email,
