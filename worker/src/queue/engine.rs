@@ -93,12 +93,17 @@ impl Engine {
 
     /// Keeps the slots filled until the end, whenever `knock` is heard or a slot frees.
     pub async fn run(self, knock: Knock) {
-        if let Some(redis) = self.redis.clone() {
-            tokio::spawn(redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone()));
-        }
+        let keep = |redis: RedisQueue| {
+            tokio::spawn(redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone()))
+        };
+        let keeping = self.redis.clone().map(keep);
         let taking = tokio::spawn(self.clone().take());
         self.claim(knock).await;
         let _ = taking.await;
+        // What it tells Redis behind the leave would make this worker one that is there, and nobody the last.
+        if let Some(keeping) = keeping {
+            let _ = keeping.await;
+        }
         self.leave().await;
     }
 
