@@ -135,8 +135,8 @@ impl<Q: Question> Round<Q> {
 }
 
 impl<Q: Question> Drop for Round<Q> {
-    /// A round that was broken off leaves its place to another. Who waits for nobody but it is told so, instead of waiting for
-    /// whoever asks next.
+    /// A round that was broken off leaves its place to another. When it was the last, those who wait are told so: nobody would
+    /// ask for them before somebody else comes.
     fn drop(&mut self) {
         if self.over {
             return;
