@@ -11,6 +11,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::Db;
+use shared::db::fault;
 use shared::event::{EXTENSIONS, REMEMBERED};
 use uuid::Uuid;
 
@@ -50,7 +51,13 @@ pub struct Relayed {
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
     let now = db.clock().now();
     let direct = claims.and_then(|claims| claims.direct(now));
-    let lines = take_batch(db, direct.as_ref(), now).await?;
+    let lines = match take_batch(db, direct.as_ref(), now).await {
+        Err(error) if fault::is_taken(&error) => {
+            drop_relayed(db).await?;
+            take_batch(db, direct.as_ref(), now).await?
+        }
+        lines => lines?,
+    };
     let relayed = lines.first().map(Line::relayed).unwrap_or_default();
     let begun = lines.into_iter().filter_map(Line::begun);
     let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
@@ -122,6 +129,23 @@ impl Line {
             lined: false,
         })
     }
+}
+
+/// Takes events from the outbox that the log has: somebody has announced them again.
+async fn drop_relayed(db: &Db) -> sqlx::Result<()> {
+    let mut tx = db.system().await?;
+    let dropped = sqlx::query!(
+        "delete from outbox where ctid = any (array(
+             select o.ctid from (select ctid, tenant_id, event_id from outbox order by id limit $1) o
+             where exists (select 1 from events e where e.tenant_id = o.tenant_id and e.id = o.event_id offset 0)))",
+        BATCH,
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    tracing::warn!(dropped, "events were announced again that the log has; they are left out");
+    Ok(())
 }
 
 async fn take_batch(
