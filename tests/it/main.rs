@@ -47,6 +47,7 @@ mod resend;
 mod schedule;
 mod select;
 mod settings;
+mod shelf;
 mod signing;
 mod telemetry;
 mod users;

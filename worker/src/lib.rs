@@ -21,6 +21,7 @@ pub mod replays;
 pub mod retention;
 pub mod retry;
 mod run;
+pub mod shelf;
 pub mod signing;
 pub mod sweep;
 

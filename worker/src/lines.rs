@@ -78,7 +78,7 @@ pub async fn mend(db: &Db) -> sqlx::Result<u64> {
                    order by q.webhook_id, q.record, q.sequence limit 1) n
            )
            select coalesce(array_agg(webhook_id), '{}') as "webhooks!", coalesce(array_agg(record), '{}') as "records!"
-           from lines where next_retry >= in_line()"#
+           from lines where next_retry = in_line()"#
     )
     .fetch_one(tx.conn())
     .await?;
@@ -96,7 +96,7 @@ pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
         .direct(async |conn| {
             sqlx::query_scalar!(
                 r#"select count(*)::integer as "waiting!" from (
-                       select from webhook_queue where record is not null and next_retry >= in_line() limit 100000) w"#
+                       select from webhook_queue where record is not null and next_retry = in_line() limit 100000) w"#
             )
             .fetch_one(conn)
             .await

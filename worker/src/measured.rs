@@ -11,6 +11,11 @@ pub const METRICS: &[Metric] = &[
     Metric("webhook_filtered_total", Counter(&[]), "Times that a filter did not pass an event."),
     Metric("webhook_deliveries_due", Gauge, "Deliveries that are due and not under way."),
     Metric("webhook_deliveries_in_line", Gauge, "Deliveries behind another of their record."),
+    Metric(
+        "webhook_shelf_moves_total",
+        Counter(&[("to", &["shelf", "queue"])]),
+        "Deliveries of webhooks that are off, put out of the claims' way, and back.",
+    ),
     Metric("webhook_oldest_due_seconds", Gauge, "How long the oldest due delivery has waited."),
     Metric("webhook_claims_total", Counter(&[]), "Deliveries claimed."),
     Metric(

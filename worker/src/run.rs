@@ -19,7 +19,7 @@ use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock, Slots};
 use crate::{
     admin, erasures, gauges, health, imports, lines, pipeline, queue, record, replays, retention,
-    signing, sweep,
+    shelf, signing, sweep,
 };
 
 /// How often the gauges are set and deleted webhooks looked for.
@@ -50,8 +50,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
     let ends = (stop.clone(), gone.clone());
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
-    let [events, due, imports, replays, erasures] = [(); 5].map(|()| Knock::default());
-    let others = [due.clone(), imports.clone(), replays.clone(), erasures.clone()];
+    let [events, due, imports, replays, erasures, shelf] = [(); 6].map(|()| Knock::default());
+    let others = [&due, &imports, &replays, &erasures, &shelf].map(Clone::clone);
     tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let keyring = &config.keyring;
@@ -59,6 +59,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     calmly.spawn(health::run(db.clone(), judging, stop.clone()));
     calmly.spawn(signing::keep_giving_pairs(db.clone(), keyring.clone(), stop.clone()));
     calmly.spawn(retention::run(db.clone(), stop.clone()));
+    calmly.spawn(shelf::run(db.clone(), shelf, due.clone(), stop.clone()));
     let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
@@ -141,7 +142,7 @@ async fn deliver(
 
 /// Carries the bell to the relay, which knocks at the claims when it has left something to them. Resends, imports, replays and
 /// erasures ring for all others, too.
-async fn listen(db: Db, events: Knock, others: [Knock; 4], stop: CancellationToken) {
+async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut bell) = db.listen().await {
             loop {

@@ -83,7 +83,7 @@ pub(super) async fn considered(
                   d.id as "delivery_id?", d.pattern, d.filter_passed, d.status as "status?", d.skip_reason,
                   d.attempts as "attempts?", d.last_error, held_reason(d.status, w.active, q.next_retry) as held_reason,
                   case when q.lease_id is null and held_reason(d.status, w.active, q.next_retry) is null
-                       then q.next_retry end as next_retry
+                       then off_shelf(q.next_retry) end as next_retry
            from events e
            cross join webhooks w
            left join lateral (

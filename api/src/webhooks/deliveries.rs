@@ -159,7 +159,7 @@ pub static LIST: List = List {
 const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event, body->'data' as payload,
     case when pattern is not null then json_build_object('pattern', pattern, 'filterPassed', filter_passed) end as why,
     status, skip_reason,
-    attempts, cycle, trigger, case when lease_id is null and held_reason is null then next_retry end as next_retry, held_reason,
+    attempts, cycle, trigger, case when lease_id is null and held_reason is null then off_shelf(next_retry) end as next_retry, held_reason,
     last_status_code, last_error, created_at, delivered_at";
 
 const TABLE: &str = "(select e.*, q.next_retry, q.lease_id,
