@@ -26,6 +26,9 @@ const TENANT: &str = "Importer";
 /// How often the import is asked whether it is done.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// What a worker does when it starts is over after this; it would be a tenth of what is measured.
+const SETTLING: Duration = Duration::from_secs(2);
+
 /// An import that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -55,6 +58,7 @@ pub async fn run(stage: &Stage, options: &Options, numbers: &Numbers) -> Result<
         let bodies: Vec<_> = contacts.iter().map(|number| contact(*number)).collect();
         let body = format!("{{\"contacts\":[{}]}}", bodies.join(","));
         post(IMPORT, &tenant.api_key, &body, &mut request);
+        tokio::time::sleep(SETTLING).await;
         let meter = stage.meter(&[&api, &worker])?;
         let (events, before) = (self::events(&mut session).await?, meter.read()?);
         let seconds = ours(stage, &tenant, &request).await?;

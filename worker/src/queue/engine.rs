@@ -79,7 +79,8 @@ impl Engine {
                     for claimed in claimed {
                         self.hand_out(claimed);
                     }
-                    if begun == 0 || begun < relayed.deliveries {
+                    // Without events another worker has the relay, and may leave something to the claims.
+                    if relayed.events == 0 || begun < relayed.deliveries {
                         claims.knock();
                     }
                     if !relayed.more {
