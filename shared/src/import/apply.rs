@@ -34,12 +34,17 @@ impl Done {
         Self { row, outcome, refused: None, contact, before: None, version }
     }
 
-    /// Whether there is something to keep: why it failed, or what an undo needs.
-    pub(super) fn leaves_something(&self) -> bool {
+    /// Its place and its contact, if it made one.
+    pub(super) fn made(&self) -> Option<(i32, ContactId)> {
+        self.contact.filter(|_| self.outcome == Outcome::Created).map(|contact| (self.row, contact))
+    }
+
+    /// Whether there is something to keep of it alone: why it failed, or what its contact was.
+    pub(super) fn leaves_a_row(&self) -> bool {
         match self.outcome {
             Outcome::Failed => true,
-            Outcome::Created | Outcome::Updated => self.contact.is_some(),
-            Outcome::Skipped => false,
+            Outcome::Updated => self.contact.is_some(),
+            Outcome::Created | Outcome::Skipped => false,
         }
     }
 

@@ -1,4 +1,5 @@
-//! What became of the rows of imports. Of a row that changed nothing there is nothing to keep.
+//! What became of the rows of imports: of those that made a contact which it was, a thousand in one row of the database;
+//! of those that changed one or failed, each by itself. Of a row that changed nothing there is nothing to keep.
 
 use sqlx::types::Json;
 use std::collections::BTreeMap;
@@ -45,34 +46,61 @@ impl Columns {
 /// # Errors
 /// The database's.
 pub async fn record(tx: &mut TenantTx, import: ImportId, done: &[Done]) -> sqlx::Result<()> {
-    let tenant = tx.tenant();
-    let kept: Vec<&Done> = done.iter().filter(|done| done.leaves_something()).collect();
-    for done in kept.chunks(BATCH) {
-        let mut c = Columns::default();
-        done.iter().try_for_each(|done| c.push(done))?;
-        sqlx::query!(
-            "insert into import_rows (tenant_id, import_id, row, line, input, outcome, code, details, contact_id, before,
-                                      version)
-             select $1, $2, r.row, r.line, r.input::json, r.outcome, r.code, r.details::json, r.contact, r.before::json,
-                    r.version
-             from unnest($3::integer[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
-                         $10::text[], $11::integer[])
-                  r (row, line, input, outcome, code, details, contact, before, version)",
-            tenant.0,
-            import.0,
-            &c.rows,
-            &c.lines as &[Option<i32>],
-            &c.inputs as &[Option<String>],
-            &c.outcomes,
-            &c.codes as &[Option<String>],
-            &c.details as &[Option<String>],
-            &c.contacts as &[Option<Uuid>],
-            &c.befores as &[Option<String>],
-            &c.versions as &[Option<i32>],
-        )
-        .execute(tx.conn())
-        .await?;
+    let made: Vec<_> = done.iter().filter_map(Done::made).collect();
+    for made in made.chunks(BATCH) {
+        record_made(tx, import, made).await?;
     }
+    let kept: Vec<&Done> = done.iter().filter(|done| done.leaves_a_row()).collect();
+    for kept in kept.chunks(BATCH) {
+        record_rows(tx, import, kept).await?;
+    }
+    Ok(())
+}
+
+/// New contacts, each with the place of what made it, in one row.
+async fn record_made(
+    tx: &mut TenantTx,
+    import: ImportId,
+    made: &[(i32, ContactId)],
+) -> sqlx::Result<()> {
+    let contacts: Vec<Uuid> = made.iter().map(|(_, contact)| contact.0).collect();
+    sqlx::query!(
+        "insert into import_contacts (tenant_id, import_id, first, contacts) values ($1, $2, $3, $4)",
+        tx.tenant().0,
+        import.0,
+        made.first().map_or(0, |(row, _)| *row),
+        &contacts,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn record_rows(tx: &mut TenantTx, import: ImportId, done: &[&Done]) -> sqlx::Result<()> {
+    let mut c = Columns::default();
+    done.iter().try_for_each(|done| c.push(done))?;
+    sqlx::query!(
+        "insert into import_rows (tenant_id, import_id, row, line, input, outcome, code, details, contact_id, before,
+                                  version)
+         select $1, $2, r.row, r.line, r.input::json, r.outcome, r.code, r.details::json, r.contact, r.before::json,
+                r.version
+         from unnest($3::integer[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
+                     $10::text[], $11::integer[])
+              r (row, line, input, outcome, code, details, contact, before, version)",
+        tx.tenant().0,
+        import.0,
+        &c.rows,
+        &c.lines as &[Option<i32>],
+        &c.inputs as &[Option<String>],
+        &c.outcomes,
+        &c.codes as &[Option<String>],
+        &c.details as &[Option<String>],
+        &c.contacts as &[Option<Uuid>],
+        &c.befores as &[Option<String>],
+        &c.versions as &[Option<i32>],
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -118,43 +146,51 @@ pub(super) struct Applied {
     pub unbroken: bool,
 }
 
-/// The next contacts that can be put back.
-pub(super) async fn applied(
-    tx: &mut TenantTx,
-    import: ImportId,
-    after: Uuid,
-) -> sqlx::Result<Vec<Applied>> {
+/// The next contacts that can be put back: those that the import made, as they were written down, then those that it
+/// only changed.
+pub(super) async fn applied(tx: &mut TenantTx, import: ImportId) -> sqlx::Result<Vec<Applied>> {
     sqlx::query_as!(
         Applied,
-        r#"select contact_id as "contact!: ContactId",
+        r#"with made as (
+               select contacts from import_contacts where import_id = $1 order by first limit 1
+           ), chosen as (
+               select unnest(contacts) as contact_id from made
+               union all
+               (select distinct contact_id from import_rows
+                where import_id = $1 and outcome in ('created', 'updated') and not exists (select from made)
+                order by contact_id limit $2)
+           ), steps as (
+               select unnest(contacts) as contact_id, 0 as row, null::json as before, 1 as version from made
+               union all
+               select r.contact_id, r.row, r.before, r.version
+               from chosen c join import_rows r on r.import_id = $1 and r.contact_id = c.contact_id
+                    and r.outcome in ('created', 'updated')
+           )
+           select contact_id as "contact!: ContactId",
                   (array_agg(before order by row))[1] as "before?: Json<crate::contacts::Contact>",
                   max(version) as "version!",
                   bool_and(former is null or former = (before->>'version')::integer) as "unbroken!"
-           from (
-               select r.contact_id, r.row, r.before, r.version,
-                      lag(r.version) over (partition by r.contact_id order by r.row) as former
-               from (select distinct contact_id from import_rows
-                     where import_id = $1 and outcome in ('created', 'updated') and contact_id > $2
-                     order by contact_id limit $3) c
-               join import_rows r on r.import_id = $1 and r.contact_id = c.contact_id
-                    and r.outcome in ('created', 'updated')) rows
+           from (select *, lag(version) over (partition by contact_id order by row) as former from steps) steps
            group by contact_id order by contact_id"#,
         import.0,
-        after,
         i64::try_from(BATCH).unwrap_or(i64::MAX),
     )
     .fetch_all(tx.conn())
     .await
 }
 
-/// Forgets contacts that have been put back or left alone, so that no other try looks at them.
+/// Forgets contacts that have been put back or left alone, so that no other try looks at them: the next, as [`applied`]
+/// named them.
 pub(super) async fn settle(
     tx: &mut TenantTx,
     import: ImportId,
     contacts: &[Uuid],
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from import_rows
+        "with made as (
+             delete from import_contacts
+             where import_id = $1 and first = (select min(first) from import_contacts where import_id = $1))
+         delete from import_rows
          where import_id = $1 and contact_id = any ($2) and outcome in ('created', 'updated')",
         import.0,
         contacts,

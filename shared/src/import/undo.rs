@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::batch::{Batch, Wanted};
-use super::{BATCH, Import, Status, rows};
+use super::{Import, Status, rows};
 use crate::changes;
 use crate::contacts::{Contact, store};
 use crate::db::TenantTx;
@@ -36,7 +36,7 @@ pub(super) async fn step(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result
 /// Puts back the next contacts and counts them; says whether there may be more.
 async fn next(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
     store::take_turns(tx).await?;
-    let applied = rows::applied(tx, import.id, Uuid::nil()).await?;
+    let applied = rows::applied(tx, import.id).await?;
     let ids: Vec<Uuid> = applied.iter().map(|applied| applied.contact.0).collect();
     let former = || applied.iter().filter_map(|applied| applied.before.as_ref()).map(|b| &b.0);
     let wanted = Wanted {
@@ -67,7 +67,7 @@ async fn next(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
     }
     batch.write(tx).await?;
     rows::settle(tx, import.id, &ids).await?;
-    Ok(ids.len() == BATCH)
+    Ok(!ids.is_empty())
 }
 
 fn restore(

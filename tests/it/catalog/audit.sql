@@ -15,8 +15,8 @@ allowed_worker_definers(name) as (values ('open_event_day'), ('drop_event_day'),
 -- sees them. Their id alone is the key, because it must be the same before and after (docs/decisions/0012).
 ownerless_tables(name) as (values ('qr_sessions')),
 -- All that the worker may touch and whose every row it therefore sees; of `worker_tenant_tables` it sees one tenant's.
-worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('import_chunks'), ('audit_log'),
-    ('activities')),
+worker_tenant_tables(name) as (values ('contacts'), ('companies'), ('tenants'), ('import_rows'), ('import_chunks'), ('import_contacts'),
+    ('audit_log'), ('activities')),
 worker_tables(name) as (values ('imports'), ('outbox'), ('webhooks'), ('webhook_events'), ('webhook_attempts'), ('webhook_queue'), ('webhook_replays'),
     ('webhook_health'), ('webhook_outcomes'),
     ('events'), ('event_logs'), ('idempotency_keys'), ('erasures'), ('_sqlx_migrations')),

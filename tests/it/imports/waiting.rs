@@ -53,7 +53,9 @@ async fn of_a_row_that_changed_nothing_nothing_is_kept() {
     let acme = app.tenant("acme").await;
     import(&acme, "", people(3)).await.ok();
     import(&acme, "?mode=upsert&matchBy=email", people(4)).await.ok();
-    assert_eq!(count(&app, "select count(*) from import_rows").await, 4);
+    let made = "select sum(cardinality(contacts)) from import_contacts";
+    assert_eq!(count(&app, made).await, 4);
+    assert_eq!(count(&app, "select count(*) from import_rows").await, 0);
 }
 
 /// Keeps what waits as the version before did: each row by itself, in `import_rows`.
@@ -89,6 +91,69 @@ async fn a_worker_of_the_version_before_cannot_end_an_import_whose_rows_it_does_
     assert_eq!(code, "40001", "it tries again: {refused}");
     app.worker().import().await.unwrap();
     assert_eq!(counts(&acme.get(&at(&begun)).await.ok()), [1001, 0, 0, 0]);
+}
+
+/// Keeps what an import has made as the version before did: each contact by itself, in `import_rows`.
+const MADE_BEFORE: &str =
+    "insert into import_rows (tenant_id, import_id, row, outcome, contact_id, version)
+     select tenant_id, import_id, first + place - 1, 'created', contact, 1
+     from import_contacts cross join lateral unnest(contacts) with ordinality c (contact, place);
+     delete from import_contacts";
+
+#[tokio::test]
+async fn what_either_version_has_made_is_undone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for before in [true, false] {
+        let begun = queued(&acme, "", people(2500)).await;
+        app.worker().import().await.unwrap();
+        if before {
+            sqlx::raw_sql(MADE_BEFORE).execute(app.database.admin()).await.unwrap();
+        }
+        acme.post(&format!("{}/undo", at(&begun)), json!({})).await;
+        app.worker().import().await.unwrap();
+        let undone = acme.get(&at(&begun)).await.ok();
+        let what = (&undone["status"], &undone["undone"], &undone["kept"]);
+        assert_eq!(what, (&json!("undone"), &json!(2500), &json!(0)), "{before}");
+        assert_eq!(total(&acme).await, 0);
+        for table in ["select count(*) from import_rows", "select count(*) from import_contacts"] {
+            assert_eq!(count(&app, table).await, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_the_version_before_cannot_say_that_an_import_is_undone_whose_contacts_are_there()
+ {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    import(&acme, "", people(3)).await.ok();
+    let end = "update imports set status = 'undone'";
+    let refused = sqlx::query(end).execute(app.database.admin()).await.unwrap_err();
+    let code = refused.as_database_error().unwrap().code().unwrap();
+    assert_eq!(code, "40001", "it tries again: {refused}");
+}
+
+#[tokio::test]
+async fn a_contact_that_an_import_has_made_and_changed_is_undone_unless_somebody_changed_it_between()
+ {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut rows = people(1001).as_array().unwrap().clone();
+    rows.push(json!({"email": rows[0]["email"], "company": "Later"}));
+    rows.push(json!({"email": rows[1]["email"], "company": "Later"}));
+    let begun = queued(&acme, "?mode=upsert", json!(rows)).await;
+    app.worker().import().await.unwrap();
+    let done = acme.get(&at(&begun)).await.ok();
+    assert_eq!(counts(&done), [1001, 2, 0, 0]);
+    let between = "update import_rows set before = jsonb_set(before::jsonb, '{version}', '7')::json
+                   where row = 1003";
+    sqlx::query(between).execute(app.database.admin()).await.unwrap();
+    acme.post(&format!("{}/undo", at(&begun)), json!({})).await;
+    app.worker().import().await.unwrap();
+    let undone = acme.get(&at(&begun)).await.ok();
+    assert_eq!((&undone["undone"], &undone["kept"]), (&json!(1000), &json!(1)));
+    assert_eq!(total(&acme).await, 1);
 }
 
 #[tokio::test]

@@ -319,7 +319,7 @@ async fn the_worker_reaches_across_tenants_what_it_delivers_and_sweeps_and_nothi
             | "event_logs" | "idempotency_keys" | "imports" | "erasures" => Ok(2),
             // Its policy asks for a tenant, and here is none.
             "contacts" | "companies" | "tenants" | "import_rows" | "import_chunks"
-            | "audit_log" | "activities" => Err(NO_TENANT.into()),
+            | "import_contacts" | "audit_log" | "activities" => Err(NO_TENANT.into()),
             _ => Err(REFUSED.into()),
         };
         assert_eq!(read, expected, "{}", table.name);
@@ -336,6 +336,7 @@ async fn the_worker_sees_and_writes_records_of_the_tenant_that_it_works_for_only
         ("tenants", "id"),
         ("import_rows", "row"),
         ("import_chunks", "first"),
+        ("import_contacts", "first"),
         ("audit_log", "after"),
         ("activities", "subject"),
     ] {
