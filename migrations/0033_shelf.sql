@@ -16,6 +16,9 @@ language sql stable parallel safe as $$
     select case when due > public.in_line() then due - interval '80000000 hours' else due end
 $$;
 
+-- What is on the shelf, by webhook. Nothing else is in it.
+create index webhook_queue_shelved on webhook_queue (webhook_id, next_retry) where next_retry > in_line();
+
 -- As in 0020, but that the time of a line is one, and what is behind it is on the shelf.
 create or replace function held_reason(status text, active boolean, due timestamptz) returns text
 language sql immutable parallel safe as $$

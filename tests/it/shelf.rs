@@ -3,15 +3,31 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Program, Subscriber, TestApp, until};
-use worker::shelf::{Shelf, take_down};
+use tests::kit::{CONTACTS, Program, Subscriber, Tenant, TestApp, sample, until};
+use worker::shelf::{Moved, Shelf};
 
+/// Everything that can be put up now.
 async fn put_up(app: &TestApp) -> u64 {
-    Shelf::default().put_up(&app.worker_db()).await.unwrap()
+    let (db, mut shelf, mut all) = (app.worker_db(), Shelf::default(), 0);
+    loop {
+        let moved = shelf.put_up(&db).await.unwrap();
+        all += moved.deliveries;
+        if !moved.more {
+            return all;
+        }
+    }
 }
 
+/// Everything that can be taken down now.
 async fn take_back(app: &TestApp) -> u64 {
-    take_down(&app.worker_db()).await.unwrap()
+    let (db, mut shelf, mut all) = (app.worker_db(), Shelf::default(), 0);
+    loop {
+        let moved = shelf.take_down(&db).await.unwrap();
+        all += moved.deliveries;
+        if !moved.more {
+            return all;
+        }
+    }
 }
 
 /// How many webhooks a claim steps past or takes from.
@@ -182,6 +198,69 @@ async fn what_is_on_the_shelf_fails_with_its_webhook_when_that_is_deleted() {
     assert_eq!((app.count("failed").await, on_the_shelf(&app).await), (1, 0));
 }
 
+/// Two webhooks, one with 2,500 deliveries on the shelf, the other with one.
+async fn unequal(app: &TestApp, acme: &Tenant) -> (Subscriber, Subscriber) {
+    let much = acme.subscribe(&["contact.created"]).await;
+    let little = acme.subscribe(&["contact.deleted"]).await;
+    app.announce(acme, "contact.created", 2_500).await;
+    app.announce(acme, "contact.deleted", 1).await;
+    app.worker().relay().await.unwrap();
+    for one in [&much, &little] {
+        one.switch(false).await;
+    }
+    assert_eq!(put_up(app).await, 2_501);
+    (much, little)
+}
+
+#[tokio::test]
+async fn a_webhook_with_little_on_the_shelf_does_not_wait_for_one_with_much() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (much, little) = unequal(&app, &acme).await;
+    for one in [&much, &little] {
+        one.switch(true).await;
+    }
+    let first = Shelf::default().take_down(&app.worker_db()).await.unwrap();
+    assert_eq!(first, Moved { deliveries: 1_001, more: true });
+    app.worker().drain().await.unwrap();
+    assert_eq!(little.receiver.calls().len(), 1);
+    assert_eq!((take_back(&app).await, on_the_shelf(&app).await), (1_500, 0));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_off_and_on_again_while_its_shelf_is_emptied_gets_everything() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (much, _) = unequal(&app, &acme).await;
+    let (db, mut shelf) = (app.worker_db(), Shelf::default());
+    much.switch(true).await;
+    assert_eq!(shelf.take_down(&db).await.unwrap().deliveries, 1_000);
+    much.switch(false).await;
+    assert_eq!(shelf.take_down(&db).await.unwrap().deliveries, 0);
+    assert_eq!(put_up(&app).await, 1_000);
+    much.switch(true).await;
+    assert_eq!((take_back(&app).await, on_the_shelf(&app).await), (2_500, 1));
+}
+
+#[tokio::test]
+async fn what_somebody_holds_stays_on_the_shelf_and_marked_until_it_is_let_go() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (much, _) = unequal(&app, &acme).await;
+    much.switch(true).await;
+    let held = format!(
+        "update webhook_queue set sequence = 7 where id = (
+             select id from webhook_queue where webhook_id = '{}' order by next_retry limit 1)",
+        much.id
+    );
+    let held = app.database.hold(&held).await;
+    assert_eq!((take_back(&app).await, on_the_shelf(&app).await), (2_499, 2));
+    assert_eq!(one(&app, "select count(*) from webhooks where shelved and active").await, 1);
+    held.commit().await;
+    assert_eq!((take_back(&app).await, on_the_shelf(&app).await), (1, 1));
+    assert_eq!(one(&app, "select count(*) from webhooks where shelved and active").await, 0);
+}
+
 /// However many there are, each look at those in turn costs the same, and the next goes on behind it.
 #[tokio::test]
 async fn more_webhooks_than_one_look_sees_are_put_up_in_several() {
@@ -202,10 +281,10 @@ async fn more_webhooks_than_one_look_sees_are_put_up_in_several() {
     .await
     .unwrap();
     let (db, mut shelf) = (app.worker_db(), Shelf::default());
-    let first = shelf.put_up(&db).await.unwrap();
+    let first = shelf.put_up(&db).await.unwrap().deliveries;
     assert!((300..700).contains(&first), "{first} of 800 among the first 1,000");
-    assert_eq!(first + shelf.put_up(&db).await.unwrap(), 800);
-    assert_eq!((shelf.put_up(&db).await.unwrap(), in_turn(&app).await), (0, 800));
+    assert_eq!(first + shelf.put_up(&db).await.unwrap().deliveries, 800);
+    assert_eq!((shelf.put_up(&db).await.unwrap().deliveries, in_turn(&app).await), (0, 800));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,6 +304,6 @@ async fn a_running_worker_keeps_the_shelf_and_sends_at_once_when_a_webhook_is_on
     let (_, metrics) = worker.admin("/metrics").await;
     for to in ["shelf", "queue"] {
         let series = format!("webhook_shelf_moves_total{{to=\"{to}\"}}");
-        assert_eq!(tests::kit::sample(&metrics, &series), Some(20.0), "{series}");
+        assert_eq!(sample(&metrics, &series), Some(20.0), "{series}");
     }
 }

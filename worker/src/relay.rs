@@ -53,7 +53,9 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
     let direct = claims.and_then(|claims| claims.direct(now));
     let lines = match take_batch(db, direct.as_ref(), now).await {
         Err(error) if fault::is_taken(&error) => {
-            drop_relayed(db).await?;
+            if drop_relayed(db).await? == 0 {
+                return Err(error);
+            }
             take_batch(db, direct.as_ref(), now).await?
         }
         lines => lines?,
@@ -131,12 +133,12 @@ impl Line {
     }
 }
 
-/// Takes events from the outbox that the log has: somebody has announced them again.
-async fn drop_relayed(db: &Db) -> sqlx::Result<()> {
+/// Takes events of the next batch from the outbox that the log has: somebody has announced them again. Says how many.
+async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(
         "delete from outbox where ctid = any (array(
-             select o.ctid from (select ctid, tenant_id, event_id from outbox order by id limit $1) o
+             select o.ctid from (select ctid, tenant_id, event_id from outbox order by id limit $1 for update skip locked) o
              where exists (select 1 from events e where e.tenant_id = o.tenant_id and e.id = o.event_id offset 0)))",
         BATCH,
     )
@@ -145,7 +147,7 @@ async fn drop_relayed(db: &Db) -> sqlx::Result<()> {
     .rows_affected();
     tx.commit().await?;
     tracing::warn!(dropped, "events were announced again that the log has; they are left out");
-    Ok(())
+    Ok(dropped)
 }
 
 async fn take_batch(

@@ -134,6 +134,29 @@ async fn an_event_that_is_announced_twice_is_one_row_with_one_number() {
 }
 
 #[tokio::test]
+async fn what_is_announced_again_is_found_behind_events_that_somebody_holds() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.database.execute("create table kept as select * from outbox").await;
+    let relay = app.worker();
+    relay.relay().await.unwrap();
+    app.announce(&acme, "contact.created", 500).await;
+    app.database
+        .execute(
+            "insert into outbox (tenant_id, event_id, event, payload, occurred_at)
+             select tenant_id, event_id, event, payload, occurred_at from kept",
+        )
+        .await;
+    let first = "select from outbox order by id limit 1 for update";
+    let held = app.database.hold(first).await;
+    relay.relay().await.unwrap();
+    held.release().await;
+    relay.relay().await.unwrap();
+    assert_eq!((app.outbox().await.len(), numbers(&follow(&acme, 0, 500).await).len()), (0, 501));
+}
+
+#[tokio::test]
 async fn while_one_worker_relays_another_leaves_it_to_it() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
