@@ -287,6 +287,31 @@ async fn more_webhooks_than_one_look_sees_are_put_up_in_several() {
     assert_eq!((shelf.put_up(&db).await.unwrap().deliveries, in_turn(&app).await), (0, 800));
 }
 
+#[tokio::test]
+async fn the_shelves_of_more_webhooks_than_one_look_sees_are_emptied_without_a_pause() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let like = acme.subscribe(&["contact.created"]).await.id;
+    sqlx::query(
+        "with twins as (
+             insert into webhooks (tenant_id, id, url, events, shelved, secret_enc, secret_hint, created_at, updated_at)
+             select tenant_id, gen_random_uuid(), url, events, true, secret_enc, secret_hint, created_at, updated_at
+             from webhooks, generate_series(1, 21) n where id = $1 returning tenant_id, id)
+         insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
+         select tenant_id, gen_random_uuid(), id, on_shelf($2) from twins, generate_series(1, 1001)",
+    )
+    .bind(like)
+    .bind(app.clock.now())
+    .execute(app.database.admin())
+    .await
+    .unwrap();
+    let (db, mut shelf) = (app.worker_db(), Shelf::default());
+    for (deliveries, more) in [(20_000, true), (1_000, true), (20, true), (1, false)] {
+        assert_eq!(shelf.take_down(&db).await.unwrap(), Moved { deliveries, more });
+    }
+    assert_eq!((on_the_shelf(&app).await, in_turn(&app).await), (0, 21));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_worker_keeps_the_shelf_and_sends_at_once_when_a_webhook_is_on_again() {
     let app = TestApp::present().await;

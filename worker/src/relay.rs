@@ -53,10 +53,9 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
     let direct = claims.and_then(|claims| claims.direct(now));
     let lines = match take_batch(db, direct.as_ref(), now).await {
         Err(error) if fault::is_taken(&error) => {
-            if drop_relayed(db).await? == 0 {
-                return Err(error);
-            }
-            take_batch(db, direct.as_ref(), now).await?
+            let dropped = drop_relayed(db).await?;
+            let again = Relayed { more: true, ..Relayed::default() };
+            return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
         }
         lines => lines?,
     };
@@ -133,20 +132,26 @@ impl Line {
     }
 }
 
-/// Takes events of the next batch from the outbox that the log has: somebody has announced them again. Says how many.
+/// Takes events of the next batch from the outbox that the log has: somebody has announced them again. Says how many: none
+/// while another worker relays, so that nobody passes over what is locked here.
 async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(
         "delete from outbox where ctid = any (array(
-             select o.ctid from (select ctid, tenant_id, event_id from outbox order by id limit $1 for update skip locked) o
+             select o.ctid from (
+                 select ctid, tenant_id, event_id from outbox where (select pg_try_advisory_xact_lock($2))
+                 order by id limit $1 for update skip locked) o
              where exists (select 1 from events e where e.tenant_id = o.tenant_id and e.id = o.event_id offset 0)))",
         BATCH,
+        RELAYING,
     )
     .execute(tx.conn())
     .await?
     .rows_affected();
     tx.commit().await?;
-    tracing::warn!(dropped, "events were announced again that the log has; they are left out");
+    if dropped > 0 {
+        tracing::warn!(dropped, "events were announced again that the log has; they are left out");
+    }
     Ok(dropped)
 }
 

@@ -58,6 +58,8 @@ pub struct Shelf {
     turn: Uuid,
     /// Behind which of those that are on again.
     again: Webhook,
+    /// Whether one of them before it may have more.
+    full: bool,
 }
 
 /// What one look came to.
@@ -134,7 +136,8 @@ impl Shelf {
         for webhook in self.switched_on(db).await? {
             moved.add("queue", take_some_down(db, webhook).await?);
         }
-        moved.more |= self.again.id != Uuid::nil();
+        self.full |= moved.more;
+        moved.more = self.again.id != Uuid::nil() || std::mem::take(&mut self.full);
         Ok(moved)
     }
 
@@ -212,23 +215,26 @@ async fn take_some_down(db: &Db, webhook: Webhook) -> sqlx::Result<u64> {
     let moved = sqlx::query!(
         "update webhook_queue set next_retry = off_shelf(next_retry)
          where ctid = any (array(
-             select ctid from webhook_queue where webhook_id = $1 and next_retry > in_line()
-             order by next_retry limit $2 for update skip locked))",
+             -- `between`, so that the order is the one index's.
+             select ctid from webhook_queue where webhook_id between $1 and $1 and next_retry > in_line()
+             order by webhook_id, next_retry limit $2 for update skip locked))",
         webhook.id,
         BATCH,
     )
     .execute(tx.conn())
     .await?
     .rows_affected();
-    sqlx::query!(
-        "update webhooks w set shelved = false
-         where tenant_id = $1 and id = $2
-           and not exists (select from webhook_queue q where q.webhook_id = w.id and q.next_retry > in_line())",
-        webhook.tenant,
-        webhook.id,
-    )
-    .execute(tx.conn())
-    .await?;
+    if moved < BATCH.unsigned_abs() {
+        sqlx::query!(
+            "update webhooks w set shelved = false
+             where tenant_id = $1 and id = $2
+               and not exists (select from webhook_queue q where q.webhook_id = w.id and q.next_retry > in_line())",
+            webhook.tenant,
+            webhook.id,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
     tx.commit_lazily().await?;
     Ok(moved)
 }
