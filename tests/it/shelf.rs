@@ -8,21 +8,20 @@ use worker::shelf::{Moved, Shelf};
 
 /// Everything that can be put up now.
 async fn put_up(app: &TestApp) -> u64 {
-    let (db, mut shelf, mut all) = (app.worker_db(), Shelf::default(), 0);
-    loop {
-        let moved = shelf.put_up(&db).await.unwrap();
-        all += moved.deliveries;
-        if !moved.more {
-            return all;
-        }
-    }
+    let (db, mut shelf) = (app.worker_db(), Shelf::default());
+    all(async || shelf.put_up(&db).await.unwrap()).await
 }
 
 /// Everything that can be taken down now.
 async fn take_back(app: &TestApp) -> u64 {
-    let (db, mut shelf, mut all) = (app.worker_db(), Shelf::default(), 0);
+    let (db, mut shelf) = (app.worker_db(), Shelf::default());
+    all(async || shelf.take_down(&db).await.unwrap()).await
+}
+
+async fn all(mut look: impl AsyncFnMut() -> Moved) -> u64 {
+    let mut all = 0;
     loop {
-        let moved = shelf.take_down(&db).await.unwrap();
+        let moved = look().await;
         all += moved.deliveries;
         if !moved.more {
             return all;
