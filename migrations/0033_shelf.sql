@@ -1,7 +1,8 @@
 -- What is due for a webhook that is switched off waits on a shelf: with a due time so far away that it is parked, and in nobody's
 -- turn (docs/decisions/0047-the-shelf.md). Each claim stepped past it before.
 
-set local lock_timeout = '5s';
+-- Shorter than the api waits for a lock: whoever uses a webhook or the queue while this waits is only late.
+set local lock_timeout = '1s';
 
 -- Whether something of it may be on the shelf. The index is how a worker finds those that were switched on again.
 alter table webhooks add shelved boolean not null default false;

@@ -54,6 +54,7 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
     let lines = match take_batch(db, direct.as_ref(), now).await {
         Err(error) if fault::is_taken(&error) => {
             let dropped = drop_relayed(db).await?;
+            // What is left of the batch is the next one's.
             let again = Relayed { more: true, ..Relayed::default() };
             return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
         }

@@ -26,7 +26,7 @@ const TENANT: &str = "Importer";
 /// How often the import is asked whether it is done.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a worker does when it starts is over after this; it would be a tenth of what is measured.
+/// What a worker does when it starts, some 50 ms of CPU, is over after this.
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// An import that takes longer has failed.
