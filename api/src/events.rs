@@ -8,7 +8,7 @@ use crate::crm::activities::Activity;
 use crate::crm::companies::Company;
 use crate::crm::contacts::{Contact, ErasedContact};
 use crate::crm::leads::{Lead, Place};
-use crate::crm::pipelines::StageChange;
+use crate::crm::pipelines::{Pipeline, StageChange};
 use crate::http::doc::SchemaOf;
 use crate::settings::Settings;
 
@@ -52,7 +52,7 @@ pub(crate) fn payload(event: EventType) -> Payload {
         E::LeadMovedToStage => {
             (lead, vec![("from", Member::RecordOrNull(place)), ("to", Member::Record(place))])
         }
-        E::PipelineStageUpdated => (SchemaOf::of::<StageChange>(), pipeline()),
+        E::PipelineStageUpdated => (SchemaOf::of::<StageChange>(), stage()),
         E::TenantSettingsUpdated => {
             (SchemaOf::of::<Settings>(), former(json!({"currency": "EUR"})))
         }
@@ -61,6 +61,8 @@ pub(crate) fn payload(event: EventType) -> Payload {
             (SchemaOf::of::<HealthChange>(), vec![])
         }
         E::ContactErased => (SchemaOf::of::<ErasedContact>(), vec![]),
+        E::PipelineCreated | E::PipelineDeleted => (SchemaOf::of::<Pipeline>(), vec![]),
+        E::PipelineUpdated => (SchemaOf::of::<Pipeline>(), former(json!({"name": "Sales Europe"}))),
     };
     Payload { record, more }
 }
@@ -77,7 +79,7 @@ fn activity() -> Vec<(&'static str, Member)> {
 }
 
 /// Which pipeline a stage belongs to, and the pipeline's version.
-fn pipeline() -> Vec<(&'static str, Member)> {
+fn stage() -> Vec<(&'static str, Member)> {
     let id = json!({"type": "string", "format": "uuid"});
     let version = json!({"type": "integer", "description": "The pipeline's."});
     vec![

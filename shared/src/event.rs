@@ -41,6 +41,9 @@ events! {
     WebhookRecovered = "webhook.recovered",
     WebhookDisabled = "webhook.disabled",
     ContactErased = "contact.erased",
+    PipelineCreated = "pipeline.created",
+    PipelineUpdated = "pipeline.updated",
+    PipelineDeleted = "pipeline.deleted",
 }
 
 /// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,
@@ -51,6 +54,9 @@ pub const EXTENSIONS: &[EventType] = &[
     EventType::WebhookRecovered,
     EventType::WebhookDisabled,
     EventType::ContactErased,
+    EventType::PipelineCreated,
+    EventType::PipelineUpdated,
+    EventType::PipelineDeleted,
 ];
 
 /// Webhooks that an event in the log remembers at most: of those that do not want it, and of those whose filter it did
@@ -96,6 +102,7 @@ mod tests {
         for good in [
             "contact.created",
             "pipeline.stage.updated",
+            "pipeline.*",
             "lead.*",
             "tenant.*",
             "activity.*",

@@ -47,6 +47,12 @@ pub(crate) async fn cause_everything(acme: &Tenant) {
         let stage = &pipeline["stages"][stage]["id"];
         acme.post(&moving, json!({"stageId": stage})).await.ok();
     }
+    let pipeline = format!("{PIPELINES}/{}", pipeline["id"].as_str().unwrap());
+    acme.put(&pipeline, json!({"name": "Sales Europe"})).await.ok();
+    acme.put(&format!("{LEADS}/{}", lead["id"].as_str().unwrap()), json!({"stageId": null}))
+        .await
+        .ok();
+    acme.delete(&pipeline).await.no_content();
     let note = json!({"type": "note", "subject": "Called", "leadId": lead["id"]});
     acme.post(ACTIVITIES, note).await.created();
     acme.put("/api/v1/tenant/settings", json!({"currency": "EUR"})).await.ok();
@@ -64,7 +70,7 @@ fn schema<'a>(document: &'a Value, event: &str) -> &'a Value {
 async fn what_a_mask_leaves_of_an_event_is_as_the_document_says() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*", "contact.erased"]).await;
+    let subscriber = acme.subscribe(&["*", "activity.*", "pipeline.*", "contact.erased"]).await;
     let mask = json!({"fields": ["name", "value", "previous.email", "from.stageId", "to.name", "actor.type"]});
     acme.put(&subscriber.path(), mask).await.ok();
     cause_everything(&acme).await;
@@ -82,7 +88,8 @@ async fn what_a_mask_leaves_of_an_event_is_as_the_document_says() {
 async fn every_event_is_sent_as_the_document_says_when_nothing_is_masked() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*", "activity.*", "webhook.*", "contact.erased"]).await;
+    let subscriber =
+        acme.subscribe(&["*", "activity.*", "pipeline.*", "webhook.*", "contact.erased"]).await;
     cause_everything(&acme).await;
     let mut worker = app.worker();
     worker.relay().await.unwrap();

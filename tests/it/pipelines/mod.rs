@@ -1,8 +1,9 @@
-//! Pipelines and their stages: decisions P-1 to P-11 and E-10.
+//! Pipelines and their stages: decisions P-1 to P-11, E-10 and E-13.
 
 mod create;
 mod remove;
 mod stages;
+mod told;
 
 use serde_json::{Value, json};
 use tests::kit::{LEADS, PIPELINES, Tenant, TestApp};

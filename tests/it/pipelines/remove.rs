@@ -98,6 +98,7 @@ async fn thousands_of_leads_move_together_and_each_is_told_of_in_the_same_commit
             ("lead.moved_to_stage", 2_500, 1),
             ("lead.updated", 2_500, 1),
             ("pipeline.stage.updated", 1, 1),
+            ("pipeline.updated", 1, 1),
         ]
     );
     let moved: i64 = sqlx::query_scalar(

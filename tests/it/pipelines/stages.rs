@@ -41,11 +41,10 @@ async fn stages_are_known_by_id_else_by_name_and_each_change_is_told_once() {
         (&json!(2), &json!("2026-01-02T03:04:06.678Z"))
     );
     assert_eq!(acme.get(&at(&sales)).await.ok(), after);
-    let told = heard(&app).await;
+    let told = only(&heard(&app).await, "pipeline.stage.updated");
     let told: Vec<_> = told
         .iter()
-        .map(|(event, told)| {
-            assert_eq!(event, "pipeline.stage.updated");
+        .map(|told| {
             assert_eq!((&told["pipelineId"], &told["version"]), (&sales["id"], &json!(2)));
             (told["change"].as_str().unwrap(), told["stage"].clone(), told["previous"].clone())
         })
@@ -70,8 +69,8 @@ async fn stages_can_swap_places_and_names_and_a_new_place_alone_is_a_reordering(
     let swapped = json!([{"name": "A", "displayOrder": 1}, {"name": "B", "displayOrder": 0}]);
     let after = with_stages(&acme, &sales, swapped).await;
     assert_eq!((stage(&after, "A"), stage(&after, "B")), (stage(&sales, "A"), stage(&sales, "B")));
-    let told = heard(&app).await;
-    assert!(told.iter().all(|(_, told)| told["change"] == "reordered"), "{told:?}");
+    let told = only(&heard(&app).await, "pipeline.stage.updated");
+    assert!(told.iter().all(|told| told["change"] == "reordered"), "{told:?}");
     assert_eq!(told.len(), 2);
 
     let named = json!([
@@ -94,7 +93,7 @@ async fn an_answer_sent_back_changes_nothing_and_tells_nobody() {
     assert_eq!(heard(&app).await, []);
     let renamed = acme.patch(&at(&sales), json!({"name": "Deals"})).await.ok();
     assert_eq!((&renamed["name"], &renamed["stages"]), (&json!("Deals"), &sales["stages"]));
-    assert_eq!(heard(&app).await, [], "no event tells of a pipeline's name");
+    assert_eq!(only(&heard(&app).await, "pipeline.stage.updated"), [Value::Null; 0]);
 }
 
 #[tokio::test]
@@ -155,7 +154,13 @@ async fn a_stage_with_leads_goes_only_when_they_have_somewhere_to_go() {
     let names: Vec<_> = told.iter().map(|(event, _)| event.as_str()).collect();
     assert_eq!(
         names,
-        ["lead.updated", "lead.moved_to_stage", "activity.created", "pipeline.stage.updated"]
+        [
+            "lead.updated",
+            "lead.moved_to_stage",
+            "activity.created",
+            "pipeline.updated",
+            "pipeline.stage.updated"
+        ]
     );
     let mut updated = lead.clone();
     updated["previous"] = json!({"stageId": new});

@@ -5,7 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 use super::{at, sample};
 
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 20] = [
     "contact.created",
     "contact.updated",
     "contact.deleted",
@@ -23,6 +23,9 @@ const EVENTS: [&str; 17] = [
     "webhook.recovered",
     "webhook.disabled",
     "contact.erased",
+    "pipeline.created",
+    "pipeline.updated",
+    "pipeline.deleted",
 ];
 const FAMILIES: [&str; 7] =
     ["contact.*", "company.*", "lead.*", "pipeline.*", "tenant.*", "activity.*", "webhook.*"];

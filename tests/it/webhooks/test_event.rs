@@ -96,7 +96,13 @@ async fn a_tested_update_tells_what_it_replaced() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
-    for event in ["contact.updated", "company.updated", "lead.updated", "tenant.settings.updated"] {
+    for event in [
+        "contact.updated",
+        "company.updated",
+        "lead.updated",
+        "pipeline.updated",
+        "tenant.settings.updated",
+    ] {
         let sent = test(&acme, &subscriber, json!({"event": event})).await.created();
         let data = &sent["payload"];
         let previous = data["previous"].as_object().unwrap();

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::leads::{self, NO_STAGE};
-use crate::changes::{self, Tracked};
+use crate::changes::{self, Events, Tracked};
 use crate::error::{Error, Result};
 use crate::http::expand::{self, Records};
 use crate::http::fields::{Fields, Input};
@@ -90,9 +90,14 @@ impl Representation for Pipeline {
     }
 }
 
-/// No event tells of a pipeline as a whole: `pipeline.stage.updated` tells of each of its stages.
+/// Extensions tell of a pipeline as a whole, `pipeline.stage.updated` of each of its stages (requirements E-10, E-13).
 impl Tracked for Pipeline {
     const TYPE: &'static str = "pipeline";
+    const EVENTS: Option<Events> = Some(Events {
+        created: EventType::PipelineCreated,
+        updated: EventType::PipelineUpdated,
+        deleted: EventType::PipelineDeleted,
+    });
 
     fn id(&self) -> Uuid {
         self.id.0
@@ -142,7 +147,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Pipelin
     Ok(query.fetch(tx, &store::SOURCE).await?)
 }
 
-/// Stores a pipeline and announces each of its stages.
+/// Stores a pipeline and announces it and each of its stages.
 ///
 /// # Errors
 /// The database's.
@@ -187,7 +192,7 @@ pub async fn referred_stages(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records>
     expand::records(&store::find_stages(tx, ids).await?, |stage| stage.id.0)
 }
 
-/// Merges a change into a pipeline and announces each stage that is no longer what it was. Leads in stages that go
+/// Merges a change into a pipeline and announces it and each stage that is no longer what it was. Leads in stages that go
 /// move to the stage `to`.
 ///
 /// # Errors
@@ -224,7 +229,7 @@ pub async fn update(
     Ok(after)
 }
 
-/// Deletes a pipeline for good and announces the end of each of its stages. Its leads move to the stage `to`.
+/// Deletes a pipeline for good and announces its end and that of each of its stages. Its leads move to the stage `to`.
 ///
 /// # Errors
 /// As for [`update`].
