@@ -37,9 +37,12 @@ sql() { "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U postgres "$@" >/dev/n
 
 sql -d postgres -c 'CREATE DATABASE liaison'
 set -- -c 'SET ROLE crm_owner'
-# Each in a transaction of its own, as the api runs them.
+# Each in a transaction of its own unless it wants none, as the api runs them.
 for migration in migrations/*.sql; do
-    set -- "$@" -c begin -f "$migration" -c commit
+    case $(head -n 1 "$migration") in
+    '-- no-transaction'*) set -- "$@" -f "$migration" ;;
+    *) set -- "$@" -c begin -f "$migration" -c commit ;;
+    esac
 done
 sql -d liaison -f deploy/roles.sql "$@"
 

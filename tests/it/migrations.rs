@@ -265,3 +265,20 @@ async fn partitions_are_not_made_again_while_somebody_reads_them_for_long_and_no
     let after: Vec<String> = sqlx::query_scalar(partitions).fetch_all(&mut session).await.unwrap();
     assert!(after.len() == there.len() && after.iter().all(|new| !there.contains(new)));
 }
+
+#[tokio::test]
+async fn an_index_whose_making_was_interrupted_is_finished_by_the_next_run() {
+    let database = Database::empty().await;
+    migrate(&owner(&database)).await.unwrap();
+    // What is left when `create index concurrently` is stopped in the middle.
+    let interrupted =
+        "update pg_index set indisvalid = false where indexrelid = 'contacts_deleted'::regclass;
+        delete from _sqlx_migrations where version = 35";
+    sqlx::raw_sql(interrupted).execute(database.admin()).await.unwrap();
+    migrate(&owner(&database)).await.unwrap();
+    let invalid: i64 = sqlx::query_scalar("select count(*) from pg_index where not indisvalid")
+        .fetch_one(database.admin())
+        .await
+        .unwrap();
+    assert_eq!((invalid, history(&database).await.len()), (0, MIGRATOR.iter().count()));
+}

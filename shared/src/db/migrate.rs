@@ -1,7 +1,9 @@
 //! Migrations, embedded in the binary and run as the owner of the schema, never as a login of the product.
 
+use std::time::Duration;
+
 use sqlx::migrate::Migrator;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::DatabaseUrl;
 
@@ -10,6 +12,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 /// Locked while roles and migrations run: sqlx's own lock begins only with the migrations. Any number of ours.
 const MIGRATING: i64 = 0x6d69_6772_6174_6521;
+
+/// How long who waits for another's migrations waits before it asks again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
 
@@ -39,17 +44,42 @@ pub enum MigrateError {
 /// See [`MigrateError`].
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
     let mut conn = url.connect().await?;
-    // Held until the connection ends, however it ends.
-    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATING).execute(&mut conn).await?;
+    take_turn(&mut conn).await?;
     if !roles_exist(&mut conn).await? {
         sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
     }
     sqlx::raw_sql("set role crm_owner").execute(&mut conn).await.map_err(MigrateError::Owner)?;
     MIGRATOR.run_direct(None, &mut conn, false).await?;
+    finish_indexes(&mut conn).await?;
     sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker")
         .execute(&mut conn)
         .await?;
     conn.close().await?;
+    Ok(())
+}
+
+/// Locks out others until the connection ends, however it ends. Who waits asks again and again: a statement that waited would have a
+/// snapshot, and an index that is made concurrently waits until there is none from before.
+async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let taken = "select pg_try_advisory_lock($1)";
+    while !sqlx::query_scalar(taken).bind(MIGRATING).fetch_one(&mut *conn).await? {
+        tokio::time::sleep(AGAIN).await;
+    }
+    Ok(())
+}
+
+/// Makes indexes anew whose making was interrupted, in an earlier run: they are there and no good.
+async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let unfinished: Vec<String> = sqlx::query_scalar(
+        "select i.indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indexrelid
+         where not i.indisvalid and c.relkind = 'i' and c.relowner = 'crm_owner'::regrole",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for index in unfinished {
+        let sql = AssertSqlSafe(format!("reindex index concurrently {index}"));
+        sqlx::raw_sql(sql).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
