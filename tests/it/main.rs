@@ -14,6 +14,7 @@ mod catalog;
 mod companies;
 mod contacts;
 mod crash;
+mod deleted;
 mod delivery;
 mod deploy;
 mod disk;

@@ -5,11 +5,7 @@ pub mod actor;
 pub mod companies;
 pub mod contacts;
 pub mod currency;
+pub mod deleted;
 pub mod leads;
 pub mod pipelines;
 mod references;
-
-use chrono::TimeDelta;
-
-/// How long a deleted record can be restored (requirement C-5).
-const RESTORABLE: TimeDelta = TimeDelta::days(30);

@@ -25,8 +25,8 @@ use crate::http::expand::Expansion;
 pub struct List {
     /// What can be filtered by, besides `ids`.
     pub columns: &'static [Column],
-    /// What can be sorted by: the name, which one of `columns` has too, and the column, which is never null and
-    /// has an index `(tenant_id, column, id)`.
+    /// What can be sorted by: the name, which one of `columns` has too, and the column, which is never null in what is
+    /// listed and has an index `(tenant_id, column, id)`.
     pub sorts: &'static [(&'static str, &'static str)],
     /// The sort when none is asked for, as the parameter would say it.
     pub default_sort: &'static str,

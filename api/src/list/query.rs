@@ -93,11 +93,10 @@ impl ListQuery {
         }
     }
 
-    /// Leaves out records whose column is not after this time, whatever the caller asks for.
+    /// Leaves out other records than those whose column compares so with this time, whatever the caller asks for.
     #[must_use]
-    pub fn only_after(mut self, column: &'static str, time: DateTime<Utc>) -> Self {
-        let values = vec![Value::Time(time)];
-        self.filters.push(Filter { column, operator: Operator::Above, values });
+    pub fn only(mut self, column: &'static str, operator: Operator, time: DateTime<Utc>) -> Self {
+        self.filters.push(Filter { column, operator, values: vec![Value::Time(time)] });
         self
     }
 

@@ -11,7 +11,8 @@ use shared::webhook::Owner;
 use shared::webhook::keys::{Key, SigningKeys};
 use shared::webhook::signature::SigningSecret;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
-use tests::kit::SECRET_KEY;
+use tests::kit::{SECRET_KEY, START};
+use uuid::Uuid;
 
 /// A table whose rows belong to tenants.
 #[derive(Debug)]
@@ -196,6 +197,20 @@ pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World 
     world
 }
 
+/// Tables whose deleted rows are in a list of their own.
+const RESTORABLE: [&str; 3] = ["companies", "contacts", "leads"];
+
+/// Plants rows like those of this world with other ids, deleted.
+pub async fn plant_deleted(admin: &PgPool, tables: &[Table], world: &World) {
+    for table in tables.iter().filter(|table| RESTORABLE.contains(&&*table.name)) {
+        let mut twin = world[&table.name].clone();
+        twin.insert("id".to_owned(), json!(Uuid::from_u128(rand::random())));
+        twin.insert("deleted_at".to_owned(), json!(START));
+        let insert = sqlx::query(AssertSqlSafe(table.insert(&twin))).bind(Value::from(twin));
+        insert.execute(admin).await.unwrap();
+    }
+}
+
 /// Gives a planted webhook a secret that can be opened and holds the canary.
 async fn seal(conn: &mut PgConnection, tenant: TenantId, webhook: &Row) {
     let id: WebhookId = webhook["id"].as_str().unwrap().parse().unwrap();
@@ -241,10 +256,10 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
         return Some(shaped);
     }
     Some(match column.type_name.as_str() {
-        "uuid" => json!(uuid::Uuid::from_u128(unique)),
+        "uuid" => json!(Uuid::from_u128(unique)),
         "text" => json!(column.check.as_deref().and_then(first_literal).unwrap_or(&text)),
         "text[]" => json!([text]),
-        "uuid[]" => json!([uuid::Uuid::from_u128(unique)]),
+        "uuid[]" => json!([Uuid::from_u128(unique)]),
         "json" | "jsonb" => json!({"data": text}),
         "bytea" => json!(format!("\\x{unique:032x}")),
         "integer" | "bigint" | "smallint" | "numeric" => json!(1),

@@ -11,11 +11,11 @@ use shared::scope::Scope;
 use tests::kit::{Answer, Tenant, TestApp};
 use uuid::Uuid;
 
-use super::generator::{Table, World, canary, plant, tables};
+use super::generator::{Table, World, canary, plant, plant_deleted, tables};
 use super::probes::{INSTRUCTIONS, PROBES, Probe};
 use super::tables::fingerprints;
 
-/// Two tenants with one row in every table, the api, and all its routes with their probes.
+/// Two tenants with one row in every table and a deleted one where such are listed, the api, and all its routes with their probes.
 struct Arena {
     app: TestApp,
     tables: Vec<Table>,
@@ -28,10 +28,11 @@ impl Arena {
         let app = TestApp::start().await;
         let tables = tables(app.database.admin()).await;
         let (a, b) = (app.tenant("Anna").await, app.tenant("Bert").await);
-        let worlds = (
-            plant(app.database.admin(), &tables, a.id).await,
-            plant(app.database.admin(), &tables, b.id).await,
-        );
+        let admin = app.database.admin();
+        let worlds = (plant(admin, &tables, a.id).await, plant(admin, &tables, b.id).await);
+        for world in [&worlds.0, &worlds.1] {
+            plant_deleted(admin, &tables, world).await;
+        }
         Self { app, tables, a: (a, worlds.0), b: (b, worlds.1) }
     }
 

@@ -19,7 +19,7 @@ use super::token::{Grant, TokenKeys};
 use crate::changes;
 use crate::error::{Error, Result};
 use crate::http::{Listed, Resource};
-use crate::list::{Column, Kind, List, ListQuery};
+use crate::list::{Column, Kind, List, ListQuery, Operator};
 pub use answer::{Session, SessionRef, SignedIn, TenantRef, UserRef};
 pub use client::Client;
 pub use http::routes;
@@ -224,7 +224,7 @@ pub async fn list(
     (user, current): (UserId, Option<SessionId>),
     query: ListQuery,
 ) -> Result<Listed<Session>> {
-    let living = query.only_after("expires_at", tx.now());
+    let living = query.only("expires_at", Operator::Above, tx.now());
     let mut page: Listed<Session> = living.fetch(tx, &store::source(user)).await?;
     for session in &mut page.items {
         session.current = Some(session.id) == current;

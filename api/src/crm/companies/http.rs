@@ -7,6 +7,7 @@ use shared::scope::Scope;
 use super::{Company, CompanyPatch, LIST, NewCompany};
 use crate::App;
 use crate::auth::Caller;
+use crate::crm::deleted::{self, Deleted};
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
@@ -30,6 +31,16 @@ pub fn routes() -> Routes {
             CompaniesWrite,
             create,
             Doc::created::<Company>("createCompany", "Create a company").body::<NewCompany>(),
+        )
+        .get(
+            "/deleted",
+            CompaniesRead,
+            deleted,
+            Doc::page::<Deleted<Company>>(
+                "listDeletedCompanies",
+                "List deleted companies",
+                &deleted::LIST,
+            ),
         )
         .get("/{id}", CompaniesRead, show, Doc::data::<Company>("getCompany", "Get a company"))
         .merge(
@@ -58,6 +69,17 @@ async fn list(caller: Caller, State(app): State<App>, params: Params) -> Result<
     let query = ListQuery::parse(&LIST, &params)?;
     let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
+    tx.finish(page).await
+}
+
+async fn deleted(
+    caller: Caller,
+    State(app): State<App>,
+    params: Params,
+) -> Result<Listed<Deleted<Company>>> {
+    let query = ListQuery::parse(&deleted::LIST, &params)?;
+    let mut tx = app.begin_reading(&caller).await?;
+    let page = super::list_deleted(&mut tx, query).await;
     tx.finish(page).await
 }
 

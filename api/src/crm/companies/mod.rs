@@ -14,7 +14,8 @@ use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{RESTORABLE, contacts};
+use super::contacts;
+use super::deleted::{self, Deleted};
 use crate::changes::{self, Events, Tracked};
 #[cfg(doc)]
 use crate::error::Error;
@@ -165,6 +166,14 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Company
     Ok(query.fetch(tx, &store::SOURCE).await?)
 }
 
+/// One page of the companies that were deleted and can be restored.
+///
+/// # Errors
+/// The database's.
+pub async fn list_deleted(tx: &mut TenantTx, query: ListQuery) -> Result<Listed<Deleted<Company>>> {
+    Ok(deleted::page(tx, query, &store::SOURCE, "deleted_at is not null").await?)
+}
+
 /// Stores a company and announces `company.created`.
 ///
 /// # Errors
@@ -265,7 +274,7 @@ pub async fn remove(tx: &mut TenantTx, id: CompanyId, seen: &IfMatch) -> Result<
 /// # Errors
 /// [`Error::NotFound`], also when it was deleted more than 30 days ago.
 pub async fn restore(tx: &mut TenantTx, id: CompanyId) -> Result<Company> {
-    if let Some(company) = store::restore(tx, id, tx.now() - RESTORABLE).await? {
+    if let Some(company) = store::restore(tx, id, tx.now() - deleted::RESTORABLE).await? {
         changes::restored(tx, &company)?;
         return Ok(company);
     }

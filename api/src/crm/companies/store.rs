@@ -11,7 +11,7 @@ use crate::list::Source;
 
 /// What lists of companies select from.
 pub(super) static SOURCE: Source = Source {
-    columns: "id, tenant_id, name, industry, website, employees, version, created_at, updated_at",
+    columns: "id, tenant_id, name, industry, website, employees, version, created_at, updated_at, deleted_at",
     table: "companies",
     condition: "deleted_at is null",
     inside: None,

@@ -9,6 +9,7 @@ use shared::scope::Scope;
 use super::{Contact, ContactPatch, LIST, NewContact};
 use crate::App;
 use crate::auth::Caller;
+use crate::crm::deleted::{self, Deleted};
 use crate::erasures::{self, Erasure};
 use crate::error::Result;
 use crate::http::doc::Doc;
@@ -34,6 +35,16 @@ pub fn routes() -> Routes {
             Doc::created::<Contact>("createContact", "Create a contact")
                 .body::<NewContact>()
                 .conflict(TAKEN),
+        )
+        .get(
+            "/deleted",
+            ContactsRead,
+            deleted,
+            Doc::page::<Deleted<Contact>>(
+                "listDeletedContacts",
+                "List deleted contacts",
+                &deleted::LIST,
+            ),
         )
         .get(
             "/{id}",
@@ -80,6 +91,17 @@ async fn list(
     let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
+    tx.finish(page).await
+}
+
+async fn deleted(
+    caller: Caller,
+    State(app): State<App>,
+    params: Params,
+) -> Result<Listed<Deleted<Contact>>> {
+    let query = ListQuery::parse(&deleted::LIST, &params)?;
+    let mut tx = app.begin_reading(&caller).await?;
+    let page = super::list_deleted(&mut tx, query).await;
     tx.finish(page).await
 }
 

@@ -17,7 +17,8 @@ use shared::id::ContactId;
 use shared::scope::Scope;
 use uuid::Uuid;
 
-use super::{RESTORABLE, companies};
+use super::companies;
+use super::deleted::{self, Deleted};
 use crate::changes;
 #[cfg(doc)]
 use crate::error::Error;
@@ -71,6 +72,15 @@ pub static LIST: List = List {
 /// The database's.
 pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Contact>> {
     Ok(query.fetch(tx, &store::SOURCE).await?)
+}
+
+/// One page of the contacts that were deleted and can be restored.
+///
+/// # Errors
+/// The database's.
+pub async fn list_deleted(tx: &mut TenantTx, query: ListQuery) -> Result<Listed<Deleted<Contact>>> {
+    Ok(deleted::page(tx, query, &store::SOURCE, "deleted_at is not null and erased_at is null")
+        .await?)
 }
 
 /// Stores a contact and announces `contact.created`.
@@ -157,7 +167,7 @@ pub async fn remove(tx: &mut TenantTx, id: ContactId, seen: &IfMatch) -> Result<
 /// [`Error::NotFound`], also when it was deleted more than 30 days ago; [`Error::Taken`] when another contact has
 /// taken its place.
 pub async fn restore(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
-    let restored = store::restore(tx, id, tx.now() - RESTORABLE).await;
+    let restored = store::restore(tx, id, tx.now() - deleted::RESTORABLE).await;
     if let Some(contact) = restored.map_err(unique::returning)? {
         changes::restored(tx, &contact)?;
         return Ok(contact);

@@ -12,7 +12,7 @@ use crate::list::Source;
 /// What lists of contacts select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, tenant_id, name, email, phone, phone_e164, company, company_id, external_id, version, created_at,
-              updated_at",
+              updated_at, deleted_at",
     table: "contacts",
     condition: "deleted_at is null",
     inside: None,

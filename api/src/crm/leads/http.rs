@@ -7,6 +7,7 @@ use shared::scope::Scope;
 use super::{Conversion, HISTORY, LIST, Lead, LeadPatch, Move, NewLead, StageMove};
 use crate::App;
 use crate::auth::Caller;
+use crate::crm::deleted::{self, Deleted};
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::expand::{Expand, Expanded};
@@ -27,6 +28,12 @@ pub fn routes() -> Routes {
             LeadsWrite,
             create,
             Doc::created::<Lead>("createLead", "Create a lead").body::<NewLead>(),
+        )
+        .get(
+            "/deleted",
+            LeadsRead,
+            deleted,
+            Doc::page::<Deleted<Lead>>("listDeletedLeads", "List deleted leads", &deleted::LIST),
         )
         .get(
             "/{id}",
@@ -79,6 +86,17 @@ async fn list(
     let mut tx = app.begin_reading(&caller).await?;
     let page = super::list(&mut tx, &query).await;
     let page = query.expand(&mut tx, page).await;
+    tx.finish(page).await
+}
+
+async fn deleted(
+    caller: Caller,
+    State(app): State<App>,
+    params: Params,
+) -> Result<Listed<Deleted<Lead>>> {
+    let query = ListQuery::parse(&deleted::LIST, &params)?;
+    let mut tx = app.begin_reading(&caller).await?;
+    let page = super::list_deleted(&mut tx, query).await;
     tx.finish(page).await
 }
 

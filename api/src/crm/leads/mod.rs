@@ -17,8 +17,9 @@ use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::deleted::{self, Deleted};
 use super::references::References;
-use super::{RESTORABLE, companies, contacts, currency, pipelines};
+use super::{companies, contacts, currency, pipelines};
 use crate::changes::{self, Events, Tracked};
 use crate::error::{Details, Error, Result};
 use crate::http::doc::SchemaOf;
@@ -219,6 +220,14 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Lead>> 
     Ok(query.fetch(tx, &store::SOURCE).await?)
 }
 
+/// One page of the leads that were deleted and can be restored.
+///
+/// # Errors
+/// The database's.
+pub async fn list_deleted(tx: &mut TenantTx, query: ListQuery) -> Result<Listed<Deleted<Lead>>> {
+    Ok(deleted::page(tx, query, &store::SOURCE, "deleted_at is not null").await?)
+}
+
 /// Stores a lead and announces `lead.created`. The stage that it enters first is the first entry of its history.
 ///
 /// # Errors
@@ -359,7 +368,7 @@ pub async fn restore(tx: &mut TenantTx, id: LeadId) -> Result<Lead> {
     if let Some(stage) = store::stage_of(tx, id).await? {
         place::stage_of(tx, stage).await?;
     }
-    let was_gone = store::restore(tx, id, tx.now() - RESTORABLE).await?;
+    let was_gone = store::restore(tx, id, tx.now() - deleted::RESTORABLE).await?;
     let lead = show(tx, id).await?;
     if was_gone {
         changes::restored(tx, &lead)?;

@@ -12,7 +12,7 @@ use crate::list::Source;
 /// What lists of leads select from.
 pub(super) static SOURCE: Source = Source {
     columns: "id, tenant_id, title, status, value, currency, owner_id as owner, contact_id, company_id, pipeline_id,
-        stage_id, converted_at, version, created_at, updated_at",
+        stage_id, converted_at, version, created_at, updated_at, deleted_at",
     table: "leads",
     condition: "deleted_at is null",
     inside: None,
