@@ -155,7 +155,7 @@ async fn watch(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse> {
     super::status(&app.db, id, &secret(&headers, id)?).await?;
-    let place = app.streams.open()?;
+    let place = app.streams.open(id.0)?;
     // nginx would hold events back until its buffer is full.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
     Ok((AppendHeaders([unbuffered]), events::watch(app, id, place)))

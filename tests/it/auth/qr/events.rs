@@ -1,7 +1,8 @@
 //! The status as server-sent events.
 
 use reqwest::Method;
-use tests::kit::{EventStream, Program, TestApp};
+use tests::kit::{Answer, EventStream, Program, TestApp};
+use uuid::Uuid;
 
 use super::{Desktop, PATH, phone};
 
@@ -51,9 +52,9 @@ async fn the_end_of_the_time_is_told() {
 async fn more_open_answers_than_there_are_places_are_refused_and_polling_goes_on() {
     let app = TestApp::start().await;
     let desktop = Desktop::start(&app).await;
-    let places: Vec<_> =
-        (0..api::http::streams::MOST).map(|_| app.api.streams.open().unwrap()).collect();
-    let refused = tests::kit::Answer::to(desktop.request(Method::GET, "/events")).await;
+    let place = |of| app.api.streams.open(Uuid::from_u128(of)).unwrap();
+    let places: Vec<_> = (0..).map(place).take(api::http::streams::MOST).collect();
+    let refused = Answer::to(desktop.request(Method::GET, "/events")).await;
     assert_eq!(refused.header("retry-after"), "1");
     refused.problem(503, "SERVICE_UNAVAILABLE");
     assert_eq!(desktop.status().await, "pending");
@@ -62,13 +63,26 @@ async fn more_open_answers_than_there_are_places_are_refused_and_polling_goes_on
     hear(&mut listening, "pending").await;
 }
 
+#[tokio::test]
+async fn one_session_leaves_places_for_others() {
+    let app = TestApp::start().await;
+    let (greedy, other) = (Desktop::start(&app).await, Desktop::start(&app).await);
+    let mut listening = Vec::new();
+    for _ in 0..api::http::streams::MOST_OF_ONE {
+        listening.push(EventStream::of(greedy.request(Method::GET, "/events")).await);
+    }
+    let refused = Answer::to(greedy.request(Method::GET, "/events")).await;
+    refused.problem(503, "SERVICE_UNAVAILABLE");
+    hear(&mut EventStream::of(other.request(Method::GET, "/events")).await, "pending").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_ends_the_answer_and_does_not_wait_for_it() {
     let app = TestApp::start().await;
     let mut api = Program::api(&app.database.app_url(), &[]).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let made = http.post(format!("{}{PATH}/generate", api.url()));
-    let made = tests::kit::Answer::to(made).await.created();
+    let made = Answer::to(made).await.created();
     let events = format!("{}{}", api.url(), made["links"]["events"].as_str().unwrap());
     let events = http.get(events).header("x-qr-poll-secret", made["pollSecret"].as_str().unwrap());
     let mut listening = EventStream::of(events).await;
