@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::DatabaseUrl;
+use super::{DatabaseUrl, indexes};
 
 /// Every migration of this version, in order.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
@@ -44,6 +44,8 @@ pub enum MigrateError {
 /// See [`MigrateError`].
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
     let mut conn = url.connect().await?;
+    // An index is made for as long as it takes.
+    sqlx::raw_sql("set statement_timeout = 0").execute(&mut conn).await?;
     take_turn(&mut conn).await?;
     if !roles_exist(&mut conn).await? {
         sqlx::raw_sql(ROLES).execute(&mut conn).await.map_err(MigrateError::Roles)?;
@@ -68,17 +70,17 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Makes indexes anew whose making was interrupted, in an earlier run: they are there and no good.
+/// Makes indexes of ours anew whose making was interrupted in an earlier run: they are there and no good. What an interrupted one of
+/// these leaves beside them goes.
 async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
-    let unfinished: Vec<String> = sqlx::query_scalar(
-        "select i.indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indexrelid
-         where not i.indisvalid and c.relkind = 'i' and c.relowner = 'crm_owner'::regrole",
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    for index in unfinished {
-        let sql = AssertSqlSafe(format!("reindex index concurrently {index}"));
-        sqlx::raw_sql(sql).execute(&mut *conn).await?;
+    let wanted = indexes::wanted();
+    for index in indexes::invalid(conn).await? {
+        let sql = match indexes::leftover_of(&index) {
+            None if wanted.contains(&index) => format!("reindex index concurrently {index}"),
+            Some(whole) if wanted.contains(whole) => format!("drop index concurrently {index}"),
+            _ => continue,
+        };
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
     Ok(())
 }

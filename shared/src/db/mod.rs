@@ -3,6 +3,7 @@
 pub mod check;
 pub mod fault;
 mod guarded;
+mod indexes;
 pub mod migrate;
 mod offset;
 pub mod owner;

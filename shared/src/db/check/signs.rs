@@ -1,7 +1,6 @@
 //! What `api doctor` looks at beside what must hold at the start: nothing of it keeps a process from serving. Each look is
 //! made for itself, so that one that cannot be made hides no other.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -11,8 +10,7 @@ use sqlx::PgConnection;
 
 use super::{Finding, Process, inspect};
 use crate::clock::Clock;
-use crate::db::migrate::MIGRATOR;
-use crate::db::{DatabaseUrl, Db};
+use crate::db::{DatabaseUrl, Db, indexes};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -186,57 +184,19 @@ async fn extensions(conn: &mut PgConnection) -> sqlx::Result<Look> {
 }
 
 async fn indexes(conn: &mut PgConnection) -> sqlx::Result<Look> {
-    let found: Vec<(String, bool)> = sqlx::query_as(
-        "select c.relname::text, i.indisvalid and i.indisready from pg_index i join pg_class c on c.oid = i.indexrelid
-         where c.relnamespace = 'public'::regnamespace",
-    )
-    .fetch_all(conn)
-    .await?;
-    let known: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let wanted = wanted_indexes();
-    let missing = wanted.iter().filter(|name| !known.contains(name.as_str()));
-    let invalid = found.iter().filter(|(_, valid)| !valid);
-    let faults =
-        missing.map(|name| format!("{name} is missing: create it as its migration does")).chain(
-            invalid
-                .map(|(name, _)| format!("{name} is invalid: reindex index concurrently {name}")),
-        );
+    let known: Vec<String> =
+        sqlx::query_scalar("select indexname::text from pg_indexes where schemaname = 'public'")
+            .fetch_all(&mut *conn)
+            .await?;
+    let (wanted, invalid) = (indexes::wanted(), indexes::invalid(conn).await?);
+    let missing = wanted.iter().filter(|name| !known.contains(name));
+    let faults = missing
+        .map(|name| format!("{name} is missing: create it as its migration does"))
+        .chain(invalid.iter().map(|name| {
+            let mend = if indexes::leftover_of(name).is_some() { "drop" } else { "reindex" };
+            format!("{name} is invalid: {mend} index concurrently {name}")
+        }));
     Ok(verdict(faults, Level::Fault, format!("{}, all valid", wanted.len())))
-}
-
-/// The indexes that the migrations leave behind, by their own words.
-fn wanted_indexes() -> BTreeSet<String> {
-    let mut wanted = BTreeSet::new();
-    for migration in MIGRATOR.iter() {
-        let code: Vec<&str> = migration
-            .sql
-            .as_str()
-            .lines()
-            .map(|line| line.split("--").next().unwrap_or_default())
-            .collect();
-        for statement in code.join("\n").split(';') {
-            let words: Vec<&str> =
-                statement.split([' ', '\n', ',']).filter(|word| !word.is_empty()).collect();
-            match words.as_slice() {
-                ["create", "index", rest @ ..] | ["create", "unique", "index", rest @ ..] => {
-                    let name = rest
-                        .iter()
-                        .find(|word| !["concurrently", "if", "not", "exists"].contains(word));
-                    wanted.extend(name.map(|name| (*name).to_owned()));
-                }
-                ["drop", "index", rest @ ..] => {
-                    for name in rest {
-                        wanted.remove(*name);
-                    }
-                }
-                ["alter", "index", old, "rename", "to", new] if wanted.remove(*old) => {
-                    wanted.insert((*new).to_owned());
-                }
-                _ => {}
-            }
-        }
-    }
-    wanted
 }
 
 async fn partitions(conn: &mut PgConnection, clock: &Clock) -> sqlx::Result<Look> {
@@ -323,19 +283,4 @@ async fn held_back(conn: &mut PgConnection) -> sqlx::Result<Look> {
     .fetch_all(conn)
     .await?;
     Ok(verdict(held, Level::Warning, "nothing that this login sees holds it back"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wanted_indexes_are_those_that_no_later_migration_drops() {
-        let wanted = wanted_indexes();
-        assert!(wanted.len() > 60, "{wanted:?}");
-        assert!(
-            wanted.contains("contacts_external_id_taken") && wanted.contains("webhook_queue_due")
-        );
-        assert!(!wanted.contains("webhook_events_due"), "it was dropped for good");
-    }
 }
