@@ -2,6 +2,8 @@
 //! inside its statement. The path is built of these parts only: names that are known, words of ours, and literals quoted
 //! as JSON, whose escapes are those of jsonpath too.
 
+use shared::event::{EXTENSIONS, EventType};
+
 use super::members::PREVIOUS;
 
 /// Which events pass.
@@ -15,8 +17,8 @@ pub enum Filter {
     Not(Box<Filter>),
     /// The update changed one of these members.
     Changed(Vec<String>),
-    /// The event is one of these: the patterns, and the names that they stand for.
-    Event(Vec<String>, Vec<&'static str>),
+    /// The event is one that these patterns stand for.
+    Event(Vec<String>),
     /// A member of `data` is as all of these say.
     Field(String, Vec<(Operator, Operand)>),
 }
@@ -91,9 +93,7 @@ impl Filter {
             Self::Any(parts) => format!(r#"{{"any":[{}]}}"#, join(parts, ",", Self::written)),
             Self::Not(part) => format!(r#"{{"not":{}}}"#, part.written()),
             Self::Changed(names) => format!(r#"{{"changed":[{}]}}"#, list(names)),
-            Self::Event(patterns, _) => {
-                format!(r#"{{"event":[{}]}}"#, list(patterns))
-            }
+            Self::Event(patterns) => format!(r#"{{"event":[{}]}}"#, list(patterns)),
             Self::Field(name, tests) => {
                 let test = |(operator, operand): &(Operator, Operand)| {
                     format!("{}:{}", quoted(operator.name()), operand.written())
@@ -117,8 +117,8 @@ impl Filter {
                 let stage = quoted("pipeline.stage.updated");
                 format!("($event != {stage} && ({}))", join(names, " || ", former))
             }
-            Self::Event(_, names) => {
-                format!("({})", join(names, " || ", |name| format!("$event == {}", quoted(name))))
+            Self::Event(patterns) => {
+                format!("({})", join(patterns, " || ", |pattern| event(pattern)))
             }
             Self::Field(name, tests) => {
                 let steps = join(&name.split('.').collect::<Vec<_>>(), ".", |step| quoted(step));
@@ -130,6 +130,20 @@ impl Filter {
                 format!("({})", join(tests, " && ", test))
             }
         }
+    }
+}
+
+/// What holds of the event's name. A family is no list of names: one that comes later is of it too, as where webhooks name events.
+/// `*` is one, of those that were promised: the extensions are not among them.
+fn event(pattern: &str) -> String {
+    let is = |name: &str| format!("$event == {}", quoted(name));
+    match pattern.strip_suffix('*') {
+        Some("") => {
+            let promised = EventType::ALL.iter().filter(|event| !EXTENSIONS.contains(event));
+            join(&promised.collect::<Vec<_>>(), " || ", |event| is(event.as_str()))
+        }
+        Some(family) => format!("$event starts with {}", quoted(family)),
+        None => is(pattern),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use shared::clock;
-use shared::event::{self, EXTENSIONS, EventType};
+use shared::event;
 
 use super::filter::{Filter, Operand, Operator};
 use super::members;
@@ -74,8 +74,7 @@ impl Reader {
                     event::is_pattern,
                     "Must be an event, a family such as contact.*, or *",
                 )?;
-                let names = names(&patterns);
-                Some(Filter::Event(patterns, names))
+                Some(Filter::Event(patterns))
             }
             _ => self.fault(&at, "Unknown field"),
         }
@@ -171,18 +170,6 @@ impl Reader {
             Err(fault) => self.fault(at, fault.to_string()),
         }
     }
-}
-
-/// The events that patterns stand for; as everywhere, `*` is not the extensions.
-fn names(patterns: &[String]) -> Vec<&'static str> {
-    let wanted = |event: &&EventType| {
-        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some("") => !EXTENSIONS.contains(event),
-            Some(family) => event.as_str().starts_with(family),
-            None => event.as_str() == pattern,
-        })
-    };
-    EventType::ALL.iter().filter(wanted).map(|event| event.as_str()).collect()
 }
 
 fn scalar(value: Value) -> Checked<Operand> {
