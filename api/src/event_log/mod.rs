@@ -30,6 +30,9 @@ const SCOPE: Scope = Scope::WebhooksRead;
 /// Numbers that one page looks through at most, so that a filter that hardly anything passes costs no more than others.
 const WINDOW: i64 = 10_000;
 
+/// Bytes of `data` after which a page ends: what one answer may hold of memory is not the tenant's to choose.
+const PAGE_BYTES: usize = 1024 * 1024;
+
 /// One event: a change of a record, as webhooks hear of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -101,9 +104,9 @@ pub async fn page(tx: &mut TenantTx, query: &FeedQuery) -> Result<Feed> {
     if upto == after {
         return Ok(Feed { events: Vec::new(), next: after, has_more: false });
     }
-    let events = store::between(tx, (after, upto), query).await?;
+    let (events, all) = store::between(tx, (after, upto), query, PAGE_BYTES).await?;
     let next = match events.last() {
-        Some(last) if events.len() == query.limit => last.sequence,
+        Some(last) if !all => last.sequence,
         _ => upto,
     };
     // Asked again behind the events: none of those that are missing here was removed meanwhile.

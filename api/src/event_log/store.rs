@@ -1,5 +1,6 @@
 //! The SQL of reading the event log.
 
+use futures_util::TryStreamExt as _;
 use serde_json::value::RawValue;
 use shared::TenantTx;
 use shared::event::REMEMBERED;
@@ -28,13 +29,15 @@ pub(super) async fn flushed_head(tx: &mut TenantTx) -> sqlx::Result<Head> {
     Ok(head.map_or_else(Head::default, |row| Head { last: row.last, forgotten: row.forgotten }))
 }
 
-/// Events behind one number, up to another.
+/// Events behind one number, up to another, until there are as many as were asked for or their `data` comes to `bytes`; and whether
+/// all that there are.
 pub(super) async fn between(
     tx: &mut TenantTx,
     (after, upto): (i64, i64),
     query: &FeedQuery,
-) -> sqlx::Result<Vec<Event>> {
-    sqlx::query_as!(
+    bytes: usize,
+) -> sqlx::Result<(Vec<Event>, bool)> {
+    let mut rows = sqlx::query_as!(
         Event,
         r#"select id as "id: EventId", sequence, event, occurred_at as timestamp,
                   payload as "data: Json<Box<RawValue>>", request_id
@@ -46,8 +49,16 @@ pub(super) async fn between(
         query.events.as_deref() as Option<&[String]>,
         i64::try_from(query.limit).unwrap_or(i64::MAX),
     )
-    .fetch_all(tx.conn())
-    .await
+    .fetch(tx.conn());
+    let (mut events, mut read): (Vec<Event>, _) = (Vec::new(), 0);
+    while let Some(event) = rows.try_next().await? {
+        read += event.data.get().len();
+        events.push(event);
+        if read >= bytes || events.len() == query.limit {
+            return Ok((events, false));
+        }
+    }
+    Ok((events, true))
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: EventId) -> sqlx::Result<Option<Event>> {

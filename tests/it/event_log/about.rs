@@ -24,7 +24,7 @@ async fn every_event_says_in_the_outbox_what_it_is_about() {
     cause_everything(&acme).await;
     let told = told(&app, "outbox").await;
     assert!(told.iter().all(|(_, alike)| *alike), "{told:#?}");
-    assert_eq!(told.len(), 14, "{told:#?}");
+    assert_eq!(told.len(), 17, "{told:#?}");
 }
 
 #[tokio::test]
@@ -36,5 +36,5 @@ async fn of_an_event_that_does_not_say_it_the_relay_finds_it_out() {
     app.worker().relay().await.unwrap();
     let told = told(&app, "events").await;
     assert!(told.iter().all(|(_, alike)| *alike), "{told:#?}");
-    assert_eq!(told.len(), 14, "{told:#?}");
+    assert_eq!(told.len(), 17, "{told:#?}");
 }

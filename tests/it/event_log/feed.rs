@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::scope::Scope;
-use tests::kit::{CONTACTS, TestApp};
+use tests::kit::{ACTIVITIES, CONTACTS, TestApp};
 
 use super::{EVENTS, follow, numbers, page};
 
@@ -119,4 +119,22 @@ async fn what_makes_no_sense_is_refused_with_every_reason() {
     for path in ["", "/stream", "/01a2036d-dd90-7db3-b0cb-82fad60cc68f"] {
         stranger.get(&format!("{EVENTS}{path}")).await.problem(403, "INSUFFICIENT_SCOPE");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_long_events_ends_early_and_none_is_missing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    // 40 KB each, 1.2 MB together.
+    let body = "\u{1f4de}".repeat(10_000);
+    let note = json!({"type": "note", "subject": "Long", "body": body, "contactId": contact["id"]});
+    for _ in 0..30 {
+        acme.post(ACTIVITIES, note.clone()).await.created();
+    }
+    app.worker().relay().await.unwrap();
+    let feed = acme.get(&format!("{EVENTS}?after=0&limit=500")).await.ok();
+    let shown = feed["events"].as_array().unwrap().len();
+    assert!((20..30).contains(&shown) && feed["hasMore"] == true, "{shown}");
+    assert_eq!(numbers(&follow(&acme, 0, 500).await), (1..=31).collect::<Vec<_>>());
 }
