@@ -17,7 +17,7 @@ use crate::list::{Column, Kind, List, ListQuery, Operator, Source};
 /// How long a deleted record can be restored (requirement C-5).
 pub(super) const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
-/// A record that was deleted, as it was last.
+/// A record that was deleted, as it would come back: it changes with what it refers to.
 #[derive(Serialize, FromRow)]
 pub struct Deleted<T> {
     #[serde(flatten)]

@@ -48,11 +48,15 @@ impl Streams {
     /// A place for an answer that tells of this.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when all are taken, or all that tell of it may take.
+    /// [`Error::Conflict`] when so many tell of it as may, which is no fault of the server; [`Error::Unavailable`] when all places are
+    /// taken.
     pub fn open(&self, of: Uuid) -> Result<Place> {
         let mut counts = self.open.counts();
         let (all, own) = (counts.values().sum::<usize>(), counts.get(&of).copied().unwrap_or(0));
-        if all >= MOST || own >= MOST_OF_ONE {
+        if own >= MOST_OF_ONE {
+            return Err(Error::Conflict(format!("{MOST_OF_ONE} answers stay open already").into()));
+        }
+        if all >= MOST {
             return Err(Error::Unavailable("too many answers stay open".into()));
         }
         counts.insert(of, own + 1);
@@ -102,7 +106,7 @@ mod tests {
         let streams = streams();
         let mut taken: Vec<_> =
             (0..MOST_OF_ONE).map(|_| streams.open(Uuid::nil()).unwrap()).collect();
-        assert!(matches!(streams.open(Uuid::nil()), Err(Error::Unavailable(_))));
+        assert!(matches!(streams.open(Uuid::nil()), Err(Error::Conflict(_))));
         assert!(streams.open(Uuid::max()).is_ok());
         taken.pop();
         assert!(streams.open(Uuid::nil()).is_ok());

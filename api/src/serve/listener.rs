@@ -14,9 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_io_timeout::TimeoutStream;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -34,8 +34,18 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a connection of HTTP/2 is given requests; then its caller is asked to make another, so that nothing can keep one for good.
 const AGE: Duration = Duration::from_hours(1);
 
-/// How long its last answers may take after that: longer than any may.
+/// How long its last answers may take after that: longer than any may, but for the file of an import's failed rows.
 const LAST_ANSWERS: Duration = Duration::from_mins(16);
+
+/// Requests of one connection of HTTP/2 at once: as few as RFC 9113 (6.5.2) recommends to allow.
+const STREAMS: u32 = 100;
+
+/// Bytes of answers that the kernel keeps for a caller who is slower than they are made. Its own choice would be megabytes, of which a third
+/// has to be taken before a write goes on.
+const SEND_BUFFER: u32 = 256 * 1024;
+
+/// Connections that wait to be accepted: as many as tokio has.
+const BACKLOG: u32 = 1024;
 
 /// How long each is waited for.
 #[derive(Clone, Copy)]
@@ -54,6 +64,21 @@ const PATIENCE: Patience = Patience {
     age: AGE,
     last: LAST_ANSWERS,
 };
+
+/// Listens; accepted connections inherit the size of the buffer.
+///
+/// # Errors
+/// As for any socket.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `stop`, then lets requests under way end within `grace`.
 pub(super) async fn run(
@@ -79,7 +104,9 @@ async fn accept(
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.idle);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience.idle);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(patience.idle);
+    http2.max_concurrent_streams(STREAMS);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -111,10 +138,10 @@ async fn accept(
 }
 
 /// The stream, whose writes fail when nothing of them is taken in time.
-fn bounded(stream: TcpStream, patience: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+fn bounded(stream: TcpStream, patience: Duration) -> Pin<Box<TimeoutWriter<TcpStream>>> {
     let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(patience));
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(patience));
     Box::pin(stream)
 }
 
@@ -144,7 +171,9 @@ async fn carry<C>(
         return tracing::debug!(%peer, "a connection asked for nothing");
     }
     connection.as_mut().graceful_shutdown();
-    if let Ok(ended) = timeout(patience.last, connection).await {
+    // What has not asked yet, such as by half a head, has no answer to wait for.
+    let last = if asked.so_far() == 0 { patience.head } else { patience.last };
+    if let Ok(ended) = timeout(last, connection).await {
         tell(ended);
     } else {
         tracing::debug!(%peer, "a connection did not take its last answers");
@@ -215,12 +244,14 @@ mod tests {
     use futures_util::stream;
     use http_body_util::{BodyExt as _, Empty};
     use hyper::client::conn::{http1, http2};
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
     const LONG: Duration = Duration::from_hours(1);
     const SHORT: Duration = Duration::from_millis(100);
+    /// Long enough for a first request to arrive.
+    const HEAD: Duration = Duration::from_secs(2);
     const PATIENT: Patience =
         Patience { head: LONG, idle: LONG, write: LONG, age: LONG, last: LONG };
 
@@ -231,8 +262,8 @@ mod tests {
     }
 
     impl Server {
-        async fn start(patience: Patience) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        fn start(patience: Patience) -> Self {
+            let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
             let address = listener.local_addr().unwrap();
             let endless = || stream::repeat(Ok::<_, Infallible>(Bytes::from(vec![0; 4096])));
             let router = Router::new()
@@ -253,7 +284,7 @@ mod tests {
             TcpStream::connect(self.address).await.unwrap()
         }
 
-        /// Waits until nobody is connected any more.
+        /// Waits until nobody is connected any more, of those who had an answer.
         async fn is_left(&self) {
             self.connections.close();
             timeout(Duration::from_mins(1), self.connections.wait()).await.expect("it is kept");
@@ -280,23 +311,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_never_asks_is_let_go() {
-        let server = Server::start(Patience { head: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { head: SHORT, ..PATIENT });
         let mut silent = server.connect().await;
         silent.write_all(b"GET / HT").await.unwrap();
-        server.is_left().await;
+        let mut said = Vec::new();
+        let ended = timeout(Duration::from_mins(1), silent.read_to_end(&mut said)).await;
+        assert!(ended.is_ok() && said.is_empty(), "it is kept");
     }
 
     #[tokio::test]
     async fn a_caller_that_reads_nothing_is_let_go() {
-        let server = Server::start(Patience { write: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { write: SHORT, ..PATIENT });
         let mut deaf = server.connect().await;
         deaf.write_all(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(deaf.read_u8().await.unwrap(), b'H');
         server.is_left().await;
     }
 
     #[tokio::test]
     async fn pings_do_not_keep_a_quiet_connection() {
-        let server = Server::start(Patience { head: SHORT, idle: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { head: HEAD, idle: SHORT, ..PATIENT });
         let mut caller = pinging(&server).await;
         let answer = caller.send_request(request("http://localhost/")).await.unwrap();
         assert_eq!(answer.collect().await.unwrap().to_bytes(), "here");
@@ -305,7 +339,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_connection_ends_its_answers_and_takes_no_more() {
-        let server = Server::start(Patience { head: SHORT, age: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { head: HEAD, age: SHORT, ..PATIENT });
         let mut caller = pinging(&server).await;
         let asked = caller.send_request(request("http://localhost/endless"));
         let mut answer = asked.await.unwrap().into_body();
@@ -324,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_of_http_1_is_its_callers_to_end() {
-        let server = Server::start(Patience { head: SHORT, age: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { head: HEAD, age: SHORT, ..PATIENT });
         let io = TokioIo::new(server.connect().await);
         let (mut caller, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
@@ -337,8 +371,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_not_taken_is_given_up_with_its_old_connection() {
-        let server =
-            Server::start(Patience { head: SHORT, age: SHORT, last: SHORT, ..PATIENT }).await;
+        let server = Server::start(Patience { head: HEAD, age: SHORT, last: SHORT, ..PATIENT });
         let mut caller = pinging(&server).await;
         let kept = caller.send_request(request("http://localhost/endless")).await.unwrap();
         server.is_left().await;

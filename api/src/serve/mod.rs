@@ -24,8 +24,8 @@ pub(crate) async fn serve(config: Config) -> CommandResult {
     let telemetry = Telemetry::start("api", METRICS, &config.telemetry)?;
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
-    let tenants = bind(config.listen, "API_LISTEN").await?;
-    let operators = bind(config.admin_listen, "ADMIN_LISTEN").await?;
+    let tenants = bind(config.listen, "API_LISTEN")?;
+    let operators = bind(config.admin_listen, "ADMIN_LISTEN")?;
     let stop_signal = shared::stop::signalled()?;
     tracing::info!(api = %tenants.local_addr()?, admin = %operators.local_addr()?, "serving");
 
@@ -70,8 +70,7 @@ async fn drain(delay: Duration) -> CommandResult {
 }
 
 /// Binds a port, or says which variable moves it.
-async fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: std::net::SocketAddr, variable: &str) -> CommandResult<TcpListener> {
+    listener::bind(address)
         .map_err(|error| format!("{address} ({variable}) cannot be listened on: {error}").into())
 }

@@ -30,7 +30,7 @@ pub struct Table {
 pub struct Column {
     pub name: String,
     pub type_name: String,
-    required: bool,
+    pub required: bool,
     has_default: bool,
     /// The definition of the check constraint on this column alone.
     pub check: Option<String>,
@@ -198,7 +198,7 @@ pub async fn plant(admin: &PgPool, tables: &[Table], tenant: TenantId) -> World 
 }
 
 /// Tables whose deleted rows are in a list of their own.
-const RESTORABLE: [&str; 3] = ["companies", "contacts", "leads"];
+pub const RESTORABLE: [&str; 3] = ["companies", "contacts", "leads"];
 
 /// Plants rows like those of this world with other ids, deleted.
 pub async fn plant_deleted(admin: &PgPool, tables: &[Table], world: &World) {

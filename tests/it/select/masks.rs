@@ -90,15 +90,19 @@ async fn no_member_outside_the_mask_ever_appears_on_the_wire_and_those_inside_ar
     let mut random = StdRng::seed_from_u64(20_261_128);
     let names = names();
     assert!(names.len() > 50, "{names:?}");
-    let whole = acme.subscribe(&["*", "activity.*", "contact.erased"]).await;
+    let whole = acme.subscribe(&["*", "activity.*", "pipeline.*", "contact.erased"]).await;
     let mut masked = Vec::new();
     for _ in 0..MASKS {
         let size = random.random_range(0..8);
         let mask: Vec<String> =
             names.iter().sample(&mut random, size).into_iter().cloned().collect();
         masked.push((
-            subscribed(&acme, &["*", "activity.*", "contact.erased"], &json!({"fields": mask}))
-                .await,
+            subscribed(
+                &acme,
+                &["*", "activity.*", "pipeline.*", "contact.erased"],
+                &json!({"fields": mask}),
+            )
+            .await,
             mask,
         ));
     }
@@ -126,8 +130,12 @@ async fn no_member_outside_the_mask_ever_appears_on_the_wire_and_those_inside_ar
 async fn a_thin_payload_says_which_record_changed_and_nothing_else() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let thin =
-        subscribed(&acme, &["*", "activity.*", "contact.erased"], &json!({"fields": []})).await;
+    let thin = subscribed(
+        &acme,
+        &["*", "activity.*", "pipeline.*", "contact.erased"],
+        &json!({"fields": []}),
+    )
+    .await;
     cause_everything(&acme).await;
     app.worker().drain().await.unwrap();
     let calls = thin.receiver.calls();

@@ -96,6 +96,7 @@ fn watch_doc() -> Doc {
     Doc::events("watchQrSession", "Desktop: hear where the session stands")
         .header("X-QR-Poll-Secret", SECRET_WHAT)
         .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
+        .conflict("Four answers about the session stay open already")
 }
 
 async fn generate(

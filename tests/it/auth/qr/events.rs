@@ -72,7 +72,7 @@ async fn one_session_leaves_places_for_others() {
         listening.push(EventStream::of(greedy.request(Method::GET, "/events")).await);
     }
     let refused = Answer::to(greedy.request(Method::GET, "/events")).await;
-    refused.problem(503, "SERVICE_UNAVAILABLE");
+    refused.problem(409, "CONFLICT");
     hear(&mut EventStream::of(other.request(Method::GET, "/events")).await, "pending").await;
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use shared::id::TenantId;
-use tests::kit::{Database, until};
+use tests::kit::{Database, START, until};
 use uuid::Uuid;
 
-use crate::isolation::generator::{Column, Row, Table, World, plant, tables};
+use crate::isolation::generator::{Column, RESTORABLE, Row, Table, World, plant, tables};
 
 /// Tables with a row or a few for each tenant, whatever the tenant does.
 const SMALL: [&str; 1] = ["tenants"];
@@ -43,11 +43,13 @@ pub async fn fill(database: &Database, tenant: TenantId, rows: u32, parents: &[&
         let heap = heap(database, &table.name).await;
         database.execute(&format!("alter table {heap} set (autovacuum_enabled = off)")).await;
         for (world, rows) in [(&world, rows), (&theirs, NEIGHBOUR * rows)] {
-            let sql = copies(table, &world[&table.name], rows, parents);
-            // Copies point where their original points: checking that again for each would take most of the time.
-            let unchecked =
-                format!("begin; set local session_replication_role = replica; {sql}; commit");
-            database.execute(&unchecked).await;
+            for kind in Kind::of(table) {
+                let sql = copies(table, &world[&table.name], rows, parents, *kind);
+                // Copies point where their original points: checking that again for each would take most of the time.
+                let unchecked =
+                    format!("begin; set local session_replication_role = replica; {sql}; commit");
+                database.execute(&unchecked).await;
+            }
         }
         vacuum(database, &heap).await;
         database.execute(&format!("analyze {}", table.name)).await;
@@ -75,11 +77,33 @@ async fn vacuum(database: &Database, table: &str) {
     .await;
 }
 
+/// What copies are.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// As their original.
+    Live,
+    /// Deleted since, within the time in which they can be restored.
+    Deleted,
+}
+
+impl Kind {
+    fn of(table: &Table) -> &'static [Self] {
+        let restorable = RESTORABLE.contains(&&*table.name);
+        if restorable { &[Self::Live, Self::Deleted] } else { &[Self::Live] }
+    }
+}
+
 /// The statement that copies a row; where there can be one only, it copies nothing.
-fn copies(table: &Table, row: &Row, rows: u32, parents: &[&str]) -> String {
+fn copies(table: &Table, row: &Row, rows: u32, parents: &[&str], kind: Kind) -> String {
     let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
-    let values: Vec<_> =
-        table.columns.iter().map(|column| varied(table, column, parents)).collect();
+    let value = |column: &Column| match (kind, column.name.as_str()) {
+        (Kind::Deleted, "id") => "gen_random_uuid()".to_owned(),
+        (Kind::Deleted, "deleted_at") => format!("timestamptz '{START}' - n * interval '1 minute'"),
+        // Of no company, whose list steps past its deleted contacts: they follow its name (migration 0008).
+        (Kind::Deleted, _) if column.type_name == "uuid" && !column.required => "null".to_owned(),
+        _ => varied(table, column, parents),
+    };
+    let values: Vec<_> = table.columns.iter().map(value).collect();
     let original: Vec<_> = [&table.key, &"id".to_owned()]
         .into_iter()
         .filter_map(|name| Some(format!("{name} = '{}'", row.get(name).and_then(Value::as_str)?)))
