@@ -1,7 +1,8 @@
 //! Webhooks that are switched off or deleted: nothing is sent, nothing is lost silently.
 
-use serde_json::json;
-use tests::kit::{CONTACTS, TestApp};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tests::kit::{CONTACTS, Reply, START, Subscriber, Tenant, TestApp};
 
 #[tokio::test]
 async fn a_webhook_that_is_off_gets_no_new_events_and_they_are_shown_as_skipped() {
@@ -46,6 +47,72 @@ async fn what_is_pending_when_a_webhook_is_switched_off_is_held_and_goes_out_whe
     subscriber.receiver.only_call().assert_signed(&subscriber.secret);
     let sent = subscriber.only_delivery().await;
     assert_eq!((&sent["status"], &sent["heldReason"]), (&json!("delivered"), &json!(null)));
+}
+
+/// What a delivery of this contact and what its event say of when it is sent, and why not before.
+async fn told(acme: &Tenant, subscriber: &Subscriber, name: &str) -> [Value; 2] {
+    let deliveries = subscriber.deliveries().await;
+    let one = deliveries.iter().find(|one| one["payload"]["name"] == name).unwrap();
+    let event = one["occurrenceId"].as_str().unwrap();
+    let explained = acme.get(&format!("/api/v1/events/{event}/webhooks")).await.ok();
+    let verdict = &explained["webhooks"][0];
+    assert_eq!(
+        [&verdict["heldReason"], &verdict["nextRetry"]],
+        [&one["heldReason"], &one["nextRetry"]]
+    );
+    [one["heldReason"].clone(), one["nextRetry"].clone()]
+}
+
+#[tokio::test]
+async fn what_waits_because_its_receiver_asked_for_time_says_so_and_until_when() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    subscriber.receiver.script([Reply::status(429).header("retry-after", "200")]);
+    let mut worker = app.worker();
+    for name in ["Ada", "Bob"] {
+        acme.post(CONTACTS, json!({"name": name})).await.created();
+        worker.drain().await.unwrap();
+    }
+    let asked = json!("2026-01-02T03:07:25.678Z");
+    assert_eq!(told(&acme, &subscriber, "Bob").await, [json!("retry_after"), asked.clone()]);
+    // It is the first one's own time.
+    assert_eq!(told(&acme, &subscriber, "Ada").await, [Value::Null, asked]);
+    app.advance(TimeDelta::seconds(200));
+    assert_eq!(told(&acme, &subscriber, "Bob").await, [Value::Null, json!(START)]);
+    worker.drain().await.unwrap();
+    assert_eq!(told(&acme, &subscriber, "Bob").await, [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_rate_limit_says_so_until_the_limit_is_gone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.put(&subscriber.path(), json!({"rateLimit": 1})).await.ok();
+    let mut worker = app.worker();
+    for name in ["Ada", "Bob"] {
+        acme.post(CONTACTS, json!({"name": name})).await.created();
+        worker.drain().await.unwrap();
+    }
+    let held = told(&acme, &subscriber, "Bob").await;
+    assert_eq!(held, [json!("rate_limit"), json!("2026-01-02T03:04:06.678Z")]);
+    acme.put(&subscriber.path(), json!({"rateLimit": null})).await.ok();
+    assert_eq!(told(&acme, &subscriber, "Bob").await, [Value::Null, json!(START)]);
+}
+
+#[tokio::test]
+async fn what_is_held_by_a_switch_that_was_not_the_tenants_says_so() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    subscriber.receiver.script([500_u16, 410]);
+    let mut worker = app.worker();
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    worker.drain().await.unwrap();
+    acme.post(CONTACTS, json!({"name": "Bob"})).await.created();
+    worker.drain().await.unwrap();
+    assert_eq!(told(&acme, &subscriber, "Ada").await, [json!("webhook_disabled"), Value::Null]);
 }
 
 #[tokio::test]

@@ -239,7 +239,8 @@ fn describe(span: &tracing::Span, delivery: &Delivery) {
 
 fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
     metrics::histogram!("webhook_request_duration_seconds").record(exchange.total);
-    if let Some(connection) = &exchange.connection {
+    if let Some(connection) = exchange.connection.as_ref().filter(|one| one.http_version.is_some())
+    {
         let reused = if connection.reused { "true" } else { "false" };
         metrics::counter!("webhook_connections_total", "reused" => reused).increment(1);
     }

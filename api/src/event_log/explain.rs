@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{show, store};
 use crate::error::Result;
 use crate::http::Representation;
+use crate::webhooks::holds::Holds;
 
 /// Webhooks that one answer tells of.
 const MOST: usize = 200;
@@ -143,6 +144,8 @@ pub(super) struct Considered {
     pub last_error: Option<String>,
     pub held_reason: Option<String>,
     pub next_retry: Option<DateTime<Utc>>,
+    pub held_until: Option<DateTime<Utc>>,
+    pub paced_until: Option<DateTime<Utc>>,
 }
 
 impl Considered {
@@ -164,9 +167,11 @@ impl Considered {
     }
 }
 
-impl From<Considered> for Verdict {
-    fn from(one: Considered) -> Self {
+impl Verdict {
+    fn of(mut one: Considered, now: DateTime<Utc>) -> Self {
         let (outcome, reason) = one.verdict();
+        let holds = Holds { held_until: one.held_until, paced_until: one.paced_until };
+        holds.apply(now, &mut one.next_retry, &mut one.held_reason);
         Self {
             webhook_id: one.webhook_id,
             url: one.url,
@@ -194,6 +199,6 @@ pub async fn explain(tx: &mut TenantTx, id: EventId) -> Result<Explanation> {
     let mut webhooks = store::considered(tx, id, limit).await?;
     let has_more = webhooks.len() > MOST;
     webhooks.truncate(MOST);
-    let webhooks = webhooks.into_iter().map(Verdict::from).collect();
+    let webhooks = webhooks.into_iter().map(|one| Verdict::of(one, tx.now())).collect();
     Ok(Explanation { id, event: event.event, sequence: event.sequence, webhooks, has_more })
 }

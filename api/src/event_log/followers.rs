@@ -46,12 +46,16 @@ impl Followers {
     /// Tells of the tenant's newest number from now on.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when as many follow as may.
+    /// [`Error::Conflict`] when as many of the tenant follow as may, which is no fault of the server; [`Error::Unavailable`] when as many
+    /// of all do.
     pub(super) fn join(&self, tenant: TenantId) -> Result<watch::Receiver<i64>> {
         let mut tenants = self.tenants();
         let all = tenants.values().map(watch::Sender::receiver_count).sum::<usize>();
         let heads = tenants.entry(tenant).or_insert_with(|| watch::Sender::new(0));
-        if all >= MOST || heads.receiver_count() >= MOST_OF_ONE {
+        if heads.receiver_count() >= MOST_OF_ONE {
+            return Err(Error::Conflict(format!("{MOST_OF_ONE} streams are open already").into()));
+        }
+        if all >= MOST {
             return Err(Error::Unavailable("too many follow the events".into()));
         }
         let joined = heads.subscribe();

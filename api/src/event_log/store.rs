@@ -92,8 +92,10 @@ pub(super) async fn considered(
                        -- In the same millisecond as the event.
                        else 'webhook_created_later' end as "absence!: Reason",
                   d.id as "delivery_id?", d.pattern, d.filter_passed, d.status as "status?", d.skip_reason,
-                  d.attempts as "attempts?", d.last_error, held_reason(d.status, w.active, q.next_retry) as held_reason,
-                  case when q.lease_id is null and held_reason(d.status, w.active, q.next_retry) is null
+                  d.attempts as "attempts?", d.last_error, w.held_until,
+                  case when w.rate_limit is not null then w.paced_until end as paced_until,
+                  held_reason(d.status, w.active, w.disabled_reason, q.next_retry) as held_reason,
+                  case when q.lease_id is null and held_reason(d.status, w.active, w.disabled_reason, q.next_retry) is null
                        then off_shelf(q.next_retry) end as next_retry
            from events e
            cross join webhooks w

@@ -13,6 +13,7 @@ use utoipa::openapi::Object;
 use uuid::Uuid;
 
 use super::attempts::{self, Attempt};
+use super::holds::Holds;
 use super::{show, words_or_null};
 use crate::changes::{self, Tracked};
 use crate::error::{Error, Result};
@@ -64,7 +65,7 @@ pub struct WebhookEvent {
     /// Why it is sent.
     #[schema(schema_with = trigger_schema)]
     pub trigger: String,
-    /// When the next attempt is due; `null` once final, while one is under way, and while held.
+    /// When the next attempt is due; `null` once final, while one is under way, and while held without an end that is known.
     #[serde(serialize_with = "clock::serialize_option")]
     pub next_retry: Option<DateTime<Utc>>,
     /// Why it waits although it may be due.
@@ -81,6 +82,10 @@ pub struct WebhookEvent {
     /// When the receiver accepted it.
     #[serde(serialize_with = "clock::serialize_option")]
     pub delivered_at: Option<DateTime<Utc>>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    #[sqlx(flatten)]
+    holds: Holds,
     /// Every attempt of every cycle, oldest first.
     #[sqlx(skip)]
     pub attempt_log: Vec<Attempt>,
@@ -118,8 +123,18 @@ pub(super) fn trigger_schema() -> Object {
 }
 
 fn held_reason_schema() -> Object {
-    let what = "Why it waits although it may be due; `record_order`: behind another delivery of its record.";
-    words_or_null(what, &["webhook_inactive", "record_order"])
+    let what = "Why it waits although it may be due. `webhook_disabled`: it was not the tenant who had switched the webhook off; \
+                `record_order`: behind another delivery of its record; `retry_after`: the receiver asked for time; `rate_limit`: \
+                the webhook's own.";
+    let reasons =
+        ["webhook_inactive", "webhook_disabled", "record_order", "retry_after", "rate_limit"];
+    words_or_null(what, &reasons)
+}
+
+impl WebhookEvent {
+    fn hold(&mut self, now: DateTime<Utc>) {
+        self.holds.apply(now, &mut self.next_retry, &mut self.held_reason);
+    }
 }
 
 impl Representation for WebhookEvent {}
@@ -160,10 +175,11 @@ const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event
     case when pattern is not null then json_build_object('pattern', pattern, 'filterPassed', filter_passed) end as why,
     status, skip_reason,
     attempts, cycle, trigger, case when lease_id is null and held_reason is null then off_shelf(next_retry) end as next_retry, held_reason,
-    last_status_code, last_error, created_at, delivered_at";
+    last_status_code, last_error, created_at, delivered_at, held_until, paced_until";
 
-const TABLE: &str = "(select e.*, q.next_retry, q.lease_id,
-        held_reason(e.status, w.active, q.next_retry) as held_reason
+const TABLE: &str = "(select e.*, q.next_retry, q.lease_id, w.held_until,
+        case when w.rate_limit is not null then w.paced_until end as paced_until,
+        held_reason(e.status, w.active, w.disabled_reason, q.next_retry) as held_reason
     from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id
     left join webhook_queue q on q.tenant_id = e.tenant_id and q.webhook_id = e.webhook_id and q.id = e.id) as events";
 
@@ -189,6 +205,7 @@ pub async fn list(
     let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
     let mut log = attempts::log(tx, &ids(&page.items)).await?;
     for event in &mut page.items {
+        event.hold(tx.now());
         event.attempt_log =
             log.extract_if(.., |attempt| attempt.delivery_id == event.id.0).collect();
     }
@@ -224,7 +241,8 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
     let begun = sqlx::query!(
         "with begun as (
              update webhook_events
-             set status = 'pending', skip_reason = null, attempts = 0, cycle = cycle + 1, trigger = 'manual', delivered_at = null
+             set status = 'pending', skip_reason = null, attempts = 0, cycle = cycle + 1, delivered_at = null,
+                 trigger = case trigger when 'test' then 'test' else 'manual' end
              where id = $1 and webhook_id = $2 and status <> 'pending'
              returning tenant_id, id, webhook_id
          )
@@ -257,5 +275,9 @@ async fn find(
     let mut query = sqlx::QueryBuilder::new("select ");
     query.push(COLUMNS).push(" from ").push(TABLE).push(" where id = ").push_bind(id.0);
     query.push(" and webhook_id = ").push_bind(webhook.0);
-    query.build_query_as().fetch_optional(tx.conn()).await
+    let mut event: Option<WebhookEvent> = query.build_query_as().fetch_optional(tx.conn()).await?;
+    if let Some(event) = &mut event {
+        event.hold(tx.now());
+    }
+    Ok(event)
 }

@@ -31,7 +31,7 @@ pub struct WebhookHealth {
     /// Whose health it is.
     #[schema(value_type = Uuid)]
     pub webhook_id: WebhookId,
-    /// `failing` after five failures in a row over a minute or more, until an attempt is accepted; `disabled` when it was
+    /// `failing` after five failures in a row over a minute or more, or a delivery that was given up, until an attempt is accepted; `disabled` when it was
     /// not the tenant who switched it off.
     pub health: State,
     /// Whether deliveries are sent.
@@ -185,7 +185,7 @@ pub(super) async fn begin_anew(tx: &mut TenantTx, webhook: &mut Webhook) -> sqlx
     webhook.failure_streak = 0;
     let state = sqlx::query_scalar!(
         r#"update webhook_health
-           set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, due = false
+           set streak = 0, streak_since = null, failed_days = 0, accepted = false, gone = false, given_up = null, due = false
            where webhook_id = $1 returning state as "state: State""#,
         webhook.id.0,
     )
@@ -218,7 +218,8 @@ async fn find(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Counted> {
 async fn failed(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from (
-               select from webhook_events where webhook_id = $1 and status = 'failed' limit $2) failed"#,
+               select from webhook_events
+               where webhook_id = $1 and status = 'failed' and trigger <> 'test' limit $2) failed"#,
         id.0,
         MOST_COUNTED + 1,
     )

@@ -5,6 +5,7 @@ pub mod calling;
 pub mod debug;
 pub mod deliveries;
 pub mod health;
+pub(crate) mod holds;
 mod http;
 mod input;
 pub mod replays;

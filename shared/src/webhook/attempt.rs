@@ -69,18 +69,19 @@ impl Timings {
     }
 }
 
-/// The connection of an attempt.
+/// The connection of an attempt, or where it was to lead when it could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
-    /// The receiver's address and port.
+    /// The receiver's address and port; the first that was tried when none answered.
     pub address: String,
     /// Whether an earlier attempt had used it.
     pub reused: bool,
     /// Whether it led through the operator's proxy.
     pub proxied: bool,
-    /// `HTTP/1.1` or `HTTP/2`.
-    pub http_version: String,
+    /// `HTTP/1.1` or `HTTP/2`; `null` when it could not be made.
+    #[schema(required)]
+    pub http_version: Option<String>,
     /// Such as `TLSv1.3`; `null` in plain http.
     pub tls_version: Option<String>,
     /// Such as `TLS13_AES_256_GCM_SHA384`.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tests::kit::{Authority, CONTACTS, Nobody, TcpServer, TestApp, read_webhook};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
+use url::Url;
 use worker::client::{Lookup, Roots};
 
 use super::last_attempt;
@@ -256,6 +257,12 @@ async fn all_are_named(faults: &[Fault], authority: &Authority, [connect, total]
             _ => "schedule",
         };
         assert_eq!(attempt["next"]["why"], why, "{attempt:#}");
+        let port = Url::parse(&fault.url).unwrap().port_or_known_default().unwrap();
+        let to = attempt["connection"]["address"].as_str().map(str::to_owned);
+        let found = !["prepare", "dns"].contains(&fault.phase);
+        assert_eq!(to, found.then(|| format!("127.0.0.1:{port}")), "{attempt:#}");
+        let made = !["prepare", "dns", "connect", "tls"].contains(&fault.phase);
+        assert_eq!(attempt["connection"]["httpVersion"].is_string(), made, "{attempt:#}");
     }
     assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), faults.len());
 }

@@ -113,7 +113,7 @@ async fn no_tenant_takes_all_places_and_a_place_is_free_again_after_its_follower
         }
         all.push(response);
     };
-    assert_eq!((refused.status().as_u16(), all.len()), (503, 50));
+    assert_eq!((refused.status().as_u16(), all.len()), (409, 50));
     follow(&other, "").await;
     all.pop();
     let freed = async || asked(&acme, "").send().await.unwrap().status() == 200;

@@ -12,11 +12,26 @@ fn a_member_of_webhooks_deliveries_and_replays_that_holds_a_fixed_word_names_all
         ("WebhookEvent", "status", json!(["pending", "delivered", "failed", "skipped"])),
         ("WebhookEvent", "trigger", triggers.clone()),
         ("WebhookEvent", "skipReason", json!(["webhook_inactive", "webhook_disabled", null])),
-        ("WebhookEvent", "heldReason", json!(["webhook_inactive", "record_order", null])),
+        (
+            "WebhookEvent",
+            "heldReason",
+            json!([
+                "webhook_inactive",
+                "webhook_disabled",
+                "record_order",
+                "retry_after",
+                "rate_limit",
+                null
+            ]),
+        ),
         ("Attempt", "trigger", triggers),
         ("Replay", "state", json!(["running", "paused", "completed", "cancelled"])),
         ("Replay", "trigger", json!(["replay", "redrive"])),
-        ("Replay", "heldReason", json!(["webhook_inactive", "webhook_failing", null])),
+        (
+            "Replay",
+            "heldReason",
+            json!(["webhook_inactive", "webhook_disabled", "webhook_failing", null]),
+        ),
         ("Webhook", "disabledReason", json!(["gone", "failing", null])),
         ("WebhookHealth", "disabledReason", json!(["gone", "failing", null])),
     ] {

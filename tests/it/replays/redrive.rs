@@ -39,6 +39,7 @@ async fn redrive(tenant: &Tenant, subscriber: &Subscriber) -> Value {
 /// Lets so many minutes pass, step by step, with everything that the worker does.
 async fn pass(app: &TestApp, worker: &mut Pipeline, minutes: usize) {
     for _ in 0..minutes * 6 {
+        worker.judge().await.unwrap();
         worker.replay().await.unwrap();
         worker.drain().await.unwrap();
         worker.probe().await.unwrap();
@@ -96,6 +97,55 @@ async fn two_hours_of_outage_end_with_everything_delivered_and_nobody_touching_a
     assert!(redriven.is_sorted(), "oldest first: {redriven:?}");
     let log = acme.get("/api/v1/audit-log?action=webhook_replay.created").await.page();
     assert_eq!(log.items[0]["actor"]["type"], "system");
+}
+
+#[tokio::test]
+async fn an_outage_that_outlasts_a_short_schedule_is_one_and_ends_with_everything_delivered() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    opt_in(&acme, &subscriber).await;
+    let second = std::time::Duration::from_secs(1);
+    let mut worker = app.worker_with(|config| config.schedule = [second; 4].into());
+    subscriber.receiver.answer(503);
+    app.announce(&acme, "contact.created", 3).await;
+    for _ in 0..5 {
+        worker.drain().await.unwrap();
+        app.advance(TimeDelta::seconds(1));
+    }
+    assert_eq!(app.count("failed").await, 3);
+    assert_eq!(subscriber.show().await["health"], "failing");
+
+    subscriber.receiver.answer(200);
+    app.announce(&acme, "contact.created", 1).await;
+    pass(&app, &mut worker, 1).await;
+    assert_eq!((app.count("delivered").await, app.count("failed").await), (4, 0));
+    assert_eq!(subscriber.show().await["health"], "healthy");
+}
+
+#[tokio::test]
+async fn a_second_outage_right_behind_the_first_is_noticed_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    opt_in(&acme, &subscriber).await;
+    let second = std::time::Duration::from_secs(1);
+    let mut worker = app.worker_with(|config| config.schedule = [second; 4].into());
+    for delivered in [2, 4] {
+        subscriber.receiver.answer(503);
+        app.announce(&acme, "contact.created", 1).await;
+        for _ in 0..5 {
+            worker.drain().await.unwrap();
+            app.advance(TimeDelta::seconds(1));
+        }
+        // Nothing tells of it again before five minutes are over, and nobody but the worker looks.
+        pass(&app, &mut worker, 5).await;
+        assert_eq!(subscriber.show().await["health"], "failing");
+        subscriber.receiver.answer(200);
+        app.announce(&acme, "contact.created", 1).await;
+        pass(&app, &mut worker, 1).await;
+        assert_eq!((app.count("delivered").await, app.count("failed").await), (delivered, 0));
+    }
 }
 
 #[tokio::test]

@@ -59,19 +59,14 @@ impl Connector {
     async fn open(&self, place: &Place, progress: &mut Progress) -> Result<Link, Fault> {
         let addrs = self.addresses(place, progress).await?;
         progress.enter(Phase::Connect);
+        progress.connection = addrs.first().map(|addr| self.to(*addr));
         let (stream, addr) = match &self.proxy {
             None => direct(addrs).await.map_err(|error| Fault::of_connect(&error))?,
             Some(proxy) => proxy.tunnel(&addrs).await?,
         };
         let _ = stream.set_nodelay(true);
-        let connection = Connection {
-            address: addr.to_string(),
-            reused: false,
-            proxied: self.proxy.is_some(),
-            http_version: "HTTP/1.1".into(),
-            tls_version: None,
-            tls_cipher: None,
-        };
+        let connection = self.to(addr);
+        progress.connection = Some(connection.clone());
         if !place.https {
             return self.http1(TokioIo::new(stream), connection).await;
         }
@@ -80,6 +75,18 @@ impl Connector {
         let stream = tls.connect(server_name(&place.host)?, stream).await;
         let stream = stream.map_err(|error| Fault::of_tls(&error))?;
         self.secure(stream, connection).await
+    }
+
+    /// A connection there, before anything is known of it.
+    fn to(&self, addr: SocketAddr) -> Connection {
+        Connection {
+            address: addr.to_string(),
+            reused: false,
+            proxied: self.proxy.is_some(),
+            http_version: None,
+            tls_version: None,
+            tls_cipher: None,
+        }
     }
 
     async fn addresses(
@@ -110,7 +117,6 @@ impl Connector {
         connection.tls_cipher =
             session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
         if session.alpn_protocol() == Some(b"h2") {
-            connection.http_version = "HTTP/2".into();
             return self.http2(TokioIo::new(stream), connection).await;
         }
         self.http1(TokioIo::new(stream), connection).await
@@ -121,6 +127,7 @@ impl Connector {
         io: impl Read + Write + Send + Unpin + 'static,
         about: Connection,
     ) -> Result<Link, Fault> {
+        let about = Connection { http_version: Some("HTTP/1.1".into()), ..about };
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD);
         let (sender, connection) =
@@ -134,6 +141,7 @@ impl Connector {
         io: impl Read + Write + Send + Unpin + 'static,
         about: Connection,
     ) -> Result<Link, Fault> {
+        let about = Connection { http_version: Some("HTTP/2".into()), ..about };
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::queue::{Knock, Pause, wait};
 use crate::replays::redrive;
-use rule::{Change, Health};
+use rule::{Change, Health, Verdict};
 use store::Due;
 
 /// Looks without being asked: knocks are of one process, and the one that was to hear it may have died.
@@ -83,14 +83,16 @@ async fn look(db: &Db, due: Due) -> sqlx::Result<Option<Change>> {
 async fn judge(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Change>> {
     let parked = redrive::parked(tx, webhook).await?;
     let Some(health) = store::lock(tx, webhook).await? else { return Ok(None) };
-    let change = rule::change(&health);
-    match (change, parked) {
-        (None, _) => store::dismiss(tx, webhook).await?,
-        // It was accepted between the two statements; it stays due.
-        (Some(Change::Recovered), None) => return Ok(None),
-        (Some(change), parked) => apply(tx, webhook, &health, change, parked).await?,
+    match (rule::judge(&health, tx.now()), parked) {
+        (Verdict::Nothing, _) => store::dismiss(tx, webhook).await?,
+        // Accepted between the two statements, or to be looked at again: it stays due.
+        (Verdict::Later, _) | (Verdict::Change(Change::Recovered), None) => {}
+        (Verdict::Change(change), parked) => {
+            apply(tx, webhook, &health, change, parked).await?;
+            return Ok(Some(change));
+        }
     }
-    Ok(change)
+    Ok(None)
 }
 
 /// Writes a change down and announces it, in the transaction that both rows are locked in. Whatever else is to happen

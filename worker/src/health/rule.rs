@@ -38,6 +38,8 @@ pub(super) struct Health {
     pub accepted: bool,
     /// Whether a 410 came.
     pub gone: bool,
+    /// After how many attempts a delivery was given up since anything was accepted.
+    pub given_up: Option<i32>,
 }
 
 /// A change of state.
@@ -95,26 +97,46 @@ impl Change {
     }
 }
 
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// This changes.
+    Change(Change),
+    /// It is failing, and was something else too short a time ago: to be looked at again.
+    Later,
+    /// Nothing changes.
+    Nothing,
+}
+
 /// What follows from what was counted. What a webhook that is off has left under way changes nothing.
-pub(super) fn change(health: &Health) -> Option<Change> {
+pub(super) fn judge(health: &Health, now: DateTime<Utc>) -> Verdict {
     if !health.active {
-        return None;
+        return Verdict::Nothing;
     }
     if health.gone {
-        return Some(Change::Disabled(Reason::Gone));
+        return Verdict::Change(Change::Disabled(Reason::Gone));
     }
     let lasted = health.last_failure_at.zip(health.streak_since).map(|(last, first)| last - first);
-    let rested =
-        health.last_failure_at.zip(health.changed_at).is_none_or(|(last, at)| last - at >= REST);
     match health.state {
         State::Healthy => {
-            let fails = health.streak >= FAILURES && lasted >= Some(SPAN) && rested;
-            fails.then_some(Change::Failing)
+            // A delivery that was given up, and nothing accepted meanwhile: what is parked is sent again only after a recovery.
+            let parked = health.given_up.is_some_and(|last| health.streak >= last.min(FAILURES));
+            let fails = health.streak >= FAILURES && lasted >= Some(SPAN);
+            let rested = health.changed_at.is_none_or(|at| now - at >= REST);
+            match (parked || fails, rested) {
+                (true, true) => Verdict::Change(Change::Failing),
+                (true, false) => Verdict::Later,
+                (false, _) => Verdict::Nothing,
+            }
         }
-        State::Failing | State::Disabled if health.accepted => Some(Change::Recovered),
+        State::Failing | State::Disabled if health.accepted => Verdict::Change(Change::Recovered),
         State::Failing | State::Disabled => {
             let hopeless = lasted >= Some(PATIENCE) && health.failed_days >= DAYS;
-            hopeless.then_some(Change::Disabled(Reason::Failing))
+            if hopeless {
+                Verdict::Change(Change::Disabled(Reason::Failing))
+            } else {
+                Verdict::Nothing
+            }
         }
     }
 }
@@ -145,6 +167,15 @@ mod tests {
             last_error: None,
             accepted: false,
             gone: false,
+            given_up: None,
+        }
+    }
+
+    /// What changes at its last failure.
+    fn change(health: &Health) -> Option<Change> {
+        match judge(health, health.last_failure_at.unwrap()) {
+            Verdict::Change(change) => Some(change),
+            Verdict::Later | Verdict::Nothing => None,
         }
     }
 
@@ -155,6 +186,29 @@ mod tests {
         {
             assert_eq!(change(&failed(streak, minutes)), change_to, "{streak} in {minutes}");
         }
+    }
+
+    #[test]
+    fn what_was_given_up_makes_a_webhook_failing_however_quickly_unless_something_was_accepted_meanwhile()
+     {
+        for (streak, attempts, change_to) in [
+            (5, 5, Some(Change::Failing)),
+            (3, 3, Some(Change::Failing)),
+            (5, 9, Some(Change::Failing)),
+            (4, 5, None),
+            (2, 3, None),
+        ] {
+            let health = Health { given_up: Some(attempts), ..failed(streak, 0) };
+            assert_eq!(change(&health), change_to, "{streak} of {attempts}");
+        }
+    }
+
+    #[test]
+    fn what_fails_again_too_soon_is_looked_at_again() {
+        let health = Health { changed_at: Some(at(0)), ..failed(50, 4) };
+        assert_eq!(judge(&health, at(4)), Verdict::Later);
+        assert_eq!(judge(&health, at(5)), Verdict::Change(Change::Failing));
+        assert_eq!(judge(&Health { streak: 4, ..health }, at(5)), Verdict::Nothing);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) async fn lock(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<
         Health,
         r#"select w.url, w.version, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.changed_at, h.streak,
                   h.streak_since, h.failed_days, h.failing_since, h.last_success_at, h.last_failure_at, h.last_error,
-                  h.accepted, h.gone
+                  h.accepted, h.gone, h.given_up
            from webhooks w join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
            where w.tenant_id = $1 and w.id = $2 and h.due for no key update of w, h"#,
         tx.tenant().0,

@@ -27,6 +27,8 @@ struct Sum {
     last_failure: Option<DateTime<Utc>>,
     last_error: Option<ErrorCode>,
     gone: bool,
+    /// After how many attempts a delivery was given up since then.
+    given_up: Option<i32>,
 }
 
 impl Sum {
@@ -35,12 +37,16 @@ impl Sum {
         if report.next == Next::Done {
             self.last_success = self.last_success.max(Some(ended));
             (self.accepted, self.streak, self.streak_since) = (true, 0, None);
+            self.given_up = None;
         } else {
             self.last_failure = self.last_failure.max(Some(ended));
             self.last_error = report.attempt.error_code;
             self.streak += 1;
             self.streak_since = Some(self.streak_since.map_or(ended, |since| since.min(ended)));
             self.gone |= report.next == Next::Disable;
+            if report.next == Next::GiveUp {
+                self.given_up = Some(i32::try_from(report.attempt.attempt).unwrap_or(i32::MAX));
+            }
         }
     }
 }
@@ -112,6 +118,7 @@ pub(super) async fn count(
         FAILURES,
         interval(SPAN),
         interval(PATIENCE),
+        &sums.values().map(|sum| sum.given_up).collect::<Vec<_>>() as &[Option<i32>],
     )
     .fetch_all(tx.conn())
     .await?;

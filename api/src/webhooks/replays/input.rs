@@ -64,12 +64,13 @@ impl NewReplay {
     /// The selection, of what is kept for so many days.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for times that are not kept, have not come, or are in the wrong order.
+    /// [`Error::Invalid`] for times that are not kept or in the wrong order, and a `since` that has not come.
     pub(super) fn within(self, now: DateTime<Utc>, days: u64) -> Result<Selection> {
         // Rows go by days, as the worker's retention has it.
         let day = now.date_naive().checked_sub_days(Days::new(days));
         let oldest = day.unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
-        let (since, until) = (self.since.unwrap_or(oldest), self.until.unwrap_or(now));
+        // Whose clock is a little ahead means now.
+        let (since, until) = (self.since.unwrap_or(oldest), self.until.unwrap_or(now).min(now));
         let mut faults = Details::new();
         let mut refuse = |name: &str, fault: String| {
             faults.entry(name.to_owned()).or_insert(fault);

@@ -105,7 +105,7 @@ fn state_schema() -> Object {
 
 fn held_reason_schema() -> Object {
     let what = "Why it waits although it is running; `webhook_failing`: only a redrive does.";
-    words_or_null(what, &["webhook_inactive", "webhook_failing"])
+    words_or_null(what, &["webhook_inactive", "webhook_disabled", "webhook_failing"])
 }
 
 impl Representation for Replay {}

@@ -17,7 +17,7 @@ const COLUMNS: &str = "id, tenant_id, webhook_id, trigger, state, held_reason, s
 
 const TABLE: &str = "(select r.*, q.queued,
         case when r.state <> 'running' then null
-             when not w.active then 'webhook_inactive'
+             when not w.active then held_reason('pending', w.active, w.disabled_reason, null)
              when r.trigger = 'redrive' and h.state = 'failing' then 'webhook_failing' end as held_reason
     from webhook_replays r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id
     left join webhook_health h on h.tenant_id = r.tenant_id and h.webhook_id = r.webhook_id
