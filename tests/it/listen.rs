@@ -118,6 +118,33 @@ async fn what_arrives_here_is_byte_for_byte_what_the_webhook_is_sent_and_verifie
     assert!(ended.status.success(), "{ended:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhooks_filter_and_fields_hold_here_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let webhook = acme.subscribe(&["*"]).await;
+    let only = json!({"filter": {"field": "name", "startsWith": "A"}, "fields": ["email"]});
+    acme.put(&webhook.path(), only).await.ok();
+    let here = Receiver::start().await;
+    let (api, id) = (app.url(""), webhook.id.to_string());
+    let arguments = ["--forward", &here.url(), "--api", &api, "--webhook", &id, "--after", "0"];
+    let (mut listening, _) = Listening::start(&acme, &arguments).await;
+    for name in ["Ada", "Bob", "Alan"] {
+        acme.post(CONTACTS, json!({"name": name, "email": "x@example.com"})).await.created();
+    }
+    app.worker().drain().await.unwrap();
+    let (mut there, here) = (webhook.receiver.wait_for(2).await, here.wait_for(2).await);
+    there.sort_by_key(|call| call.json()["sequence"].as_i64());
+    let bodies = |calls: &[Call]| calls.iter().map(|call| call.body.clone()).collect::<Vec<_>>();
+    assert_eq!(bodies(&here), bodies(&there));
+    assert_eq!(here[0].json()["data"]["name"], json!(null), "it is masked");
+    for number in [1, 3] {
+        let line = listening.line().await.unwrap();
+        assert!(line.contains(&format!("  {number}  contact.created")), "{line}");
+    }
+    listening.interrupt().await;
+}
+
 #[tokio::test]
 async fn ids_of_deliveries_are_the_same_in_rust_and_in_the_database() {
     let app = TestApp::start().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::HeaderMap;
+use shared::TenantTx;
 use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -52,11 +53,9 @@ pub(super) async fn follow(
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Message, Infallible>>>> {
     let followers = app.followers.clone();
     let heads = followers.join(caller.tenant)?;
-    if query.after.is_none() {
-        let mut tx = app.begin(&caller).await?;
-        let newest = super::newest(&mut tx).await;
-        query.after = Some(tx.finish(newest).await?);
-    }
+    let mut tx = app.begin(&caller).await?;
+    let begins = begins(&mut tx, &mut query).await;
+    query.after = Some(tx.finish(begins).await?);
     let (stop, ends) = (followers.stop(), Instant::now() + LONGEST);
     let read = VecDeque::new();
     let mut follower = Follower {
@@ -83,6 +82,15 @@ pub(super) async fn follow(
     });
     let messages = stream::once(async { Ok(begins) }).chain(messages);
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+/// The number behind which it begins.
+async fn begins(tx: &mut TenantTx, query: &mut FeedQuery) -> Result<i64> {
+    query.settle(tx).await?;
+    match query.after {
+        Some(after) => Ok(after),
+        None => super::newest(tx).await,
+    }
 }
 
 impl Follower {

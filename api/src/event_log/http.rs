@@ -40,9 +40,12 @@ fn explain_doc() -> Doc {
 }
 
 async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<Data<Feed>> {
-    let query = FeedQuery::page(&params)?;
+    let mut query = FeedQuery::page(&params)?;
     let mut tx = app.begin(&caller).await?;
-    let page = super::page(&mut tx, &query).await;
+    let page = match query.settle(&mut tx).await {
+        Ok(()) => super::page(&mut tx, &query).await,
+        Err(error) => Err(error),
+    };
     tx.finish(page).await.map(Data)
 }
 

@@ -1,11 +1,15 @@
 //! What one request asks of the feed.
 
 use serde_json::{Value, json};
+use shared::TenantTx;
 use shared::event::{self, EventType};
+use shared::id::{EventId, WebhookId};
 
+use super::store;
 use crate::error::{Details, Error, Result};
 use crate::http::Params;
 use crate::http::doc::Doc;
+use crate::webhooks;
 
 /// Events on a page when nothing is said.
 const DEFAULT_LIMIT: usize = 100;
@@ -17,6 +21,10 @@ const MAX_LIMIT: usize = 500;
 pub struct FeedQuery {
     /// The number behind which the page begins; none for the oldest that is kept.
     pub after: Option<i64>,
+    /// The event behind which it begins, until [`settle`](Self::settle) has found its number.
+    behind: Option<EventId>,
+    /// Only what this webhook wants, as it would get it.
+    pub webhook: Option<WebhookId>,
     /// The most events on the page.
     pub limit: usize,
     /// The names of the events wanted; none for all.
@@ -50,7 +58,8 @@ impl FeedQuery {
         let mut faults: Details = params.faults.clone();
         for (name, value) in &params.pairs {
             let fault = match name.as_str() {
-                "after" => number(value).map(|after| query.after = Some(after)),
+                "after" => query.begin(value),
+                "webhook" => webhook(value).map(|id| query.webhook = Some(id)),
                 "limit" if pages => limit(value).map(|limit| query.limit = limit),
                 "event" => names(value).map(|names| query.events = Some(names)),
                 _ => Err("Unknown parameter".to_owned()),
@@ -61,12 +70,42 @@ impl FeedQuery {
         }
         if faults.is_empty() { Ok(query) } else { Err(Error::Invalid(faults)) }
     }
+
+    /// Behind a number, or behind the event with an id.
+    fn begin(&mut self, text: &str) -> std::result::Result<(), String> {
+        match (number(text), text.parse()) {
+            (Ok(after), _) => self.after = Some(after),
+            (Err(_), Ok(id)) => self.behind = Some(EventId(id)),
+            (Err(fault), Err(_)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    /// Finds what it names. To be called before it is asked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an event that is not kept, [`Error::NotFound`] for a webhook that is not there.
+    pub(super) async fn settle(&mut self, tx: &mut TenantTx) -> Result<()> {
+        if let Some(id) = self.behind.take() {
+            let event = store::find(tx, id).await?;
+            let event = event.ok_or_else(|| Error::field("after", "Is no event that is kept"))?;
+            self.after = Some(event.sequence);
+        }
+        if let Some(id) = self.webhook {
+            webhooks::show(tx, id).await?;
+        }
+        Ok(())
+    }
+}
+
+fn webhook(text: &str) -> std::result::Result<WebhookId, String> {
+    text.parse().map(WebhookId).map_err(|_| "Must be a UUID".to_owned())
 }
 
 fn number(text: &str) -> std::result::Result<i64, String> {
     let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
-    number.ok_or_else(|| "Must be the number of an event, or 0".to_owned())
+    number.ok_or_else(|| "Must be the number of an event, its id, or 0".to_owned())
 }
 
 fn limit(text: &str) -> std::result::Result<usize, String> {
@@ -103,10 +142,14 @@ pub(crate) fn patterns() -> impl Iterator<Item = String> {
 /// Adds the parameters that both forms of the feed have.
 pub(super) fn described(doc: Doc) -> Doc {
     let number = || json!({"type": "integer", "format": "int64", "minimum": 0});
+    let webhook = || json!({"type": "string", "format": "uuid"});
     let words: Vec<String> = patterns().collect();
     let words: Value =
         json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": words}});
-    doc.parameter("after", "The number of the last event that is known; 0 for none", number())
+    let after = json!({"anyOf": [number(), {"type": "string", "format": "uuid"}]});
+    let what = "The number of the last event that is known, or its id; 0 for none";
+    doc.parameter("after", what, after)
+        .parameter("webhook", "Only what this webhook wants, as it would get it", webhook())
         .parameter("event", "Events and families such as `contact.*`, divided by commas", words)
         .refuses(&[410])
 }

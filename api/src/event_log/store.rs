@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt as _;
 use serde_json::value::RawValue;
 use shared::TenantTx;
-use shared::event::REMEMBERED;
+use shared::event::{EXTENSIONS, REMEMBERED};
 use shared::id::EventId;
 use sqlx::types::Json;
 
@@ -39,15 +39,24 @@ pub(super) async fn between(
 ) -> sqlx::Result<(Vec<Event>, bool)> {
     let mut rows = sqlx::query_as!(
         Event,
-        r#"select id as "id: EventId", sequence, event, occurred_at as timestamp,
-                  payload as "data: Json<Box<RawValue>>", request_id
-           from events
-           where sequence > $1 and sequence <= $2 and ($3::text[] is null or event = any ($3))
-           order by sequence limit $4"#,
+        // What a webhook wants and gets is what the relay says (worker/src/relay.sql).
+        r#"select e.id as "id: EventId", e.sequence, e.event, e.occurred_at as timestamp,
+                  case when w.fields is null then e.payload else masked_payload(e.payload, w.fields)::json
+                       end as "data!: Json<Box<RawValue>>", e.request_id
+           from events e left join webhooks w on w.tenant_id = e.tenant_id and w.id = $5
+           where e.sequence > $1 and e.sequence <= $2 and ($3::text[] is null or e.event = any ($3))
+             and ($5::uuid is null
+                  or w.events && array[e.event, split_part(e.event, '.', 1) || '.*',
+                                       case when e.event = any ($6) then e.event else '*' end]
+                     and (e.event like 'webhook.%' and e.record = w.id) is not true
+                     and (w.filter_path is null or event_passes(e.payload, w.filter_path, e.event)))
+           order by e.sequence limit $4"#,
         after,
         upto,
         query.events.as_deref() as Option<&[String]>,
         i64::try_from(query.limit).unwrap_or(i64::MAX),
+        query.webhook.map(|id| id.0),
+        &EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect::<Vec<_>>(),
     )
     .fetch(tx.conn());
     let (mut events, mut read): (Vec<Event>, _) = (Vec::new(), 0);

@@ -1,8 +1,8 @@
 //! Reading the log page by page.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::scope::Scope;
-use tests::kit::{ACTIVITIES, CONTACTS, TestApp};
+use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, Call, PIPELINES, TestApp};
 
 use super::{EVENTS, follow, numbers, page};
 
@@ -137,4 +137,50 @@ async fn a_page_of_long_events_ends_early_and_none_is_missing() {
     let shown = feed["events"].as_array().unwrap().len();
     assert!((20..30).contains(&shown) && feed["hasMore"] == true, "{shown}");
     assert_eq!(numbers(&follow(&acme, 0, 500).await), (1..=31).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_page_can_begin_behind_the_id_of_an_event_too() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    for tenant in [&acme, &other] {
+        app.announce(tenant, "contact.created", 3).await;
+    }
+    app.worker().relay().await.unwrap();
+    let (all, _) = page(&acme, "after=0").await;
+    let second = all[1]["id"].as_str().unwrap();
+    assert_eq!(page(&acme, &format!("after={second}")).await, (all[2..].to_vec(), 3));
+    let (theirs, _) = page(&other, "after=0").await;
+    for id in [theirs[1]["id"].as_str().unwrap(), "00000000-0000-0000-0000-000000000000"] {
+        let answer = acme.get(&format!("{EVENTS}?after={id}")).await;
+        answer.invalid(&json!({"after": "Is no event that is kept"}));
+    }
+}
+
+#[tokio::test]
+async fn of_a_webhook_the_feed_shows_what_it_wants_as_it_gets_it() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let subscriber = acme.subscribe(&["contact.*", "pipeline.created"]).await;
+    let only = json!({"filter": {"not": {"field": "name", "eq": "Bob"}}, "fields": ["name"]});
+    acme.put(&subscriber.path(), only).await.ok();
+    for name in ["Ada", "Bob"] {
+        acme.post(CONTACTS, json!({"name": name})).await.created();
+    }
+    acme.post(COMPANIES, json!({"name": "ACME"})).await.created();
+    let stages = json!([{"name": "New", "displayOrder": 0}]);
+    acme.post(PIPELINES, json!({"name": "Sales", "stages": stages})).await.created();
+    app.worker().drain().await.unwrap();
+
+    let (shown, next) = page(&acme, &format!("after=0&webhook={}", subscriber.id)).await;
+    assert_eq!((numbers(&shown), next), (vec![1, 4], 5));
+    let mut sent: Vec<_> = subscriber.receiver.calls().iter().map(Call::json).collect();
+    sent.sort_by_key(|sent| sent["sequence"].as_i64());
+    let data = |events: &[Value]| events.iter().map(|one| one["data"].clone()).collect::<Vec<_>>();
+    assert_eq!(data(&shown), data(&sent));
+    let path = format!("{EVENTS}?webhook={}", subscriber.id);
+    other.get(&path).await.not_found("Webhook not found");
+    acme.get(&format!("{EVENTS}?webhook=mine"))
+        .await
+        .invalid(&json!({"webhook": "Must be a UUID"}));
 }

@@ -70,7 +70,7 @@ pub(crate) async fn listen(options: Options) -> CommandResult {
         return Err("--forward is another machine; say --allow-remote if you mean it".into());
     }
     let stopped = shared::stop::signalled()?;
-    let remote = Remote::new(&options.api, &options.key)?;
+    let remote = Remote::new(&options.api, &options.key, options.webhook)?;
     let (keys, patterns) = prepare(&options, &remote).await?;
     let webhook = options.webhook.unwrap_or(WebhookId(Uuid::nil()));
     let forward = Forward::new(options.forward, keys, webhook, Clock::system())?;
@@ -90,13 +90,10 @@ pub(crate) async fn listen(options: Options) -> CommandResult {
 
 /// What to sign with, and which events are wanted.
 async fn prepare(options: &Options, remote: &Remote) -> CommandResult<(SigningKeys, Vec<String>)> {
-    let mut patterns = options.events.clone();
+    let patterns = options.events.clone();
     if let Some(wrong) = patterns.iter().find(|pattern| !event::is_pattern(pattern)) {
         let known = event::patterns().join(", ");
         return Err(format!("--events: {wrong} is none of {known}").into());
-    }
-    if let (Some(webhook), true) = (options.webhook, patterns.is_empty()) {
-        patterns = remote.patterns(webhook).await?;
     }
     let bare = |secret| SigningKeys::first(Key { secret, pair: None });
     let keys = match (&options.secret, options.webhook) {

@@ -32,6 +32,8 @@ pub(super) struct Remote {
     http: reqwest::Client,
     api: Url,
     key: String,
+    /// Whose events are asked for; all, without.
+    webhook: Option<WebhookId>,
 }
 
 /// An open answer.
@@ -43,11 +45,6 @@ pub(super) struct Followed {
 #[derive(Deserialize)]
 struct Envelope<T> {
     data: T,
-}
-
-#[derive(Deserialize)]
-struct Webhook {
-    events: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,20 +62,14 @@ struct Former {
 
 impl Remote {
     /// Prepares to call it.
-    pub(super) fn new(api: &Url, key: &str) -> Result<Self, Trouble> {
+    pub(super) fn new(api: &Url, key: &str, webhook: Option<WebhookId>) -> Result<Self, Trouble> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| Trouble::Final(error.to_string()))?;
-        Ok(Self { http, api: api.clone(), key: key.to_owned() })
-    }
-
-    /// What a webhook listens for.
-    pub(super) async fn patterns(&self, webhook: WebhookId) -> Result<Vec<String>, Trouble> {
-        let webhook: Webhook = self.read(&format!("/api/v1/webhooks/{webhook}")).await?;
-        Ok(webhook.events)
+        Ok(Self { http, api: api.clone(), key: key.to_owned(), webhook })
     }
 
     /// What a webhook's requests are signed with, key pairs aside.
@@ -98,7 +89,7 @@ impl Remote {
         })
     }
 
-    /// The events behind a number, or from now on.
+    /// The events behind a number, or from now on: of a webhook those that it wants, as it would get them.
     pub(super) async fn follow(
         &self,
         after: Option<&str>,
@@ -107,6 +98,9 @@ impl Remote {
         let mut url = self.url("/api/v1/events/stream")?;
         if !names.is_empty() {
             url.query_pairs_mut().append_pair("event", &names.join(","));
+        }
+        if let Some(webhook) = self.webhook {
+            url.query_pairs_mut().append_pair("webhook", &webhook.to_string());
         }
         let mut request = self.http.get(url);
         if let Some(after) = after {
