@@ -101,17 +101,18 @@ pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
     })
 }
 
-/// A record that differs from what it was before.
+/// A record that differs from what it was before; the id of the entry, and of the event that tells of it if one does.
 ///
 /// # Errors
 /// As for [`created`].
-pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<()> {
+pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<EventId> {
     let (previous, current) = differences(before, record)?;
     let updated = Updated { record, previous: &previous };
     let announced = T::EVENTS.map(|events| tx.emit(events.updated, &updated)).transpose()?;
     let (before, after) = (json(&previous)?, json(&current)?);
-    keep(tx, announced.map(|id| id.0), record, "updated", Some(before), Some(after));
-    Ok(())
+    let id = announced.unwrap_or_else(|| EventId(tx.fresh_id()));
+    keep(tx, Some(id.0), record, "updated", Some(before), Some(after));
+    Ok(id)
 }
 
 /// A record that is gone, as it was last.

@@ -165,14 +165,32 @@ impl TenantTx {
         Ok(self.emit_text(event, json(payload)?))
     }
 
+    /// The same under an id that the record of what happened has too.
+    ///
+    /// # Errors
+    /// As for [`TenantTx::emit`].
+    pub fn emit_as(
+        &mut self,
+        id: EventId,
+        event: EventType,
+        payload: &impl Serialize,
+    ) -> sqlx::Result<()> {
+        self.push(id, event, json(payload)?);
+        Ok(())
+    }
+
     /// The same of JSON text.
     pub(crate) fn emit_text(&mut self, event: EventType, payload: String) -> EventId {
         let id = EventId(self.fresh_id());
+        self.push(id, event, payload);
+        id
+    }
+
+    fn push(&mut self, id: EventId, event: EventType, payload: String) {
         if self.announces() {
             self.events.push(NewEvent { id, event, payload });
             self.note(id, event);
         }
-        id
     }
 
     /// Whether changes are announced.

@@ -1,9 +1,11 @@
 //! Lists of activities: all of them, and those around one record.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, LEADS, Tenant, TestApp};
 
 use crate::leads::deal;
+use crate::pipelines::{pipeline, stage};
 
 fn path(of: &str, record: &Value) -> String {
     format!("{of}/{}", record["id"].as_str().unwrap())
@@ -72,4 +74,50 @@ async fn each_record_has_its_timeline_the_latest_first_and_it_outlives_nothing_b
         .post(ACTIVITIES, json!({"type": "note", "subject": "late", "contactId": contact["id"]}))
         .await;
     answer.invalid(&json!({"contactId": "No such contact"}));
+}
+
+/// Subjects of a timeline, each with the event in the log that has its id.
+async fn told(tenant: &Tenant, path: &str, log: &[Value]) -> Vec<(String, String)> {
+    let page = tenant.get(&format!("{path}?sort=occurredAt")).await.page();
+    let event = |item: &Value| {
+        let event = log.iter().find(|event| event["id"] == item["id"]);
+        event.map_or("none", |event| event["event"].as_str().unwrap()).to_owned()
+    };
+    page.items
+        .iter()
+        .map(|item| (item["subject"].as_str().unwrap().to_owned(), event(item)))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_entry_has_the_id_of_the_event_that_tells_of_it_as_the_log_and_the_audit_log_have() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New"]).await;
+    let lead = deal(&acme).await;
+    let path = path(LEADS, &lead);
+    write(&acme, "called", "call", 1, json!({"leadId": lead["id"]})).await;
+    for body in [json!({"stageId": stage(&sales, "New")}), json!({"stageId": null})] {
+        app.advance(TimeDelta::seconds(1));
+        acme.put(&path, body).await.ok();
+    }
+    app.advance(TimeDelta::seconds(1));
+    acme.post(&format!("{path}/convert"), json!({})).await.ok();
+    app.worker().relay().await.unwrap();
+
+    let (log, _) = crate::event_log::page(&acme, "after=0").await;
+    let expected = [
+        ("called", "activity.created"),
+        ("Moved to New", "lead.moved_to_stage"),
+        ("Left New", "lead.updated"),
+        ("Converted", "lead.updated"),
+    ];
+    let expected = expected.map(|(subject, event)| (subject.to_owned(), event.to_owned()));
+    assert_eq!(told(&acme, &format!("{path}/timeline"), &log).await, expected);
+    let history = acme.get(&format!("{path}/history?sort=at")).await.page();
+    let moved = log.iter().find(|event| event["event"] == "lead.moved_to_stage").unwrap();
+    assert_eq!(history.items[0]["id"], moved["id"]);
+    let audited = acme.get("/api/v1/audit-log?action=activity.created").await.page();
+    let note = acme.get(&format!("{ACTIVITIES}?type=call")).await.page();
+    assert_eq!(audited.items[0]["id"], note.items[0]["id"]);
 }

@@ -45,7 +45,8 @@ const SYSTEM: &str = "system";
     "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21",
     "actor": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct Activity {
-    /// Its id.
+    /// Its id, which is that of the event that tells of it: `activity.created`, or of what the api writes by itself the event of the change, such
+    /// as `lead.moved_to_stage`.
     #[schema(value_type = Uuid)]
     pub id: ActivityId,
     /// Whose it is.
@@ -296,7 +297,8 @@ pub async fn create(tx: &mut TenantTx, new: NewActivity) -> Result<Activity> {
         created_at: now,
     };
     store::insert(tx, std::slice::from_ref(&activity)).await?;
-    let event = announce(tx, &activity)?;
+    let event = EventId(activity.id.0);
+    tx.emit_as(event, EventType::ActivityCreated, &Announced::of(&activity))?;
     changes::created_and_told(tx, &activity, event)?;
     Ok(activity)
 }
@@ -309,8 +311,10 @@ struct Announced<'a> {
     version: i32,
 }
 
-fn announce(tx: &mut TenantTx, activity: &Activity) -> Result<EventId> {
-    Ok(tx.emit(EventType::ActivityCreated, &Announced { activity, version: 1 })?)
+impl<'a> Announced<'a> {
+    fn of(activity: &'a Activity) -> Self {
+        Self { activity, version: 1 }
+    }
 }
 
 /// The activity.
@@ -323,16 +327,17 @@ pub async fn show(tx: &mut TenantTx, id: ActivityId) -> Result<Activity> {
 
 /// Something that the system writes down by itself.
 pub struct Happened<'a> {
+    event: EventId,
     lead: &'a Lead,
     subject: String,
     body: Option<String>,
 }
 
 impl<'a> Happened<'a> {
-    /// Something that happened to a lead, and so to its contact and its company.
+    /// Something that happened to a lead, and so to its contact and its company, and the event that tells of it.
     #[must_use]
-    pub fn to(lead: &'a Lead, subject: String, body: Option<String>) -> Self {
-        Self { lead, subject, body }
+    pub fn to(lead: &'a Lead, event: EventId, subject: String, body: Option<String>) -> Self {
+        Self { event, lead, subject, body }
     }
 }
 
@@ -343,7 +348,7 @@ impl<'a> Happened<'a> {
 pub async fn happened(tx: &mut TenantTx, entries: Vec<Happened<'_>>) -> Result<()> {
     let (tenant_id, now, actor) = (tx.tenant(), tx.now(), DoneBy::from(tx.actor()));
     let activity = |entry: Happened<'_>| Activity {
-        id: ActivityId(tx.fresh_id()),
+        id: ActivityId(entry.event.0),
         tenant_id,
         kind: SYSTEM.to_owned(),
         subject: entry.subject,
@@ -359,7 +364,7 @@ pub async fn happened(tx: &mut TenantTx, entries: Vec<Happened<'_>>) -> Result<(
     let activities: Vec<Activity> = entries.into_iter().map(activity).collect();
     store::insert(tx, &activities).await?;
     for activity in &activities {
-        announce(tx, activity)?;
+        tx.emit(EventType::ActivityCreated, &Announced::of(activity))?;
     }
     Ok(())
 }

@@ -109,8 +109,9 @@ pub async fn convert(
     after.stand(CONVERTED.to_owned(), now);
     after.touch(now);
     store::update(tx, &after).await?;
-    changes::updated(tx, &before, &after)?;
-    activities::happened(tx, vec![Happened::to(&after, "Converted".to_owned(), None)]).await?;
+    let event = changes::updated(tx, &before, &after)?;
+    let converted = Happened::to(&after, event, "Converted".to_owned(), None);
+    activities::happened(tx, vec![converted]).await?;
     Ok(after)
 }
 

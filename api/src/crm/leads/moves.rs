@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::event::EventType;
-use shared::id::{LeadId, StageId};
-use shared::{TenantTx, clock, id};
+use shared::id::{EventId, LeadId, StageId};
+use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ const BATCH: i64 = 1_000;
     "stageId": "01a2036c-0d4c-7400-87c8-25f570a5ef31", "name": "Qualified"},
     "by": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct StageMove {
-    /// Its id.
+    /// Its id; of a move that of the event `lead.moved_to_stage`.
     pub id: Uuid,
     /// The lead.
     #[schema(value_type = Uuid)]
@@ -100,6 +100,8 @@ struct Step<'a> {
     lead: &'a Lead,
     from: Option<&'a Place>,
     to: Option<&'a Place>,
+    /// The event that tells of it.
+    event: EventId,
 }
 
 /// Keeps where a new lead begins.
@@ -107,7 +109,8 @@ struct Step<'a> {
 /// # Errors
 /// The database's.
 pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Result<()> {
-    Ok(insert(tx, &[Step { lead, from: None, to: Some(to) }]).await?)
+    let event = EventId(tx.fresh_id());
+    Ok(insert(tx, &[Step { lead, from: None, to: Some(to), event }]).await?)
 }
 
 /// Announces a change of one lead, and its move when it is in another stage now.
@@ -120,12 +123,13 @@ pub(super) async fn told(
     after: &Lead,
     destination: &Destination,
 ) -> Result<()> {
-    changes::updated(tx, before, after)?;
+    let event = changes::updated(tx, before, after)?;
     if before.stage_id == after.stage_id {
         return Ok(());
     }
     let from = place::known(tx, before.stage_id.as_slice()).await?.pop();
-    keep(tx, &[Step { lead: after, from: from.as_ref(), to: destination.place() }]).await
+    let step = Step { lead: after, from: from.as_ref(), to: destination.place(), event };
+    keep(tx, vec![step]).await
 }
 
 /// How many leads stand in these stages.
@@ -156,11 +160,11 @@ pub async fn move_all(tx: &mut TenantTx, stages: &[StageId], to: &Place) -> Resu
         for (before, lead) in leads.iter().zip(&mut moved) {
             (lead.pipeline_id, lead.stage_id) = (Some(to.pipeline_id), Some(to.stage_id));
             lead.touch(now);
-            changes::updated(tx, before, lead)?;
+            let event = changes::updated(tx, before, lead)?;
             let from = from.iter().find(|place| Some(place.stage_id) == before.stage_id);
-            steps.push(Step { lead, from, to: Some(to) });
+            steps.push(Step { lead, from, to: Some(to), event });
         }
-        keep(tx, &steps).await?;
+        keep(tx, steps).await?;
         tx.flush().await?;
     }
     Ok(store::move_deleted(tx, &stages, to.pipeline_id, to.stage_id).await?)
@@ -171,27 +175,27 @@ fn ids(stages: &[StageId]) -> Vec<Uuid> {
 }
 
 /// Keeps steps and tells of them.
-async fn keep(tx: &mut TenantTx, steps: &[Step<'_>]) -> Result<()> {
+async fn keep(tx: &mut TenantTx, mut steps: Vec<Step<'_>>) -> Result<()> {
     let mut entries = Vec::with_capacity(steps.len());
-    for step in steps {
+    for step in &mut steps {
         let (subject, body) = match (step.from, step.to) {
             (from, Some(to)) => {
                 let moved = Moved { lead: step.lead, from, to };
-                tx.emit(EventType::LeadMovedToStage, &moved)?;
+                step.event = tx.emit(EventType::LeadMovedToStage, &moved)?;
                 (format!("Moved to {}", to.name), from.map(|from| format!("From {}", from.name)))
             }
             (Some(from), None) => (format!("Left {}", from.name), None),
             (None, None) => continue,
         };
-        entries.push(Happened::to(step.lead, subject, body));
+        entries.push(Happened::to(step.lead, step.event, subject, body));
     }
-    insert(tx, steps).await?;
+    insert(tx, &steps).await?;
     activities::happened(tx, entries).await
 }
 
 async fn insert(tx: &mut TenantTx, steps: &[Step<'_>]) -> sqlx::Result<()> {
     let (tenant, now, actor) = (tx.tenant(), tx.now(), tx.actor());
-    let entries: Vec<Uuid> = steps.iter().map(|_| id::fresh(now)).collect();
+    let entries: Vec<Uuid> = steps.iter().map(|step| step.event.0).collect();
     let leads: Vec<Uuid> = steps.iter().map(|step| step.lead.id.0).collect();
     let from = Places::of(steps.iter().map(|step| step.from));
     let to = Places::of(steps.iter().map(|step| step.to));
