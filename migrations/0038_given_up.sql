@@ -3,6 +3,6 @@
 
 set local lock_timeout = '1s';
 
--- The attempts after which a delivery was given up since anything was accepted; null when none was.
-alter table webhook_health add given_up integer;
+-- When the first attempt had ended of a delivery that was given up since anything was accepted; null when none was.
+alter table webhook_health add given_up timestamptz;
 grant update (given_up) on webhook_health to crm_app;

@@ -61,7 +61,7 @@ struct Restored<'a, T: Serialize> {
 /// [`sqlx::Error::Encode`] when it does not serialise.
 pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     let document = json(record)?;
-    let announced = T::EVENTS.map(|events| tx.emit_text(events.created, document.clone()));
+    let announced = T::EVENTS.map(|events| tell(tx, events.created, &document));
     keep(tx, announced.map(|id| id.0), record, "created", None, Some(document));
     Ok(())
 }
@@ -121,7 +121,7 @@ pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<
 /// As for [`created`].
 pub fn deleted<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
     let document = json(record)?;
-    let announced = T::EVENTS.map(|events| tx.emit_text(events.deleted, document.clone()));
+    let announced = T::EVENTS.map(|events| tell(tx, events.deleted, &document));
     keep(tx, announced.map(|id| id.0), record, "deleted", Some(document), None);
     Ok(())
 }
@@ -170,6 +170,12 @@ pub fn replaced(
     let (before, after) = (before.map(json).transpose()?, Some(json(after)?));
     tx.audit(Entry { id, action, record_type, record_id, before, after });
     Ok(())
+}
+
+fn tell(tx: &mut TenantTx, event: EventType, document: &str) -> EventId {
+    let id = EventId(tx.fresh_id());
+    tx.emit_text(id, event, document.to_owned());
+    id
 }
 
 fn keep<T: Tracked>(

@@ -125,7 +125,7 @@ async fn a_410_ends_the_delivery_switches_the_webhook_off_and_holds_the_rest() {
     assert_eq!((&failed["status"], &failed["attempts"]), (&json!("failed"), &json!(1)));
     assert_eq!(
         (&held["status"], &held["heldReason"]),
-        (&json!("pending"), &json!("webhook_inactive"))
+        (&json!("pending"), &json!("webhook_disabled"))
     );
     let webhook = subscriber.show().await;
     assert_eq!((&webhook["active"], &webhook["disabledReason"]), (&json!(false), &json!("gone")));

@@ -87,7 +87,8 @@ impl Sender {
         let detail = explain::detail(&exchange, &custom, follows);
         let held_until = told.held_until();
         let attempt = record(delivery, exchange, started, detail);
-        (Report { next, ended, held_until, attempt }, Some(told))
+        let first_ended = retry::first_ended(number, &self.schedule, ended);
+        (Report { next, ended, first_ended, held_until, attempt }, Some(told))
     }
 
     /// Everything that is sealed, opened; the headers to send, those of them that are the tenant's, the certificate.
@@ -199,7 +200,7 @@ fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &s
         excerpt: None,
         detail: explain::abandoned(),
     };
-    Report { next: Next::GiveUp, ended: now, held_until: None, attempt }
+    Report { next: Next::GiveUp, ended: now, first_ended: now, held_until: None, attempt }
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {
@@ -239,8 +240,7 @@ fn describe(span: &tracing::Span, delivery: &Delivery) {
 
 fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
     metrics::histogram!("webhook_request_duration_seconds").record(exchange.total);
-    if let Some(connection) = exchange.connection.as_ref().filter(|one| one.http_version.is_some())
-    {
+    if let Some(connection) = exchange.connection.as_ref().filter(|one| one.made) {
         let reused = if connection.reused { "true" } else { "false" };
         metrics::counter!("webhook_connections_total", "reused" => reused).increment(1);
     }

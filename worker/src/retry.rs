@@ -56,6 +56,14 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
     }
 }
 
+/// When the first attempt of a cycle had ended at the latest, whose attempt of this number has ended now.
+#[must_use]
+pub fn first_ended(attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> DateTime<Utc> {
+    let waits = usize::try_from(attempt).unwrap_or(usize::MAX).saturating_sub(1);
+    let waited: Duration = schedule.iter().take(waits).sum();
+    ended - TimeDelta::from_std(waited).unwrap_or(TimeDelta::MAX / 2)
+}
+
 /// The decision as it is told, with its reason.
 #[must_use]
 pub fn told(next: Next, attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> NextAttempt {
@@ -75,6 +83,14 @@ pub fn told(next: Next, attempt: u32, schedule: &[Duration], ended: DateTime<Utc
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_attempt_ended_as_long_ago_as_all_waits_since() {
+        let ago = |minutes| ended() - TimeDelta::minutes(minutes);
+        for (attempt, minutes) in [(1, 0), (2, 2), (4, 14), (5, 30), (9, 30)] {
+            assert_eq!(first_ended(attempt, &MINUTES, ended()), ago(minutes), "{attempt}");
+        }
+    }
 
     const MINUTES: [Duration; 4] = [
         Duration::from_mins(2),

@@ -44,7 +44,7 @@ struct Follower {
 /// Tells every event behind `query.after`, or from now on. What cannot be told is said before the answer begins.
 ///
 /// # Errors
-/// As for [`super::page`], and [`crate::error::Error::Unavailable`] when as many follow as may.
+/// As for [`super::page`], [`FeedQuery::settle`] and [`Followers::join`](super::Followers).
 pub(super) async fn follow(
     app: App,
     caller: Caller,

@@ -33,6 +33,7 @@ fn stream_doc() -> Doc {
     input::described(doc)
         .header("Last-Event-ID", "The number of the last event that came; goes before `after`")
         .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
+        .conflict("Fifty streams of the tenant are open already")
 }
 
 fn explain_doc() -> Doc {

@@ -5,7 +5,6 @@ use shared::TenantTx;
 use shared::event::{self, EventType};
 use shared::id::{EventId, WebhookId};
 
-use super::store;
 use crate::error::{Details, Error, Result};
 use crate::http::Params;
 use crate::http::doc::Doc;
@@ -48,7 +47,8 @@ impl FeedQuery {
     pub fn stream(params: &Params, last_event_id: Option<&str>) -> Result<Self> {
         let mut query = Self::read(params, false)?;
         if let Some(last) = last_event_id.filter(|last| !last.is_empty()) {
-            query.after = Some(number(last).map_err(|fault| Error::field("Last-Event-ID", fault))?);
+            let fault = |_| Error::field("Last-Event-ID", "Must be the number of an event, or 0");
+            (query.after, query.behind) = (Some(number(last).map_err(fault)?), None);
         }
         Ok(query)
     }
@@ -87,9 +87,13 @@ impl FeedQuery {
     /// [`Error::Invalid`] for an event that is not kept, [`Error::NotFound`] for a webhook that is not there.
     pub(super) async fn settle(&mut self, tx: &mut TenantTx) -> Result<()> {
         if let Some(id) = self.behind.take() {
-            let event = store::find(tx, id).await?;
-            let event = event.ok_or_else(|| Error::field("after", "Is no event that is kept"))?;
-            self.after = Some(event.sequence);
+            self.after = Some(match super::show(tx, id).await {
+                Ok(event) => event.sequence,
+                Err(Error::NotFound(_)) => {
+                    return Err(Error::field("after", "Is no event that is kept"));
+                }
+                Err(error) => return Err(error),
+            });
         }
         if let Some(id) = self.webhook {
             webhooks::show(tx, id).await?;
@@ -151,7 +155,7 @@ pub(super) fn described(doc: Doc) -> Doc {
     doc.parameter("after", what, after)
         .parameter("webhook", "Only what this webhook wants, as it would get it", webhook())
         .parameter("event", "Events and families such as `contact.*`, divided by commas", words)
-        .refuses(&[410])
+        .refuses(&[404, 410])
 }
 
 /// Adds the parameter of a page.

@@ -1,6 +1,5 @@
 //! The SQL of reading the event log.
 
-use futures_util::TryStreamExt as _;
 use serde_json::value::RawValue;
 use shared::TenantTx;
 use shared::event::{EXTENSIONS, REMEMBERED};
@@ -29,21 +28,49 @@ pub(super) async fn flushed_head(tx: &mut TenantTx) -> sqlx::Result<Head> {
     Ok(head.map_or_else(Head::default, |row| Head { last: row.last, forgotten: row.forgotten }))
 }
 
+/// Events that are read at once: of what is behind the end of a page no more is read.
+const STEP: usize = 100;
+
 /// Events behind one number, up to another, until there are as many as were asked for or their `data` comes to `bytes`; and whether
 /// all that there are.
 pub(super) async fn between(
     tx: &mut TenantTx,
-    (after, upto): (i64, i64),
+    (mut after, upto): (i64, i64),
     query: &FeedQuery,
     bytes: usize,
 ) -> sqlx::Result<(Vec<Event>, bool)> {
-    let mut rows = sqlx::query_as!(
+    let (mut events, mut read) = (Vec::new(), 0);
+    loop {
+        let most = STEP.min(query.limit - events.len());
+        let step = step(tx, (after, upto), query, most).await?;
+        let all = step.len() < most;
+        for event in step {
+            after = event.sequence;
+            read += event.data.get().len();
+            events.push(event);
+            if read >= bytes || events.len() == query.limit {
+                return Ok((events, false));
+            }
+        }
+        if all {
+            return Ok((events, true));
+        }
+    }
+}
+
+async fn step(
+    tx: &mut TenantTx,
+    (after, upto): (i64, i64),
+    query: &FeedQuery,
+    most: usize,
+) -> sqlx::Result<Vec<Event>> {
+    sqlx::query_as!(
         Event,
         // What a webhook wants and gets is what the relay says (worker/src/relay.sql).
         r#"select e.id as "id: EventId", e.sequence, e.event, e.occurred_at as timestamp,
                   case when w.fields is null then e.payload else masked_payload(e.payload, w.fields)::json
                        end as "data!: Json<Box<RawValue>>", e.request_id
-           from events e left join webhooks w on w.tenant_id = e.tenant_id and w.id = $5
+           from events e left join webhooks w on w.tenant_id = e.tenant_id and w.id = $5 and w.deleted_at is null
            where e.sequence > $1 and e.sequence <= $2 and ($3::text[] is null or e.event = any ($3))
              and ($5::uuid is null
                   or w.events && array[e.event, split_part(e.event, '.', 1) || '.*',
@@ -54,20 +81,12 @@ pub(super) async fn between(
         after,
         upto,
         query.events.as_deref() as Option<&[String]>,
-        i64::try_from(query.limit).unwrap_or(i64::MAX),
+        i64::try_from(most).unwrap_or(i64::MAX),
         query.webhook.map(|id| id.0),
         &EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect::<Vec<_>>(),
     )
-    .fetch(tx.conn());
-    let (mut events, mut read): (Vec<Event>, _) = (Vec::new(), 0);
-    while let Some(event) = rows.try_next().await? {
-        read += event.data.get().len();
-        events.push(event);
-        if read >= bytes || events.len() == query.limit {
-            return Ok((events, false));
-        }
-    }
-    Ok((events, true))
+    .fetch_all(tx.conn())
+    .await
 }
 
 pub(super) async fn find(tx: &mut TenantTx, id: EventId) -> sqlx::Result<Option<Event>> {
@@ -102,7 +121,7 @@ pub(super) async fn considered(
                        else 'webhook_created_later' end as "absence!: Reason",
                   d.id as "delivery_id?", d.pattern, d.filter_passed, d.status as "status?", d.skip_reason,
                   d.attempts as "attempts?", d.last_error, w.held_until,
-                  case when w.rate_limit is not null then w.paced_until end as paced_until,
+                  opens_at(w.rate_limit, w.paced_until) as paced_until,
                   held_reason(d.status, w.active, w.disabled_reason, q.next_retry) as held_reason,
                   case when q.lease_id is null and held_reason(d.status, w.active, w.disabled_reason, q.next_retry) is null
                        then off_shelf(q.next_retry) end as next_retry

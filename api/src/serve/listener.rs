@@ -44,7 +44,7 @@ const STREAMS: u32 = 100;
 /// has to be taken before a write goes on.
 const SEND_BUFFER: u32 = 256 * 1024;
 
-/// Connections that wait to be accepted: as many as tokio has.
+/// Connections that wait to be accepted, as far as the system allows.
 const BACKLOG: u32 = 1024;
 
 /// How long each is waited for.

@@ -56,7 +56,7 @@ pub struct Attempt {
     "errorCode": "http_status", "error": "The receiver answered 503 Service Unavailable", "excerpt": "try later",
     "phase": "response", "warning": null,
     "timings": {"dns": 1.204, "connect": 9.871, "tls": 18.44, "request": 0.052, "firstByte": 10.433, "body": 0.31},
-    "connection": {"address": "192.0.2.7:443", "reused": false, "proxied": false, "httpVersion": "HTTP/1.1",
+    "connection": {"address": "192.0.2.7:443", "reused": false, "proxied": false, "made": true, "httpVersion": "HTTP/1.1",
         "tlsVersion": "TLSv1.3", "tlsCipher": "TLS13_AES_256_GCM_SHA384"},
     "requestHeaders": {"webhook-id": "01a2036d-dd90-8f80-adb3-9b61f9f3842d", "webhook-signature": "v1,…"},
     "responseHeaders": {"retry-after": "300"}, "next": {"at": "2026-01-02T03:09:05.720Z", "why": "retry_after"}}))]

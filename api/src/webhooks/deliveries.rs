@@ -178,7 +178,7 @@ const COLUMNS: &str = "id, tenant_id, webhook_id, occurrence_id, sequence, event
     last_status_code, last_error, created_at, delivered_at, held_until, paced_until";
 
 const TABLE: &str = "(select e.*, q.next_retry, q.lease_id, w.held_until,
-        case when w.rate_limit is not null then w.paced_until end as paced_until,
+        opens_at(w.rate_limit, w.paced_until) as paced_until,
         held_reason(e.status, w.active, w.disabled_reason, q.next_retry) as held_reason
     from webhook_events e join webhooks w on w.tenant_id = e.tenant_id and w.id = e.webhook_id
     left join webhook_queue q on q.tenant_id = e.tenant_id and q.webhook_id = e.webhook_id and q.id = e.id) as events";

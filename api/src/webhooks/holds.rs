@@ -8,7 +8,7 @@ use sqlx::FromRow;
 pub(crate) struct Holds {
     /// As its receiver asked by `Retry-After`.
     pub held_until: Option<DateTime<Utc>>,
-    /// As its rate limit says.
+    /// As its rate limit says, which may be over.
     pub paced_until: Option<DateTime<Utc>>,
 }
 

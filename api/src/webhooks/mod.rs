@@ -94,7 +94,7 @@ pub struct Webhook {
     /// Why it was switched off, when it was not the tenant who did it.
     #[schema(schema_with = disabled_reason_schema)]
     pub disabled_reason: Option<String>,
-    /// How it is doing: `failing` after five failures in a row, `disabled` when it was not the tenant who switched it off.
+    /// How it is doing: `failing` when its receiver is away (see the guide), `disabled` when it was not the tenant who switched it off.
     pub health: State,
     /// Attempts that failed since the last one that was accepted.
     pub failure_streak: i32,

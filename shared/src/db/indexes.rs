@@ -52,6 +52,16 @@ pub(super) async fn invalid(conn: &mut PgConnection) -> sqlx::Result<Vec<String>
     .await
 }
 
+/// Whether somebody else makes an index in this database now.
+pub(super) async fn are_made(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from pg_stat_progress_create_index
+                        where datname = current_database() and pid <> pg_backend_pid())",
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// The index beside which an interrupted `reindex … concurrently` has left this one.
 pub(super) fn leftover_of(name: &str) -> Option<&str> {
     let (whole, number) = name.rsplit_once("_ccnew").or_else(|| name.rsplit_once("_ccold"))?;

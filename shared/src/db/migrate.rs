@@ -71,13 +71,18 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Makes indexes of ours anew whose making was interrupted in an earlier run: they are there and no good. What an interrupted one of
-/// these leaves beside them goes.
+/// these leaves beside them goes. While somebody makes an index it is left for the next run: it may be one of these.
 async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
+    if indexes::are_made(conn).await? {
+        return Ok(());
+    }
     let wanted = indexes::wanted();
     for index in indexes::invalid(conn).await? {
         let sql = match indexes::leftover_of(&index) {
             None if wanted.contains(&index) => format!("reindex index concurrently {index}"),
-            Some(whole) if wanted.contains(whole) => format!("drop index concurrently {index}"),
+            Some(whole) if wanted.contains(whole) => {
+                format!("drop index concurrently if exists {index}")
+            }
             _ => continue,
         };
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;

@@ -9,6 +9,7 @@ mod offset;
 pub mod owner;
 mod pool;
 mod reading;
+mod system;
 mod tx;
 
 use std::str::FromStr as _;
@@ -25,7 +26,8 @@ use crate::outbox::Bell;
 use crate::settings::Value;
 use pool::{PATIENCE, Pool};
 pub use reading::Reading;
-pub use tx::{Held, Origin, SystemTx, TenantTx};
+pub use system::SystemTx;
+pub use tx::{Held, Origin, TenantTx};
 
 /// A database that takes longer to answer is not ready.
 const READY: Duration = Duration::from_secs(2);

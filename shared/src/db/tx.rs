@@ -1,18 +1,16 @@
-//! Transactions: of one tenant, and across tenants.
+//! Transactions of one tenant.
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::Db;
 use super::fault;
 use super::guarded::Guarded;
 use super::json;
-use super::pool::Pool;
 use crate::audit::{Actor, Entry};
 use crate::creation::Creation;
 use crate::event::EventType;
@@ -162,7 +160,9 @@ impl TenantTx {
     /// # Errors
     /// A payload that does not serialise.
     pub fn emit(&mut self, event: EventType, payload: &impl Serialize) -> sqlx::Result<EventId> {
-        Ok(self.emit_text(event, json(payload)?))
+        let id = EventId(self.fresh_id());
+        self.emit_as(id, event, payload)?;
+        Ok(id)
     }
 
     /// The same under an id that the record of what happened has too.
@@ -173,20 +173,14 @@ impl TenantTx {
         &mut self,
         id: EventId,
         event: EventType,
-        payload: &impl Serialize,
+        told: &impl Serialize,
     ) -> sqlx::Result<()> {
-        self.push(id, event, json(payload)?);
+        self.emit_text(id, event, json(told)?);
         Ok(())
     }
 
     /// The same of JSON text.
-    pub(crate) fn emit_text(&mut self, event: EventType, payload: String) -> EventId {
-        let id = EventId(self.fresh_id());
-        self.push(id, event, payload);
-        id
-    }
-
-    fn push(&mut self, id: EventId, event: EventType, payload: String) {
+    pub(crate) fn emit_text(&mut self, id: EventId, event: EventType, payload: String) {
         if self.announces() {
             self.events.push(NewEvent { id, event, payload });
             self.note(id, event);
@@ -370,42 +364,5 @@ impl TenantTx {
                 Err(error)
             }
         }
-    }
-}
-
-/// A transaction across tenants. Search for its name to see every place that crosses them.
-pub struct SystemTx {
-    tx: Guarded,
-}
-
-impl SystemTx {
-    pub(super) async fn begin(
-        pool: &Pool,
-        question: Option<&str>,
-    ) -> sqlx::Result<(Self, Vec<PgRow>)> {
-        let begin = question.map_or("begin".into(), |question| format!("begin; {question}"));
-        let (tx, answer) = Guarded::begin(pool, &begin).await?;
-        Ok((Self { tx }, answer))
-    }
-
-    /// Where statements run.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        self.tx.conn()
-    }
-
-    /// Commits durably, as the cluster is configured.
-    ///
-    /// # Errors
-    /// As for [`TenantTx::commit`].
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.tx.end("commit").await
-    }
-
-    /// Commits without waiting for the disk: for bookkeeping that a crash may undo because it is done again.
-    ///
-    /// # Errors
-    /// As for [`TenantTx::commit`].
-    pub async fn commit_lazily(self) -> sqlx::Result<()> {
-        self.tx.end("set local synchronous_commit = off; commit").await
     }
 }

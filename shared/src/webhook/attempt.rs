@@ -79,13 +79,20 @@ pub struct Connection {
     pub reused: bool,
     /// Whether it led through the operator's proxy.
     pub proxied: bool,
-    /// `HTTP/1.1` or `HTTP/2`; `null` when it could not be made.
-    #[schema(required)]
-    pub http_version: Option<String>,
+    /// Whether it came about, TLS included.
+    #[serde(default = "yes")]
+    pub made: bool,
+    /// `HTTP/1.1` or `HTTP/2`; of one that was not made, what it would have begun with.
+    pub http_version: String,
     /// Such as `TLSv1.3`; `null` in plain http.
     pub tls_version: Option<String>,
     /// Such as `TLS13_AES_256_GCM_SHA384`.
     pub tls_cipher: Option<String>,
+}
+
+/// Those that were kept before it was said had all been made.
+fn yes() -> bool {
+    true
 }
 
 /// Why the next attempt is when it is, or why there is none.

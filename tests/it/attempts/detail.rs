@@ -42,7 +42,7 @@ async fn a_first_attempt_over_tls_tells_each_phase_and_the_session() {
     );
     assert_eq!(
         attempt["connection"],
-        json!({"address": address.to_string(), "reused": false, "proxied": false, "httpVersion": "HTTP/1.1",
+        json!({"address": address.to_string(), "reused": false, "proxied": false, "made": true, "httpVersion": "HTTP/1.1",
             "tlsVersion": "TLSv1.3", "tlsCipher": attempt["connection"]["tlsCipher"]})
     );
     assert!(attempt["connection"]["tlsCipher"].as_str().unwrap().starts_with("TLS13_"));

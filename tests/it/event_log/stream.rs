@@ -136,3 +136,25 @@ async fn a_server_that_stops_lets_followers_go_and_they_go_on_elsewhere() {
     app.worker().relay().await.unwrap();
     assert_eq!(numbers(&page(&acme, "after=2").await.0), [3]);
 }
+
+#[tokio::test]
+async fn who_comes_again_goes_on_behind_its_last_event_wherever_it_had_begun() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 3).await;
+    app.worker().relay().await.unwrap();
+    let (all, _) = page(&acme, "after=0").await;
+    let first = all[0]["id"].as_str().unwrap();
+    for (begin, last, numbers) in
+        [(first, None, &[2, 3][..]), (first, Some("2"), &[3]), ("0", Some("2"), &[3])]
+    {
+        let mut request = asked(&acme, &format!("?after={begin}"));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let mut following = EventStream::of(request).await;
+        for number in numbers {
+            assert_eq!(next(&mut following).await.0, *number, "{begin} {last:?}");
+        }
+    }
+}

@@ -83,7 +83,8 @@ impl Connector {
             address: addr.to_string(),
             reused: false,
             proxied: self.proxy.is_some(),
-            http_version: None,
+            made: false,
+            http_version: "HTTP/1.1".into(),
             tls_version: None,
             tls_cipher: None,
         }
@@ -127,7 +128,7 @@ impl Connector {
         io: impl Read + Write + Send + Unpin + 'static,
         about: Connection,
     ) -> Result<Link, Fault> {
-        let about = Connection { http_version: Some("HTTP/1.1".into()), ..about };
+        let about = Connection { made: true, ..about };
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD);
         let (sender, connection) =
@@ -141,7 +142,7 @@ impl Connector {
         io: impl Read + Write + Send + Unpin + 'static,
         about: Connection,
     ) -> Result<Link, Fault> {
-        let about = Connection { http_version: Some("HTTP/2".into()), ..about };
+        let about = Connection { made: true, http_version: "HTTP/2".into(), ..about };
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::queue::{Knock, Pause, wait};
 use crate::replays::redrive;
-use rule::{Change, Health, Verdict};
+use rule::{Change, Health};
 use store::Due;
 
 /// Looks without being asked: knocks are of one process, and the one that was to hear it may have died.
@@ -55,7 +55,8 @@ pub async fn advance(db: &Db) -> sqlx::Result<u64> {
     let mut after = Due { tenant: TenantId(Uuid::nil()), webhook: WebhookId(Uuid::nil()) };
     let (mut changed, mut trouble) = (0, Ok(()));
     loop {
-        let due = db.direct(async |conn| store::due(conn, after, BATCH).await).await?;
+        let rested = db.clock().now() - rule::REST;
+        let due = db.direct(async |conn| store::due(conn, after, rested, BATCH).await).await?;
         let Some(last) = due.last() else { return trouble.map(|()| changed) };
         after = *last;
         for due in due {
@@ -83,16 +84,14 @@ async fn look(db: &Db, due: Due) -> sqlx::Result<Option<Change>> {
 async fn judge(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Change>> {
     let parked = redrive::parked(tx, webhook).await?;
     let Some(health) = store::lock(tx, webhook).await? else { return Ok(None) };
-    match (rule::judge(&health, tx.now()), parked) {
-        (Verdict::Nothing, _) => store::dismiss(tx, webhook).await?,
-        // Accepted between the two statements, or to be looked at again: it stays due.
-        (Verdict::Later, _) | (Verdict::Change(Change::Recovered), None) => {}
-        (Verdict::Change(change), parked) => {
-            apply(tx, webhook, &health, change, parked).await?;
-            return Ok(Some(change));
-        }
+    let change = rule::change(&health);
+    match (change, parked) {
+        (None, _) => store::dismiss(tx, webhook).await?,
+        // It was accepted between the two statements; it stays due.
+        (Some(Change::Recovered), None) => return Ok(None),
+        (Some(change), parked) => apply(tx, webhook, &health, change, parked).await?,
     }
-    Ok(None)
+    Ok(change)
 }
 
 /// Writes a change down and announces it, in the transaction that both rows are locked in. Whatever else is to happen

@@ -8,8 +8,9 @@ use shared::webhook::health::State;
 pub(crate) const FAILURES: i32 = 5;
 /// …and the least time from the first of them to the last: a restart that fails all requests under way is no outage.
 pub(crate) const SPAN: TimeDelta = TimeDelta::minutes(1);
-/// From one change to the next time that it is failing, at least: a receiver that flaps does not flood its tenant.
-const REST: TimeDelta = TimeDelta::minutes(5);
+/// From one change to the next time that it is failing, at least: a receiver that flaps does not flood its tenant. Until then nobody looks
+/// (`store::due`).
+pub(super) const REST: TimeDelta = TimeDelta::minutes(5);
 /// How long nothing may succeed before a webhook is switched off…
 pub(crate) const PATIENCE: TimeDelta = TimeDelta::days(5);
 /// …and on how many days (UTC) attempts must have failed meanwhile: silence proves nothing.
@@ -26,7 +27,6 @@ pub(super) struct Health {
     pub active: bool,
     /// Healthy or failing.
     pub state: State,
-    pub changed_at: Option<DateTime<Utc>>,
     pub streak: i32,
     pub streak_since: Option<DateTime<Utc>>,
     pub failed_days: i32,
@@ -38,8 +38,8 @@ pub(super) struct Health {
     pub accepted: bool,
     /// Whether a 410 came.
     pub gone: bool,
-    /// After how many attempts a delivery was given up since anything was accepted.
-    pub given_up: Option<i32>,
+    /// When the first attempt had ended of a delivery that was given up since anything was accepted.
+    pub given_up: Option<DateTime<Utc>>,
 }
 
 /// A change of state.
@@ -97,46 +97,30 @@ impl Change {
     }
 }
 
-/// What follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// This changes.
-    Change(Change),
-    /// It is failing, and was something else too short a time ago: to be looked at again.
-    Later,
-    /// Nothing changes.
-    Nothing,
-}
-
 /// What follows from what was counted. What a webhook that is off has left under way changes nothing.
-pub(super) fn judge(health: &Health, now: DateTime<Utc>) -> Verdict {
+pub(super) fn change(health: &Health) -> Option<Change> {
     if !health.active {
-        return Verdict::Nothing;
+        return None;
     }
     if health.gone {
-        return Verdict::Change(Change::Disabled(Reason::Gone));
+        return Some(Change::Disabled(Reason::Gone));
     }
     let lasted = health.last_failure_at.zip(health.streak_since).map(|(last, first)| last - first);
     match health.state {
         State::Healthy => {
-            // A delivery that was given up, and nothing accepted meanwhile: what is parked is sent again only after a recovery.
-            let parked = health.given_up.is_some_and(|last| health.streak >= last.min(FAILURES));
+            // Nothing was accepted since the first attempt of a delivery that was given up: what is parked is sent again only after a
+            // recovery.
+            let parked = health
+                .given_up
+                .zip(health.streak_since)
+                .is_some_and(|(first, since)| since <= first);
             let fails = health.streak >= FAILURES && lasted >= Some(SPAN);
-            let rested = health.changed_at.is_none_or(|at| now - at >= REST);
-            match (parked || fails, rested) {
-                (true, true) => Verdict::Change(Change::Failing),
-                (true, false) => Verdict::Later,
-                (false, _) => Verdict::Nothing,
-            }
+            (parked || fails).then_some(Change::Failing)
         }
-        State::Failing | State::Disabled if health.accepted => Verdict::Change(Change::Recovered),
+        State::Failing | State::Disabled if health.accepted => Some(Change::Recovered),
         State::Failing | State::Disabled => {
             let hopeless = lasted >= Some(PATIENCE) && health.failed_days >= DAYS;
-            if hopeless {
-                Verdict::Change(Change::Disabled(Reason::Failing))
-            } else {
-                Verdict::Nothing
-            }
+            hopeless.then_some(Change::Disabled(Reason::Failing))
         }
     }
 }
@@ -157,7 +141,6 @@ mod tests {
             version: 1,
             active: true,
             state: State::Healthy,
-            changed_at: None,
             streak,
             streak_since: Some(at(0)),
             failed_days: 1,
@@ -171,14 +154,6 @@ mod tests {
         }
     }
 
-    /// What changes at its last failure.
-    fn change(health: &Health) -> Option<Change> {
-        match judge(health, health.last_failure_at.unwrap()) {
-            Verdict::Change(change) => Some(change),
-            Verdict::Later | Verdict::Nothing => None,
-        }
-    }
-
     #[test]
     fn five_failures_over_a_minute_make_a_webhook_failing_and_fewer_or_quicker_ones_do_not() {
         for (streak, minutes, change_to) in
@@ -189,33 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_makes_a_webhook_failing_however_quickly_unless_something_was_accepted_meanwhile()
+    fn a_delivery_that_was_given_up_makes_a_webhook_failing_unless_something_was_accepted_meanwhile()
      {
-        for (streak, attempts, change_to) in [
-            (5, 5, Some(Change::Failing)),
-            (3, 3, Some(Change::Failing)),
-            (5, 9, Some(Change::Failing)),
-            (4, 5, None),
-            (2, 3, None),
-        ] {
-            let health = Health { given_up: Some(attempts), ..failed(streak, 0) };
-            assert_eq!(change(&health), change_to, "{streak} of {attempts}");
-        }
-    }
-
-    #[test]
-    fn what_fails_again_too_soon_is_looked_at_again() {
-        let health = Health { changed_at: Some(at(0)), ..failed(50, 4) };
-        assert_eq!(judge(&health, at(4)), Verdict::Later);
-        assert_eq!(judge(&health, at(5)), Verdict::Change(Change::Failing));
-        assert_eq!(judge(&Health { streak: 4, ..health }, at(5)), Verdict::Nothing);
-    }
-
-    #[test]
-    fn a_webhook_that_has_just_recovered_is_not_failing_again_for_five_minutes() {
-        for (minutes, change_to) in [(4, None), (5, Some(Change::Failing))] {
-            let health = Health { changed_at: Some(at(0)), ..failed(50, minutes) };
-            assert_eq!(change(&health), change_to, "{minutes}");
+        // Failures since the first minute, and when the first attempt of what was given up had ended.
+        for (streak, first, change_to) in
+            [(3, 0, Some(Change::Failing)), (1, 5, Some(Change::Failing)), (50, -1, None)]
+        {
+            let health = Health { given_up: Some(at(first)), ..failed(streak, 0) };
+            assert_eq!(change(&health), change_to, "{streak} {first}");
         }
     }
 

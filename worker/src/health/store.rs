@@ -6,7 +6,7 @@ use shared::id::{TenantId, WebhookId};
 use shared::webhook::health::State;
 use sqlx::PgConnection;
 
-use super::rule::{Health, Reason};
+use super::rule::{Health, REST, Reason};
 
 /// A webhook whose state may have to change.
 #[derive(Clone, Copy)]
@@ -15,15 +15,22 @@ pub(super) struct Due {
     pub webhook: WebhookId,
 }
 
-/// The next of them, in the order of their ids.
-pub(super) async fn due(conn: &mut PgConnection, after: Due, most: i64) -> sqlx::Result<Vec<Due>> {
+/// The next of them, in the order of their ids. One that has become healthy behind `rested` is left until its rest is over.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    after: Due,
+    rested: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
         r#"select tenant_id as "tenant: TenantId", webhook_id as "webhook: WebhookId" from webhook_health
-           where due and (tenant_id, webhook_id) > ($1, $2) order by tenant_id, webhook_id limit $3"#,
+           where due and (tenant_id, webhook_id) > ($1, $2)
+             and (state = 'failing' or gone or changed_at is null or changed_at <= $4) order by tenant_id, webhook_id limit $3"#,
         after.tenant.0,
         after.webhook.0,
         most,
+        rested,
     )
     .fetch_all(conn)
     .await
@@ -33,13 +40,16 @@ pub(super) async fn due(conn: &mut PgConnection, after: Due, most: i64) -> sqlx:
 pub(super) async fn lock(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Health>> {
     sqlx::query_as!(
         Health,
-        r#"select w.url, w.version, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.changed_at, h.streak,
+        r#"select w.url, w.version, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.streak,
                   h.streak_since, h.failed_days, h.failing_since, h.last_success_at, h.last_failure_at, h.last_error,
                   h.accepted, h.gone, h.given_up
            from webhooks w join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
-           where w.tenant_id = $1 and w.id = $2 and h.due for no key update of w, h"#,
+           where w.tenant_id = $1 and w.id = $2 and h.due
+             and (h.state = 'failing' or h.gone or h.changed_at is null or h.changed_at <= $3)
+           for no key update of w, h"#,
         tx.tenant().0,
         webhook.0,
+        tx.now() - REST,
     )
     .fetch_optional(tx.conn())
     .await
@@ -66,7 +76,9 @@ pub(super) async fn settle(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update webhook_health
-         set state = $3, failing_since = $4, changed_at = $5, accepted = false, gone = false, due = false
+         set state = $3, failing_since = $4, changed_at = $5, accepted = false, gone = false,
+             -- What has failed since the acceptance is to be looked at when the rest is over.
+             due = $3 = 'healthy' and streak > 0
          where tenant_id = $1 and webhook_id = $2",
         tx.tenant().0,
         webhook.0,

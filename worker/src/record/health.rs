@@ -27,12 +27,12 @@ struct Sum {
     last_failure: Option<DateTime<Utc>>,
     last_error: Option<ErrorCode>,
     gone: bool,
-    /// After how many attempts a delivery was given up since then.
-    given_up: Option<i32>,
+    /// When the first attempt had ended of a delivery that was given up since then.
+    given_up: Option<DateTime<Utc>>,
 }
 
 impl Sum {
-    fn add(&mut self, report: &Report) {
+    fn add(&mut self, delivery: &Delivery, report: &Report) {
         let ended = report.ended;
         if report.next == Next::Done {
             self.last_success = self.last_success.max(Some(ended));
@@ -44,8 +44,9 @@ impl Sum {
             self.streak += 1;
             self.streak_since = Some(self.streak_since.map_or(ended, |since| since.min(ended)));
             self.gone |= report.next == Next::Disable;
-            if report.next == Next::GiveUp {
-                self.given_up = Some(i32::try_from(report.attempt.attempt).unwrap_or(i32::MAX));
+            // What a redrive sends has failed before, and a test told of nothing.
+            if report.next == Next::GiveUp && !["redrive", "test"].contains(&&*delivery.trigger) {
+                self.given_up = self.given_up.max(Some(report.first_ended));
             }
         }
     }
@@ -59,7 +60,7 @@ type Place = (Uuid, Uuid);
 fn sums(outcomes: &[(&Delivery, &Report)]) -> BTreeMap<Place, Sum> {
     let mut sums: BTreeMap<Place, Sum> = BTreeMap::new();
     for (delivery, report) in outcomes.iter().filter(|(_, report)| !is_ours(report)) {
-        sums.entry((delivery.tenant.0, delivery.webhook.0)).or_default().add(report);
+        sums.entry((delivery.tenant.0, delivery.webhook.0)).or_default().add(delivery, report);
     }
     sums
 }
@@ -98,6 +99,7 @@ pub(super) async fn count(
     let since: Vec<_> = column(|sum| sum.streak_since);
     let success: Vec<_> = column(|sum| sum.last_success);
     let failure: Vec<_> = column(|sum| sum.last_failure);
+    let given_up: Vec<_> = column(|sum| sum.given_up);
     let error = |sum: &Sum| sum.last_error.map(|code| code.as_str().to_owned());
     let due = sqlx::query_file_scalar!(
         "src/record/health.sql",
@@ -118,7 +120,7 @@ pub(super) async fn count(
         FAILURES,
         interval(SPAN),
         interval(PATIENCE),
-        &sums.values().map(|sum| sum.given_up).collect::<Vec<_>>() as &[Option<i32>],
+        &given_up as &[Option<DateTime<Utc>>],
     )
     .fetch_all(tx.conn())
     .await?;

@@ -4,7 +4,7 @@
 --              the last acceptance, the last failure and its code, whether a 410 came
 --   $15, $16   failures in a row, and over how long, that make a webhook failing
 --   $17        over how long they may have it switched off
---   $18        of each webhook: after how many attempts a delivery was given up since the last acceptance
+--   $18        of each webhook: when the first attempt had ended of a delivery that was given up since the last acceptance
 with counted as (
     insert into webhook_outcomes as c (tenant_id, webhook_id, slot, outcome, count)
     select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::bigint[])
@@ -14,9 +14,9 @@ with counted as (
 insert into webhook_health as h (tenant_id, webhook_id, accepted, streak, streak_since, failed_days, last_success_at,
                                  last_failure_at, last_error, gone, given_up, due)
 select o.tenant_id, o.webhook_id, o.accepted, o.streak, o.since, least(o.streak, 1), o.success, o.failure, o.error, o.gone, o.given_up,
-       o.gone or (o.streak >= $15 and o.failure - o.since >= $16) or (o.streak >= least($15, o.given_up) and o.given_up is not null)
+       o.gone or (o.streak >= $15 and o.failure - o.since >= $16) or coalesce(o.since <= o.given_up, false)
 from unnest($6::uuid[], $7::uuid[], $8::bool[], $9::int[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-            $13::text[], $14::bool[], $18::int[])
+            $13::text[], $14::bool[], $18::timestamptz[])
      as o (tenant_id, webhook_id, accepted, streak, since, success, failure, error, gone, given_up)
 on conflict (tenant_id, webhook_id) do update
 set accepted = h.accepted or excluded.accepted,
@@ -30,10 +30,10 @@ set accepted = h.accepted or excluded.accepted,
     last_failure_at = greatest(h.last_failure_at, excluded.last_failure_at),
     last_error = coalesce(excluded.last_error, h.last_error),
     gone = h.gone or excluded.gone,
-    given_up = case when excluded.accepted then excluded.given_up else coalesce(excluded.given_up, h.given_up) end,
+    given_up = case when excluded.accepted then excluded.given_up else greatest(excluded.given_up, h.given_up) end,
     due = h.due or excluded.due
-        or (h.state <> 'failing' and excluded.given_up is not null
-            and case when excluded.accepted then 0 else h.streak end + excluded.streak >= least($15, excluded.given_up))
+        or (h.state <> 'failing' and case when excluded.accepted or h.streak = 0 then excluded.streak_since else h.streak_since end
+                                     <= excluded.given_up) is true
         or (h.state = 'failing' and (h.accepted or excluded.accepted))
         or (not excluded.accepted and h.streak + excluded.streak >= $15
             and excluded.last_failure_at - h.streak_since >= case h.state when 'failing' then $17 else $16 end) is true

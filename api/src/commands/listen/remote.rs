@@ -148,7 +148,10 @@ async fn refusal(response: Response) -> Trouble {
     let text = format!("the api answers {}: {said}{details}", status.as_u16());
     match status {
         StatusCode::UNAUTHORIZED => Trouble::Final(format!("{text} (--key or LIAISON_API_KEY)")),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Trouble::Passing(text),
+        // As many streams as may are open: some that are lost are not missed yet.
+        StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            Trouble::Passing(text)
+        }
         _ if status.is_server_error() => Trouble::Passing(text),
         _ => Trouble::Final(text),
     }

@@ -21,7 +21,7 @@ const STATUSES: &[&str] = &["failed", "skipped", "delivered"];
 pub struct NewReplay {
     /// Of changes made from here; from the oldest that is kept when absent.
     pub since: Option<DateTime<Utc>>,
-    /// Of changes made to here, it included; to now when absent.
+    /// Of changes made to here, it included; to now when absent or still to come.
     pub until: Option<DateTime<Utc>>,
     /// What the deliveries are: `failed`, `skipped`, `delivered`; the first two when absent.
     #[schema(value_type = Option<Vec<String>>)]
