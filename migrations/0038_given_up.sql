@@ -3,6 +3,6 @@
 
 set local lock_timeout = '1s';
 
--- When the first attempt had ended of a delivery that was given up since anything was accepted; null when none was.
+-- Since when a delivery had waited, by the schedule, that was given up since anything was accepted; null when none was.
 alter table webhook_health add given_up timestamptz;
 grant update (given_up) on webhook_health to crm_app;

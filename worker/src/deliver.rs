@@ -87,8 +87,8 @@ impl Sender {
         let detail = explain::detail(&exchange, &custom, follows);
         let held_until = told.held_until();
         let attempt = record(delivery, exchange, started, detail);
-        let first_ended = retry::first_ended(number, &self.schedule, ended);
-        (Report { next, ended, first_ended, held_until, attempt }, Some(told))
+        let waited_since = retry::waits_before(number, &self.schedule, ended);
+        (Report { next, ended, waited_since, held_until, attempt }, Some(told))
     }
 
     /// Everything that is sealed, opened; the headers to send, those of them that are the tenant's, the certificate.
@@ -200,7 +200,7 @@ fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &s
         excerpt: None,
         detail: explain::abandoned(),
     };
-    Report { next: Next::GiveUp, ended: now, first_ended: now, held_until: None, attempt }
+    Report { next: Next::GiveUp, ended: now, waited_since: now, held_until: None, attempt }
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {

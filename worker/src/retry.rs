@@ -56,9 +56,9 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
     }
 }
 
-/// When the first attempt of a cycle had ended at the latest, whose attempt of this number has ended now.
+/// As long before an attempt's end as all waits of the schedule before it: the first of its cycle had ended by then.
 #[must_use]
-pub fn first_ended(attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> DateTime<Utc> {
+pub fn waits_before(attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> DateTime<Utc> {
     let waits = usize::try_from(attempt).unwrap_or(usize::MAX).saturating_sub(1);
     let waited: Duration = schedule.iter().take(waits).sum();
     ended - TimeDelta::from_std(waited).unwrap_or(TimeDelta::MAX / 2)
@@ -85,10 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_attempt_ended_as_long_ago_as_all_waits_since() {
+    fn an_attempt_has_all_waits_of_the_schedule_before_it() {
         let ago = |minutes| ended() - TimeDelta::minutes(minutes);
         for (attempt, minutes) in [(1, 0), (2, 2), (4, 14), (5, 30), (9, 30)] {
-            assert_eq!(first_ended(attempt, &MINUTES, ended()), ago(minutes), "{attempt}");
+            assert_eq!(waits_before(attempt, &MINUTES, ended()), ago(minutes), "{attempt}");
         }
     }
 

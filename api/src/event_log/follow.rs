@@ -127,7 +127,7 @@ impl Follower {
 
     async fn read_on(&mut self) -> Result<()> {
         let mut tx = self.app.begin(&self.caller).await?;
-        let page = super::page(&mut tx, &self.query).await;
+        let page = super::page(&mut tx, &mut self.query).await;
         let page = tx.finish(page).await?;
         self.query.after = Some(page.next);
         self.read = page.events.into();

@@ -43,10 +43,7 @@ fn explain_doc() -> Doc {
 async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<Data<Feed>> {
     let mut query = FeedQuery::page(&params)?;
     let mut tx = app.begin(&caller).await?;
-    let page = match query.settle(&mut tx).await {
-        Ok(()) => super::page(&mut tx, &query).await,
-        Err(error) => Err(error),
-    };
+    let page = super::page(&mut tx, &mut query).await;
     tx.finish(page).await.map(Data)
 }
 

@@ -81,7 +81,7 @@ impl FeedQuery {
         Ok(())
     }
 
-    /// Finds what it names. To be called before it is asked.
+    /// Finds what it names.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an event that is not kept, [`Error::NotFound`] for a webhook that is not there.

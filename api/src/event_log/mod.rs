@@ -42,7 +42,7 @@ const PAGE_BYTES: usize = 1024 * 1024;
 #[schema(example = json!({"id": "01a2036d-dd90-7db3-b0cb-82fad60cc68f", "sequence": 42, "event": "contact.created",
     "timestamp": "2026-01-02T03:04:05.678Z", "data": {"name": "John Doe", "version": 1}}))]
 pub struct Event {
-    /// Its id: `occurrenceId` of webhooks' deliveries, and the id of the audit log's entry.
+    /// Its id: `occurrenceId` of webhooks' deliveries, and the id of the audit log's and the timeline's entries.
     #[schema(value_type = Uuid)]
     pub id: EventId,
     /// Its number: 1, 2, 3 … of the tenant, without a gap.
@@ -95,8 +95,9 @@ struct Head {
 ///
 /// # Errors
 /// [`Error::EventsExpired`] when events behind `after` are kept no longer; [`Error::Invalid`] when `after` is beyond the
-/// newest event.
-pub async fn page(tx: &mut TenantTx, query: &FeedQuery) -> Result<Feed> {
+/// newest event; as for [`FeedQuery::settle`].
+pub async fn page(tx: &mut TenantTx, query: &mut FeedQuery) -> Result<Feed> {
+    query.settle(tx).await?;
     let head = store::head(tx).await?;
     let after = query.after.unwrap_or(head.forgotten);
     if after > head.last {

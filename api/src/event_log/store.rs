@@ -28,8 +28,8 @@ pub(super) async fn flushed_head(tx: &mut TenantTx) -> sqlx::Result<Head> {
     Ok(head.map_or_else(Head::default, |row| Head { last: row.last, forgotten: row.forgotten }))
 }
 
-/// Events that are read at once: of what is behind the end of a page no more is read.
-const STEP: usize = 100;
+/// Events that are read at first, and twice as many each time: what is behind the end of a page is hardly read.
+const STEP: usize = 10;
 
 /// Events behind one number, up to another, until there are as many as were asked for or their `data` comes to `bytes`; and whether
 /// all that there are.
@@ -39,9 +39,9 @@ pub(super) async fn between(
     query: &FeedQuery,
     bytes: usize,
 ) -> sqlx::Result<(Vec<Event>, bool)> {
-    let (mut events, mut read) = (Vec::new(), 0);
+    let (mut events, mut read, mut most) = (Vec::new(), 0, STEP);
     loop {
-        let most = STEP.min(query.limit - events.len());
+        most = most.min(query.limit - events.len());
         let step = step(tx, (after, upto), query, most).await?;
         let all = step.len() < most;
         for event in step {
@@ -55,6 +55,7 @@ pub(super) async fn between(
         if all {
             return Ok((events, true));
         }
+        most *= 2;
     }
 }
 

@@ -74,6 +74,7 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// these leaves beside them goes. While somebody makes an index it is left for the next run: it may be one of these.
 async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
     if indexes::are_made(conn).await? {
+        tracing::warn!("somebody makes an index; those that were interrupted are left as they are");
         return Ok(());
     }
     let wanted = indexes::wanted();

@@ -29,7 +29,7 @@ impl SystemTx {
     /// Commits durably, as the cluster is configured.
     ///
     /// # Errors
-    /// As for [`TenantTx::commit`].
+    /// As for [`TenantTx::commit`](super::TenantTx::commit).
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.end("commit").await
     }
@@ -37,7 +37,7 @@ impl SystemTx {
     /// Commits without waiting for the disk: for bookkeeping that a crash may undo because it is done again.
     ///
     /// # Errors
-    /// As for [`TenantTx::commit`].
+    /// As for [`TenantTx::commit`](super::TenantTx::commit).
     pub async fn commit_lazily(self) -> sqlx::Result<()> {
         self.tx.end("set local synchronous_commit = off; commit").await
     }

@@ -81,6 +81,7 @@ pub struct Connection {
     pub proxied: bool,
     /// Whether it came about, TLS included.
     #[serde(default = "yes")]
+    #[schema(required)]
     pub made: bool,
     /// `HTTP/1.1` or `HTTP/2`; of one that was not made, what it would have begun with.
     pub http_version: String,
@@ -134,7 +135,7 @@ pub struct AttemptDetail {
     pub warning: Option<ErrorCode>,
     /// Where the time went.
     pub timings: Timings,
-    /// Over what; `null` when none was made.
+    /// Over what, or where to; `null` when no address was found.
     pub connection: Option<Connection>,
     /// What was sent; secrets and signatures are masked.
     pub request_headers: BTreeMap<String, String>,

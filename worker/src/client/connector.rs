@@ -57,6 +57,8 @@ impl Connector {
     }
 
     async fn open(&self, place: &Place, progress: &mut Progress) -> Result<Link, Fault> {
+        // Of a kept one that was closed meanwhile nothing is told.
+        progress.connection = None;
         let addrs = self.addresses(place, progress).await?;
         progress.enter(Phase::Connect);
         progress.connection = addrs.first().map(|addr| self.to(*addr));

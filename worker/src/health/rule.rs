@@ -38,7 +38,7 @@ pub(super) struct Health {
     pub accepted: bool,
     /// Whether a 410 came.
     pub gone: bool,
-    /// When the first attempt had ended of a delivery that was given up since anything was accepted.
+    /// Since when a delivery had waited, by the schedule, that was given up since anything was accepted.
     pub given_up: Option<DateTime<Utc>>,
 }
 
@@ -108,8 +108,8 @@ pub(super) fn change(health: &Health) -> Option<Change> {
     let lasted = health.last_failure_at.zip(health.streak_since).map(|(last, first)| last - first);
     match health.state {
         State::Healthy => {
-            // Nothing was accepted since the first attempt of a delivery that was given up: what is parked is sent again only after a
-            // recovery.
+            // Nothing was accepted for as long as a delivery waits before it is given up, as one was: what is parked is sent again only after
+            // a recovery.
             let parked = health
                 .given_up
                 .zip(health.streak_since)
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_delivery_that_was_given_up_makes_a_webhook_failing_unless_something_was_accepted_meanwhile()
      {
-        // Failures since the first minute, and when the first attempt of what was given up had ended.
+        // Failures since the first minute, and since when what was given up had waited.
         for (streak, first, change_to) in
             [(3, 0, Some(Change::Failing)), (1, 5, Some(Change::Failing)), (50, -1, None)]
         {

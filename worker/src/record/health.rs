@@ -27,7 +27,7 @@ struct Sum {
     last_failure: Option<DateTime<Utc>>,
     last_error: Option<ErrorCode>,
     gone: bool,
-    /// When the first attempt had ended of a delivery that was given up since then.
+    /// Since when a delivery had waited that was given up since then.
     given_up: Option<DateTime<Utc>>,
 }
 
@@ -46,7 +46,7 @@ impl Sum {
             self.gone |= report.next == Next::Disable;
             // What a redrive sends has failed before, and a test told of nothing.
             if report.next == Next::GiveUp && !["redrive", "test"].contains(&&*delivery.trigger) {
-                self.given_up = self.given_up.max(Some(report.first_ended));
+                self.given_up = self.given_up.max(Some(report.waited_since));
             }
         }
     }

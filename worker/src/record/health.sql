@@ -4,7 +4,7 @@
 --              the last acceptance, the last failure and its code, whether a 410 came
 --   $15, $16   failures in a row, and over how long, that make a webhook failing
 --   $17        over how long they may have it switched off
---   $18        of each webhook: when the first attempt had ended of a delivery that was given up since the last acceptance
+--   $18        of each webhook: since when a delivery had waited, by the schedule, that was given up since the last acceptance
 with counted as (
     insert into webhook_outcomes as c (tenant_id, webhook_id, slot, outcome, count)
     select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::bigint[])

@@ -47,8 +47,8 @@ pub struct Report {
     pub next: Next,
     /// When the attempt ended.
     pub ended: DateTime<Utc>,
-    /// When the first one of its cycle had ended at the latest.
-    pub first_ended: DateTime<Utc>,
+    /// As long before that as all waits of the schedule.
+    pub waited_since: DateTime<Utc>,
     /// Until when the receiver asked to be left alone.
     pub held_until: Option<DateTime<Utc>>,
     /// The attempt itself.
