@@ -1,6 +1,7 @@
 //! What has failed is sent again by itself when its receiver is back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -99,52 +100,65 @@ async fn two_hours_of_outage_end_with_everything_delivered_and_nobody_touching_a
     assert_eq!(log.items[0]["actor"]["type"], "system");
 }
 
-#[tokio::test]
-async fn an_outage_that_outlasts_a_short_schedule_is_one_and_ends_with_everything_delivered() {
+/// A webhook that wants a redrive, and a worker that gives up after four seconds.
+async fn soon_given_up() -> (TestApp, Tenant, Subscriber, Pipeline) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     opt_in(&acme, &subscriber).await;
-    let second = std::time::Duration::from_secs(1);
-    let mut worker = app.worker_with(|config| config.schedule = [second; 4].into());
+    let worker = app.worker_with(|config| config.schedule = [Duration::from_secs(1); 4].into());
+    (app, acme, subscriber, worker)
+}
+
+/// Lets so many events fail for good.
+async fn fail(
+    app: &TestApp,
+    acme: &Tenant,
+    subscriber: &Subscriber,
+    worker: &mut Pipeline,
+    events: i32,
+) {
     subscriber.receiver.answer(503);
-    app.announce(&acme, "contact.created", 3).await;
+    app.announce(acme, "contact.created", events).await;
     for _ in 0..5 {
         worker.drain().await.unwrap();
         app.advance(TimeDelta::seconds(1));
     }
-    assert_eq!(app.count("failed").await, 3);
-    assert_eq!(subscriber.show().await["health"], "failing");
+    assert_eq!(app.count("failed").await, i64::from(events));
+}
 
+/// Lets an event be accepted, after which so many are delivered and all is well.
+async fn recover(
+    app: &TestApp,
+    acme: &Tenant,
+    subscriber: &Subscriber,
+    worker: &mut Pipeline,
+    delivered: i64,
+) {
     subscriber.receiver.answer(200);
-    app.announce(&acme, "contact.created", 1).await;
-    pass(&app, &mut worker, 1).await;
-    assert_eq!((app.count("delivered").await, app.count("failed").await), (4, 0));
+    app.announce(acme, "contact.created", 1).await;
+    pass(app, worker, 1).await;
+    assert_eq!((app.count("delivered").await, app.count("failed").await), (delivered, 0));
     assert_eq!(subscriber.show().await["health"], "healthy");
 }
 
 #[tokio::test]
+async fn an_outage_that_outlasts_a_short_schedule_is_one_and_ends_with_everything_delivered() {
+    let (app, acme, subscriber, mut worker) = soon_given_up().await;
+    fail(&app, &acme, &subscriber, &mut worker, 3).await;
+    assert_eq!(subscriber.show().await["health"], "failing");
+    recover(&app, &acme, &subscriber, &mut worker, 4).await;
+}
+
+#[tokio::test]
 async fn a_second_outage_right_behind_the_first_is_noticed_too() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*"]).await;
-    opt_in(&acme, &subscriber).await;
-    let second = std::time::Duration::from_secs(1);
-    let mut worker = app.worker_with(|config| config.schedule = [second; 4].into());
+    let (app, acme, subscriber, mut worker) = soon_given_up().await;
     for delivered in [2, 4] {
-        subscriber.receiver.answer(503);
-        app.announce(&acme, "contact.created", 1).await;
-        for _ in 0..5 {
-            worker.drain().await.unwrap();
-            app.advance(TimeDelta::seconds(1));
-        }
+        fail(&app, &acme, &subscriber, &mut worker, 1).await;
         // Nothing tells of it again before five minutes are over, and nobody but the worker looks.
         pass(&app, &mut worker, 5).await;
         assert_eq!(subscriber.show().await["health"], "failing");
-        subscriber.receiver.answer(200);
-        app.announce(&acme, "contact.created", 1).await;
-        pass(&app, &mut worker, 1).await;
-        assert_eq!((app.count("delivered").await, app.count("failed").await), (delivered, 0));
+        recover(&app, &acme, &subscriber, &mut worker, delivered).await;
     }
 }
 
