@@ -59,6 +59,18 @@ pub const EXTENSIONS: &[EventType] = &[
     EventType::PipelineDeleted,
 ];
 
+/// The names of the [`EXTENSIONS`], for statements that ask what `*` does not stand for.
+#[must_use]
+pub fn extensions() -> Vec<String> {
+    EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect()
+}
+
+/// What `*` stands for: the documented twelve.
+pub fn promised() -> impl Iterator<Item = &'static str> {
+    let events = EventType::ALL.iter().filter(|event| !EXTENSIONS.contains(event));
+    events.map(|event| event.as_str())
+}
+
 /// Webhooks that an event in the log remembers at most: of those that do not want it, and of those whose filter it did
 /// not pass.
 pub const REMEMBERED: i32 = 100;

@@ -12,7 +12,7 @@
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::fault;
-use shared::event::{EXTENSIONS, REMEMBERED};
+use shared::event::{self, REMEMBERED};
 use uuid::Uuid;
 
 use crate::queue::{Claimed, Claims, Direct, Row};
@@ -161,7 +161,7 @@ async fn take_batch(
     direct: Option<&Direct<'_>>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Line>> {
-    let opt_in: Vec<String> = EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect();
+    let opt_in = event::extensions();
     db.direct(async |conn| {
         sqlx::query_file_as!(
             Line,

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 use shared::TenantTx;
-use shared::event::{EXTENSIONS, REMEMBERED};
+use shared::event::{self, REMEMBERED};
 use shared::id::EventId;
 use sqlx::types::Json;
 
@@ -84,7 +84,7 @@ async fn step(
         query.events.as_deref() as Option<&[String]>,
         i64::try_from(most).unwrap_or(i64::MAX),
         query.webhook.map(|id| id.0),
-        &EXTENSIONS.iter().map(|event| event.as_str().to_owned()).collect::<Vec<_>>(),
+        &event::extensions(),
     )
     .fetch_all(tx.conn())
     .await

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use shared::Clock;
-use shared::event::{self, EXTENSIONS, EventType};
+use shared::event;
 use shared::id::WebhookId;
 use shared::webhook::keys::{Key, SigningKeys};
 use shared::webhook::signature::SigningSecret;
@@ -114,8 +114,7 @@ async fn prepare(options: &Options, remote: &Remote) -> CommandResult<(SigningKe
 fn names(patterns: &[String]) -> Vec<String> {
     let mut names: Vec<String> = patterns.iter().filter(|name| *name != "*").cloned().collect();
     if names.len() < patterns.len() {
-        let all = EventType::ALL.iter().filter(|event| !EXTENSIONS.contains(event));
-        names.extend(all.map(|event| event.as_str().to_owned()));
+        names.extend(event::promised().map(str::to_owned));
     }
     names
 }

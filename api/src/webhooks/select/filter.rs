@@ -2,7 +2,7 @@
 //! inside its statement. The path is built of these parts only: names that are known, words of ours, and literals quoted
 //! as JSON, whose escapes are those of jsonpath too.
 
-use shared::event::{EXTENSIONS, EventType};
+use shared::event::promised;
 
 use super::members::PREVIOUS;
 
@@ -138,10 +138,7 @@ impl Filter {
 fn event(pattern: &str) -> String {
     let is = |name: &str| format!("$event == {}", quoted(name));
     match pattern.strip_suffix('*') {
-        Some("") => {
-            let promised = EventType::ALL.iter().filter(|event| !EXTENSIONS.contains(event));
-            join(&promised.collect::<Vec<_>>(), " || ", |event| is(event.as_str()))
-        }
+        Some("") => join(&promised().collect::<Vec<_>>(), " || ", |name| is(name)),
         Some(family) => format!("$event starts with {}", quoted(family)),
         None => is(pattern),
     }
