@@ -28,11 +28,11 @@ async fn what_was_relayed_is_claimed_at_once_and_nobody_else_claims_it() {
     let claims = Claims::new(slots.clone(), LEASE);
     let (relayed, claimed) = relay(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len(), slots.free()), (3, 3, 5));
-    assert!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().is_empty());
+    assert!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().0.is_empty());
 
     drop(claimed); // as a worker that dies
     app.advance(LEASE + TimeDelta::seconds(1));
-    assert_eq!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().len(), 3);
+    assert_eq!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().0.len(), 3);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What waits for its time is in no claim's way, however many receivers are down.
 
 use chrono::TimeDelta;
-use tests::kit::TestApp;
-use worker::queue::{Caps, Slots, claim};
+use tests::kit::{Reply, TestApp};
+use worker::queue::{Caps, Claims, Slots, claim};
 
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
@@ -27,10 +27,37 @@ async fn a_webhook_whose_retries_wait_is_passed_over_until_one_is_due() {
 
     app.advance(TimeDelta::seconds(119));
     let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
-    assert!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().is_empty());
+    assert!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().0.is_empty());
     app.advance(TimeDelta::seconds(2));
-    assert_eq!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().len(), 3);
+    assert_eq!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().0.len(), 3);
     assert_eq!(in_turn(&app).await, 1, "what is under way is not parked");
+}
+
+#[tokio::test]
+async fn retries_of_somebody_who_cannot_take_them_do_not_stand_in_front_of_anothers() {
+    let app = TestApp::start().await;
+    let (busy, calm) = (app.tenant("busy").await, app.tenant("calm").await);
+    busy.webhook("http://127.0.0.1:9/", &["*"]).await;
+    let calms = calm.subscribe(&["*"]).await;
+    calms.receiver.script([Reply::status(500)]);
+    app.announce(&busy, "contact.created", 1_200).await;
+    app.worker().drain().await.unwrap();
+    app.announce(&calm, "contact.created", 1).await;
+    app.worker().drain().await.unwrap();
+    app.database.execute("update webhooks set active = false where url like '%:9/'").await;
+    app.advance(TimeDelta::minutes(3));
+
+    let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
+    let claims = Claims::new(slots, LEASE);
+    let mut claimed = Vec::new();
+    loop {
+        let (some, more) = claims.claim(&app.worker_db()).await.unwrap();
+        claimed.extend(some);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(claimed.len(), 1, "without waiting, and only what can go");
 }
 
 #[tokio::test]
@@ -42,8 +69,8 @@ async fn a_lease_that_ends_without_an_outcome_is_not_parked() {
     app.worker().drain().await.unwrap();
     app.advance(TimeDelta::minutes(2) + TimeDelta::seconds(1));
     let slots = || Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
-    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().len(), 1);
+    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().0.len(), 1);
     app.advance(LEASE + TimeDelta::seconds(1)); // the worker died
     assert_eq!(in_turn(&app).await, 1);
-    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().len(), 1);
+    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().0.len(), 1);
 }

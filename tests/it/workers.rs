@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use shared::id::AttemptId;
 use tests::kit::{
     CONTACTS, Call, Program, Reply, TcpServer, TestApp, expire_leases, read_webhook, until,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
-use worker::queue::{Caps, Slots, claim};
-use worker::record::recorder;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use worker::queue::{Caps, Knock, Slots, claim};
+use worker::record::{AttemptRecord, Report, recorder};
+use worker::retry::Next;
 
 /// How long a claim holds: the longest request, 30 s, and as much again.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
@@ -196,7 +200,7 @@ async fn a_delivery_that_is_handed_back_is_due_at_once() {
     other.relay().await.unwrap();
     let (db, (records, mut recorder)) = (app.worker_db(), recorder());
     let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 });
-    for claimed in claim(&db, &slots, LEASE, None).await.unwrap() {
+    for claimed in claim(&db, &slots, LEASE, None).await.unwrap().0 {
         records.hand_back(claimed);
     }
     assert_eq!(other.drain().await.unwrap(), 0);
@@ -205,6 +209,52 @@ async fn a_delivery_that_is_handed_back_is_due_at_once() {
     assert_eq!(leased(&app).await, 0);
     assert_eq!(other.drain().await.unwrap(), 1);
     assert_eq!(subscriber.only_delivery().await["attemptLog"].as_array().unwrap().len(), 1);
+}
+
+/// An attempt that was accepted.
+fn accepted(now: DateTime<Utc>) -> Report {
+    let detail = json!({"phase": null, "warning": null, "timings": {}, "connection": null, "requestHeaders": {},
+        "responseHeaders": {}, "next": {"at": null, "why": "delivered"}});
+    let attempt = AttemptRecord {
+        id: AttemptId::fresh(now),
+        attempt: 1,
+        started: now,
+        latency: Duration::ZERO,
+        first_byte: None,
+        status_code: Some(200),
+        error_code: None,
+        error: None,
+        excerpt: None,
+        detail: serde_json::from_value(detail).unwrap(),
+    };
+    Report { next: Next::Done, ended: now, waited_since: now, held_until: None, attempt }
+}
+
+#[tokio::test]
+async fn outcomes_whose_commit_nobody_heard_of_are_not_written_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    app.announce(&acme, "contact.created", 2).await;
+    app.worker().relay().await.unwrap();
+    let (db, (records, mut recorder)) = (app.worker_db(), recorder());
+    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 });
+    let mut claimed = claim(&db, &slots, LEASE, None).await.unwrap().0;
+    let (mut again, first) = (claimed.pop().unwrap(), claimed.pop().unwrap());
+    let (report, id, lease) = (accepted(app.clock.now()), first.delivery.id, first.delivery.lease);
+    records.report(report.clone(), first.delivery, first.slot);
+    assert_eq!(recorder.flush(&db).await.unwrap(), 1);
+
+    (again.delivery.id, again.delivery.lease) = (id, lease);
+    records.report(report, again.delivery, again.slot);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let written = timeout(Duration::from_secs(5), recorder.run(db, Knock::default(), stop));
+    written.await.expect("nothing is tried again");
+    let deliveries = subscriber.deliveries().await;
+    let logged = |one: &Value| one["attemptLog"].as_array().unwrap().len();
+    let first = deliveries.iter().find(|one| one["id"] == id.to_string()).unwrap();
+    assert_eq!((first["status"].as_str(), logged(first)), (Some("delivered"), 1));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use shared::clock::Clock;
+use shared::id::AttemptId;
 use shared::seal::Keyring;
 use shared::telemetry;
 use shared::webhook::Owner;
@@ -174,6 +175,7 @@ fn record(
         Err(fault) => Some(fault.to_string()),
     };
     AttemptRecord {
+        id: AttemptId::fresh(started),
         attempt: attempt_number(delivery),
         started,
         latency: exchange.total,
@@ -190,6 +192,7 @@ fn record(
 fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &str) -> Report {
     tracing::error!(code = code.as_str(), "a delivery was given up without a request");
     let attempt = AttemptRecord {
+        id: AttemptId::fresh(now),
         attempt: attempt_number(delivery),
         started: now,
         latency: Duration::ZERO,

@@ -117,4 +117,5 @@ const DOING: &[&str] = &[
     "importing",
     "replaying",
     "erasing",
+    "shelving",
 ];

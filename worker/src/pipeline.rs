@@ -48,8 +48,15 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn relay(&self) -> sqlx::Result<()> {
-        while relay(&self.db, None).await?.0.more {}
-        Ok(())
+        loop {
+            let (relayed, _) = relay(&self.db, None).await?;
+            if !relayed.held.is_empty() {
+                relayed.held.advance(&self.db).await;
+            }
+            if !relayed.more {
+                return Ok(());
+            }
+        }
     }
 
     /// Claims what is due now and fits.
@@ -64,7 +71,7 @@ impl Pipeline {
                 Ok(claimed) => return Ok(claimed),
             }
         }
-        claim(&self.db, &self.slots, self.lease, None).await
+        Ok(claim(&self.db, &self.slots, self.lease, None).await?.0)
     }
 
     /// Makes the attempts and records them.

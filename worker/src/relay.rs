@@ -13,8 +13,10 @@ use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::fault;
 use shared::event::{self, REMEMBERED};
+use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::lines::Lines;
 use crate::queue::{Claimed, Claims, Direct, Row};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
@@ -28,7 +30,7 @@ const FAN: i64 = 20_000;
 pub const RELAYING: i64 = 0x0072_656c_6179;
 
 /// What one batch did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relayed {
     /// Events taken.
     pub events: i64,
@@ -40,6 +42,8 @@ pub struct Relayed {
     pub filtered: i64,
     /// Whether there may be more events.
     pub more: bool,
+    /// Lines that somebody else held. They are to be advanced now that it has committed.
+    pub held: Lines,
 }
 
 /// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they are
@@ -63,11 +67,11 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
     let relayed = lines.first().map(Line::relayed).unwrap_or_default();
     let begun = lines.into_iter().filter_map(Line::begun);
     let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
-    count(relayed, begun.len());
+    count(&relayed, begun.len());
     Ok((relayed, begun))
 }
 
-fn count(relayed: Relayed, begun: usize) {
+fn count(relayed: &Relayed, begun: usize) {
     let count =
         |name: &'static str, rows: i64| metrics::counter!(name).increment(rows.unsigned_abs());
     count("outbox_relayed_total", relayed.events);
@@ -85,6 +89,7 @@ struct Line {
     skipped: i64,
     filtered: i64,
     more: Option<bool>,
+    held: Option<Json<Lines>>,
     tenant_id: Option<Uuid>,
     id: Option<Uuid>,
     webhook_id: Option<Uuid>,
@@ -105,7 +110,8 @@ struct Line {
 impl Line {
     fn relayed(&self) -> Relayed {
         let Self { events, deliveries, skipped, filtered, more, .. } = *self;
-        Relayed { events, deliveries, skipped, filtered, more: more == Some(true) }
+        let held = self.held.as_ref().map(|held| held.0.clone()).unwrap_or_default();
+        Relayed { events, deliveries, skipped, filtered, more: more == Some(true), held }
     }
 
     fn begun(self) -> Option<Row> {

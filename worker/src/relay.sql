@@ -121,8 +121,9 @@ with picked as materialized (
     from placed
     returning webhook_id, record
 ), advanced as materialized (
-    -- Whoever is first of its record is due. What the function reads is as of now, so that it sees the rows above.
-    select case when count(*) > 0 then advance_lines(array_agg(webhook_id), array_agg(record)) end
+    -- Whoever is first of its record is due. What the function reads is as of now, so that it sees the rows above. Lines that
+    -- somebody else holds are left for later: everybody's events would wait for them.
+    select case when count(*) > 0 then try_advance_lines(array_agg(webhook_id), array_agg(record)) end as held
     from queued where record is not null
 ), counts as (
     select (select count(*) from taken) as events,
@@ -139,8 +140,9 @@ with picked as materialized (
     where p.begun
 )
 select c.events as "events!", c.more as "more?", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
+       a.held as "held?: Json<Lines>",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
        b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
        b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",
        b.url as "url?", b.secret_enc as "secret?", b.headers_enc as "headers?", b.identity_enc as "identity?"
-from counts c cross join advanced left join begun b on true
+from counts c cross join advanced a left join begun b on true

@@ -11,19 +11,15 @@ use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock, Slots};
+use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock};
 use crate::{
-    admin, erasures, gauges, health, imports, lines, pipeline, queue, record, replays, retention,
-    shelf, signing, sweep,
+    admin, erasures, health, house, imports, pipeline, queue, record, replays, retention, shelf,
+    signing,
 };
-
-/// How often the gauges are set and deleted webhooks looked for.
-const HOUSEKEEPING: Duration = Duration::from_secs(2);
 
 /// Between the beginnings of two parts that are in no hurry.
 const APART: Duration = Duration::from_millis(50);
@@ -63,7 +59,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
-    calmly.spawn(keep_house(db.clone(), slots.clone(), stop.clone()));
+    calmly.spawn(house::keep(db.clone(), slots.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine = Engine {
         db: db.clone(),
@@ -87,7 +83,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    let ended = worker.run_until(serving(stopped, stop.clone())).await;
+    // On a thread of the runtime: here, on the main thread, each delivery would change threads twice before it is begun.
+    let ended = tokio::spawn(worker.run_until(serving(stopped, stop.clone()))).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
@@ -95,7 +92,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let _ = recorder.await;
     db.close().await;
     tracing::info!("stopped");
-    ended.map_err(Into::into)
+    ended?.map_err(Into::into)
 }
 
 /// Begins what is in no hurry one after the other, so that all of it uses the same connection or two: each costs
@@ -161,46 +158,5 @@ async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationTok
             () = stop.cancelled() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-    }
-}
-
-/// Rounds of housekeeping between counts of what is due.
-const COUNTING: u32 = 5;
-
-/// Rounds of housekeeping between looks at every line, which none should need.
-const MENDING: u32 = 30;
-
-async fn keep_house(db: Db, slots: Slots, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(HOUSEKEEPING);
-    // What an outage has left out is not made up for.
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rounds: u32 = 0;
-    gauges::housekept(&db);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let kept = async {
-            gauges::measure(&db, &slots).await?;
-            sweep::fail_deleted(&db).await?;
-            sweep::forget_answers(&db).await?;
-            lines::dissolve(&db).await?;
-            if rounds.is_multiple_of(COUNTING) {
-                gauges::count_due(&db).await?;
-            }
-            if rounds.is_multiple_of(MENDING) {
-                lines::mend(&db).await?;
-                lines::measure(&db).await?;
-            }
-            imports::sweep(&db).await?;
-            replays::sweep(&db).await?;
-            replays::probe(&db).await
-        };
-        match kept.await {
-            Ok(_) => gauges::housekept(&db),
-            Err(error) => tracing::warn!(%error, "housekeeping failed; trying again"),
-        }
-        rounds = rounds.wrapping_add(1);
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(db: Db, knock: Knock, due: Knock, stop: CancellationToke
                 pause.reset();
                 wait(IDLE, knock.heard(), &stop).await;
             }
-            Err(error) => pause.after(&error, "keeping the shelf", &stop).await,
+            Err(error) => pause.after(&error, "shelving", &stop).await,
         }
     }
 }

@@ -179,9 +179,16 @@ pub(super) async fn select(
     Ok(())
 }
 
-/// The worker fails what is still pending for it.
+/// The worker fails what is still pending for it, and ends its replays: those that were paused as well.
 pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<()> {
     let now = tx.now();
+    sqlx::query!(
+        "update webhook_replays set due_at = $2 where webhook_id = $1 and state = 'paused'",
+        id.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
     sqlx::query!(
         "update webhooks set deleted_at = $2, active = false, version = version + 1 where id = $1",
         id.0,

@@ -13,6 +13,12 @@ pub fn is_disconnect(error: &sqlx::Error) -> bool {
     }
 }
 
+/// There is no connection, so that whatever else is asked will fail as well.
+#[must_use]
+pub fn is_away(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) || is_disconnect(error)
+}
+
 /// Worth trying again later: nothing is wrong with the request, something is wrong with the weather.
 #[must_use]
 pub fn is_transient(error: &sqlx::Error) -> bool {

@@ -116,7 +116,9 @@ async fn live(
     acme.put(&at(&contact), marked("two")).await.ok();
     worker.drain().await.unwrap();
     let sent = webhooks.delivering.deliveries().await;
-    webhooks.delivering.resend(&sent[0]).await.ok();
+    let resend =
+        format!("{}/events/{}/resend", webhooks.delivering.path(), sent[0]["id"].as_str().unwrap());
+    acme.post_once(&resend, "resend", &json!({})).await.ok();
     let imports = imported(acme, worker).await;
     activities(acme, &contact).await;
     acme.delete(&at(&contact)).await.no_content();
@@ -221,7 +223,7 @@ async fn kept_answers(app: &TestApp, acme: &Tenant) -> Vec<String> {
             .unwrap();
     let names: BTreeSet<_> = kept.iter().map(|row| row.1.as_str()).collect();
     assert!(
-        ["create", "restore", "note", "import"].iter().all(|name| names.contains(name)),
+        ["create", "resend", "restore", "note", "import"].iter().all(|name| names.contains(name)),
         "{names:?}"
     );
     let holds = |(principal, key, answer): &(String, String, Vec<u8>)| {

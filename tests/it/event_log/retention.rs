@@ -87,6 +87,19 @@ async fn rows_of_a_day_that_no_partition_was_made_for_are_kept_and_go_as_well() 
 }
 
 #[tokio::test]
+async fn nothing_goes_while_events_as_old_as_that_have_no_number_yet() {
+    let (app, acme, _subscriber, mut worker) = first_day().await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.advance(TimeDelta::days(31));
+    assert!(!worker.keep().await.unwrap(), "they are still to be relayed");
+    assert_eq!(rows(&app, "events").await, 3);
+    worker.drain().await.unwrap();
+    assert!(worker.keep().await.unwrap());
+    assert_eq!(rows(&app, "events").await, 0);
+    acme.get(&format!("{EVENTS}?after=3")).await.problem(410, "EVENTS_EXPIRED");
+}
+
+#[tokio::test]
 async fn each_tenant_keeps_its_events_as_long_as_it_says() {
     let app = TestApp::start().await;
     let (short, long) = (app.tenant("short").await, app.tenant("long").await);

@@ -74,6 +74,32 @@ async fn of_a_webhook_that_is_deleted_nothing_is_left_behind() {
 }
 
 #[tokio::test]
+async fn a_deleted_webhook_is_looked_at_until_nothing_can_come_for_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = ordered(&acme).await;
+    acme.delete(&subscriber.path()).await.no_content();
+    let emptied = async || -> bool {
+        worker::sweep::fail_deleted(&app.worker_db()).await.unwrap();
+        let sql = "select emptied from webhooks";
+        sqlx::query_scalar(sql).fetch_one(app.database.admin()).await.unwrap()
+    };
+    app.advance(TimeDelta::minutes(9));
+    assert!(!emptied().await, "somebody may be writing a delivery for it");
+    // Somebody was.
+    app.database
+        .execute(
+            "insert into webhook_queue (tenant_id, id, webhook_id, next_retry, lease_id)
+             select tenant_id, id, id, now() + interval '100 years', id from webhooks",
+        )
+        .await;
+    app.advance(TimeDelta::minutes(2));
+    assert!(!emptied().await, "one is under way");
+    app.database.execute("delete from webhook_queue").await;
+    assert!(emptied().await);
+}
+
+#[tokio::test]
 async fn what_has_had_its_time_ends_and_the_next_goes() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use tests::kit::{Subscriber, Tenant, TestApp};
+use tests::kit::{Program, Subscriber, Tenant, TestApp, until};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Heard, broken_lines, change, contact, ordered, queued};
@@ -58,6 +59,24 @@ async fn a_delivery_that_is_added_while_the_one_before_it_ends_is_not_forgotten(
     assert_eq!((broken_lines(&app).await, queued(&app).await), (0, 1));
     worker.drain().await.unwrap();
     assert_eq!(heard.taken(&contact), [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_somebody_holds_keeps_no_other_tenants_events_waiting() {
+    let app = TestApp::present().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let (_subscriber, heard, contact) = relayed(&app, &acme).await;
+    let theirs = other.subscribe(&["*"]).await;
+    let ending = session(&app, "delete from webhook_queue").await;
+    change(&acme, &contact, 1).await;
+    app.announce(&other, "contact.created", 1).await;
+    let _worker = Program::worker(&app.database.worker_url(), &[]).await;
+    theirs.receiver.wait_for(1).await;
+    assert_eq!(heard.taken(&contact), [0_i64; 0]);
+    end(ending, "commit").await;
+    // Sooner than lines are looked through, which is once a minute.
+    let goes_on = until("the line goes on", async || heard.taken(&contact) == [2]);
+    timeout(Duration::from_secs(20), goes_on).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

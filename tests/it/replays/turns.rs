@@ -96,6 +96,20 @@ async fn rows_that_go_meanwhile_are_not_missed() {
 }
 
 #[tokio::test]
+async fn a_replay_that_is_paused_ends_with_its_webhook() {
+    let (app, acme, subscriber, mut worker) = with_failed(20).await;
+    let replay = ask(&acme, &subscriber, json!({"rate": 10})).await.created();
+    acme.post(&format!("{}/pause", at(&replay)), json!({})).await.ok();
+    acme.delete(&subscriber.path()).await.no_content();
+    finish(&app, &mut worker).await;
+    let states: Vec<String> = sqlx::query_scalar("select state from webhook_replays")
+        .fetch_all(app.database.admin())
+        .await
+        .unwrap();
+    assert_eq!(states, ["cancelled"]);
+}
+
+#[tokio::test]
 async fn a_replay_whose_deliveries_somebody_holds_keeps_no_other_waiting() {
     let (app, acme, subscriber, _) = with_failed(10).await;
     let globex = app.tenant("globex").await;

@@ -13,19 +13,49 @@ struct Kept {
     answer: Vec<u8>,
 }
 
-/// Erases the answers that show these records; `kind` names them as events do. One that does not open is forgotten.
+/// What an answer shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    /// A record of this kind, named as events name it.
+    Record(&'static str),
+    /// A delivery, with what it tells and what its receiver said.
+    Delivery,
+}
+
+/// Answers of one page.
+pub(super) const PAGE: i32 = 200;
+
+/// Erases all answers that show these records.
 pub(super) async fn erase(
     tx: &mut TenantTx,
     keyring: &Keyring,
-    kind: &str,
+    shown: Shown,
+    records: &[Uuid],
+) -> sqlx::Result<i32> {
+    let mut all = 0;
+    loop {
+        let some = erase_some(tx, keyring, shown, records).await?;
+        all += some;
+        if some < PAGE {
+            return Ok(all);
+        }
+    }
+}
+
+/// Erases one page of them, which does not come again; says how many. One that does not open is forgotten.
+pub(super) async fn erase_some(
+    tx: &mut TenantTx,
+    keyring: &Keyring,
+    shown: Shown,
     records: &[Uuid],
 ) -> sqlx::Result<i32> {
     let tenant = tx.tenant();
     let kept = sqlx::query_as!(
         Kept,
-        "select principal, key, answer from idempotency_keys where tenant_id = $1 and record = any ($2)",
+        "select principal, key, answer from idempotency_keys where tenant_id = $1 and record = any ($2) limit $3",
         tenant.0,
         records,
+        i64::from(PAGE),
     )
     .fetch_all(tx.conn())
     .await?;
@@ -35,7 +65,7 @@ pub(super) async fn erase(
         let reply = opened.and_then(|opened| serde_json::from_slice(opened.expose()).ok());
         let sealed = match reply {
             Some(reply) => {
-                let left = left(tx, kind, reply).await?;
+                let left = left(tx, shown, reply).await?;
                 serde_json::to_vec(&left).ok().and_then(|json| keyring.seal(&json, &place).ok())
             }
             None => None,
@@ -46,10 +76,15 @@ pub(super) async fn erase(
 }
 
 /// The answer with its data erased. Its `data` is JSON text, and of an escaped NUL in it PostgreSQL makes no text.
-async fn left(tx: &mut TenantTx, kind: &str, mut reply: Value) -> sqlx::Result<Value> {
+async fn left(tx: &mut TenantTx, shown: Shown, mut reply: Value) -> sqlx::Result<Value> {
     if let Some(data) = reply["data"].as_str() {
+        let kind = match shown {
+            Shown::Record(kind) => Some(kind),
+            Shown::Delivery => None,
+        };
         let data = sqlx::query_scalar!(
-            r#"select erased_data($1, replace($2::text, '\u0000', '\ufffd')::json)::text as "data!""#,
+            r#"select (case when $1::text is null then erased_delivery(d.data) else erased_data($1, d.data) end)::text as "data!"
+               from (select replace($2::text, '\u0000', '\ufffd')::json as data) d"#,
             kind,
             data,
         )
@@ -64,7 +99,7 @@ async fn write(tx: &mut TenantTx, kept: &Kept, sealed: Option<Vec<u8>>) -> sqlx:
     let tenant = tx.tenant();
     match sealed {
         Some(sealed) => sqlx::query!(
-            "update idempotency_keys set answer = $4 where tenant_id = $1 and principal = $2 and key = $3",
+            "update idempotency_keys set answer = $4, record = null where tenant_id = $1 and principal = $2 and key = $3",
             tenant.0,
             kept.principal,
             kept.key,

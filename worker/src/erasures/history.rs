@@ -231,6 +231,19 @@ pub(super) async fn erase_deliveries(tx: &mut TenantTx, events: &[Uuid]) -> sqlx
     Ok(count(&erased.execute(tx.conn()).await?))
 }
 
+/// The ids that deliveries of these events can have.
+pub(super) async fn deliveries(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!(
+        r#"select delivery_id(o.id, w.id) as "id!"
+           from unnest($2::uuid[]) o (id) cross join (select id from webhooks where tenant_id = $1) w"#,
+        tenant.0,
+        events,
+    )
+    .fetch_all(tx.conn())
+    .await
+}
+
 /// Whether deliveries of these events were passed over.
 pub(super) async fn left(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::Result<bool> {
     let tenant = tx.tenant();

@@ -1,5 +1,6 @@
 //! The SQL of what imports keep of a person: rows that made or changed the contact, and failed rows about it.
 
+use chrono::TimeDelta;
 use shared::TenantTx;
 use shared::import::Status;
 use uuid::Uuid;
@@ -12,6 +13,9 @@ const BATCH: i64 = 2000;
 
 /// A shorter text that a row contains says nothing about whom it is about.
 const TELLING: i32 = 5;
+
+/// What the clocks of two apis may be apart: an import that came before may be dated so much later.
+const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 /// An import from before the erasure.
 pub(super) struct Import {
@@ -31,7 +35,7 @@ pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<O
            where tenant_id = $1 and id > $2 and created_at <= $3 order by id limit 1"#,
         tenant.0,
         erasure.cursor.id.unwrap_or_default(),
-        erasure.created_at,
+        erasure.created_at + SKEW,
         &under_way,
     )
     .fetch_optional(tx.conn())

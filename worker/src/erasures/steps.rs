@@ -5,14 +5,17 @@ use shared::TenantTx;
 use shared::seal::Keyring;
 use uuid::Uuid;
 
+use super::answers::{self, Shown};
 use super::history::{self, Place};
-use super::{Cursor, Erasure, Stage, answers, imports};
+use super::{Cursor, Erasure, Stage, imports};
 
 /// How long others are left to write what they are writing.
 const BUSY: TimeDelta = TimeDelta::milliseconds(50);
 
 /// How long an import that is not over is waited for.
 const IMPORTING: TimeDelta = TimeDelta::seconds(2);
+
+const OF_CONTACT: Shown = Shown::Record("contact");
 
 /// Does the next step, and says how long the one after it has to wait.
 ///
@@ -25,10 +28,14 @@ pub(super) async fn step(
 ) -> sqlx::Result<Option<TimeDelta>> {
     match erasure.stage {
         Stage::Outbox => {
+            // Before the relay is held, which everybody's events wait for.
+            let kept = answers::erase_some(tx, keyring, OF_CONTACT, &[erasure.record]).await?;
+            erasure.counts.answers += kept;
+            if kept == answers::PAGE {
+                return Ok(None);
+            }
             history::hold_relay(tx).await?;
             erasure.counts.events += history::erase_outbox(tx, erasure.record).await?;
-            let kept = answers::erase(tx, keyring, "contact", &[erasure.record]).await?;
-            erasure.counts.answers += kept;
             erasure.enter(Stage::Changes);
         }
         Stage::Changes => {
@@ -36,7 +43,7 @@ pub(super) async fn step(
             let ids = ids(&page);
             history::seek(tx, erasure.id, &ids).await?;
             erasure.counts.audit_entries += history::erase_entries(tx, &ids).await?;
-            if erase_told(tx, erasure, &ids).await? {
+            if erase_told(tx, keyring, erasure, &ids).await? {
                 return Ok(Some(BUSY));
             }
             turn(erasure, &page, Stage::Activities);
@@ -47,8 +54,9 @@ pub(super) async fn step(
             let events = history::told(tx, &ids).await?;
             erasure.counts.activities += history::erase_activities(tx, &ids).await?;
             erasure.counts.audit_entries += history::erase_entries_about(tx, &ids).await?;
-            erasure.counts.answers += answers::erase(tx, keyring, "activity", &ids).await?;
-            if erase_told(tx, erasure, &events).await? {
+            erasure.counts.answers +=
+                answers::erase(tx, keyring, Shown::Record("activity"), &ids).await?;
+            if erase_told(tx, keyring, erasure, &events).await? {
                 return Ok(Some(BUSY));
             }
             turn(erasure, &page, Stage::Imports);
@@ -57,10 +65,12 @@ pub(super) async fn step(
             None => erasure.enter(Stage::Done),
             Some(import) if !import.over => return Ok(Some(IMPORTING)),
             Some(import) => {
-                let (rows, next) = imports::erase(tx, erasure, import.id).await?;
+                let import_id = import.id;
+                let (rows, next) = imports::erase(tx, erasure, import_id).await?;
                 erasure.counts.import_rows += rows;
                 if rows > 0 {
-                    let kept = answers::erase(tx, keyring, "import", &[import.id]).await?;
+                    let import = Shown::Record("import");
+                    let kept = answers::erase(tx, keyring, import, &[import_id]).await?;
                     erasure.counts.answers += kept;
                 }
                 erasure.cursor = next;
@@ -75,6 +85,7 @@ pub(super) async fn step(
 /// delivery, so none comes unseen. Says whether deliveries were passed over, so that the step is to be done again.
 async fn erase_told(
     tx: &mut TenantTx,
+    keyring: &Keyring,
     erasure: &mut Erasure,
     events: &[Uuid],
 ) -> sqlx::Result<bool> {
@@ -84,6 +95,8 @@ async fn erase_told(
     erasure.counts.events += history::erase_events(tx, events).await?;
     erasure.counts.deliveries += history::erase_deliveries(tx, events).await?;
     erasure.counts.attempts += history::erase_attempts(tx, events).await?;
+    let deliveries = history::deliveries(tx, events).await?;
+    erasure.counts.answers += answers::erase(tx, keyring, Shown::Delivery, &deliveries).await?;
     history::left(tx, events).await
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 use shared::{Db, SystemTx};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::charge::charge;
@@ -27,7 +29,7 @@ pub fn lease(longest_request: Duration) -> TimeDelta {
 const TOKEN: TimeDelta = TimeDelta::seconds(5);
 
 /// Claims as many due deliveries as there are free slots, starting behind the webhook `after`; the claim holds for
-/// `holds`.
+/// `holds`. Whether more retries may be parked though they are due: then it is to be done again, whatever was claimed.
 /// The commit does not wait for the disk: were it undone by a crash, the deliveries would be claimed again.
 ///
 /// # Errors
@@ -37,17 +39,18 @@ pub async fn claim(
     slots: &Slots,
     holds: TimeDelta,
     after: Option<WebhookId>,
-) -> sqlx::Result<Vec<Claimed>> {
+) -> sqlx::Result<(Vec<Claimed>, bool)> {
     if slots.free() == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let now = db.clock().now();
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
-    let mut tx = db.system_asking(&promote(now)).await?.0;
+    let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
     let rows = due(&mut tx, slots, &room, &hold, after, now).await?;
     tx.commit_lazily().await?;
-    Ok(rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect())
+    let claimed = rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect();
+    Ok((claimed, are_not_all(&promoted)?))
 }
 
 /// Claims for whoever takes the tokens first. It counts as a claim only then: a token that is lost has killed nobody.
@@ -59,22 +62,31 @@ pub(super) async fn claim_tokens(
     slots: &Slots,
     room: &Room,
     after: Option<WebhookId>,
-) -> sqlx::Result<Vec<Token>> {
+) -> sqlx::Result<(Vec<Token>, bool)> {
     if room.places == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let now = db.clock().now();
     let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
-    let mut tx = db.system_asking(&promote(now)).await?.0;
+    let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
     let rows = due(&mut tx, slots, room, &hold, after, now).await?;
     tx.commit_lazily().await?;
-    Ok(rows.into_iter().map(|row| row.token(hold.lease)).collect())
+    let tokens = rows.into_iter().map(|row| row.token(hold.lease)).collect();
+    Ok((tokens, are_not_all(&promoted)?))
 }
+
+/// Retries that one claim lets out at most (`promote_retries`, migration 0041).
+const PROMOTED: i32 = 500;
 
 /// Retries that have become due are no longer parked, from the beginning of the claim's transaction. The text of a time
 /// has nothing that could end the literal.
 fn promote(now: DateTime<Utc>) -> String {
     format!("select promote_retries('{}')", now.to_rfc3339())
+}
+
+/// Whether so many were let out that there may be more. Whoever's they are: those behind them may be somebody else's.
+fn are_not_all(promoted: &[PgRow]) -> sqlx::Result<bool> {
+    promoted.first().map_or(Ok(false), |row| Ok(row.try_get::<i32, _>(0)? >= PROMOTED))
 }
 
 /// Where there is room for requests.

@@ -10,9 +10,11 @@ use shared::Db;
 use shared::id::WebhookId;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Claims, RedisQueue, Slots};
+use crate::lines::Lines;
 use crate::record::Records;
 use crate::relay;
 
@@ -70,6 +72,7 @@ impl Engine {
     /// claiming; else it knocks at `claims`.
     pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
+        let mut held = Held::default();
         while !self.stop.is_cancelled() {
             let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
             match relay::relay(&self.db, alone.then_some(&self.claims)).await {
@@ -83,6 +86,7 @@ impl Engine {
                     if relayed.events == 0 || begun < relayed.deliveries {
                         claims.knock();
                     }
+                    held.advance(relayed.held, &self.db, &claims);
                     if !relayed.more {
                         wait(IDLE, knock.heard(), &self.stop).await;
                     }
@@ -143,6 +147,30 @@ impl Engine {
     }
 }
 
+/// Lines that the relay has left because somebody held them. They are waited for in a task of their own, and in one at a
+/// time: each has a connection, and whoever holds them may take long.
+#[derive(Default)]
+struct Held {
+    lines: Lines,
+    advancing: Option<JoinHandle<()>>,
+}
+
+impl Held {
+    /// Advances these and what was left before, unless that is under way: then at the next call, a second later at most.
+    fn advance(&mut self, lines: Lines, db: &Db, claims: &Knock) {
+        self.lines.extend(lines);
+        let is_free = self.advancing.as_ref().is_none_or(JoinHandle::is_finished);
+        if self.lines.is_empty() || !is_free {
+            return;
+        }
+        let (lines, db, claims) = (std::mem::take(&mut self.lines), db.clone(), claims.clone());
+        self.advancing = Some(tokio::spawn(async move {
+            lines.advance(&db).await;
+            claims.knock();
+        }));
+    }
+}
+
 impl Engine {
     /// Claims for this worker's own places; whether there may be more. `streak` counts the claims in a row that found
     /// something.
@@ -161,7 +189,7 @@ impl Engine {
         if *streak > 1 && found < few && !busy {
             self.gather().await;
         }
-        Ok(found > 0 && more)
+        Ok(more)
     }
 
     async fn gather(&self) {

@@ -39,7 +39,7 @@ impl Claims {
         Self { slots, lease, after: Arc::default() }
     }
 
-    /// Claims what is due and fits; whether there may be more.
+    /// Claims what is due and fits; whether another claim may find more.
     ///
     /// # Errors
     /// The database's; nothing is claimed then.
@@ -49,10 +49,11 @@ impl Claims {
         self.slots.want(true);
         let now = db.clock().now();
         let (free, full) = (self.slots.free(), self.slots.is_full_somewhere(now));
-        let claimed = claim(db, &self.slots, self.lease, *after).await?;
+        let (claimed, parked) = claim(db, &self.slots, self.lease, *after).await?;
         *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
         let more = full || self.slots.is_full_somewhere(now) || has_cut(claimed.len(), free);
         self.slots.want(more);
+        let more = more && !claimed.is_empty() || parked;
         Ok((claimed, more))
     }
 

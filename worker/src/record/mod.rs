@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use shared::Db;
+use shared::id::AttemptId;
 use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
 use tokio::sync::mpsc;
@@ -58,6 +59,8 @@ pub struct Report {
 /// One attempt as it is logged.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
+    /// Its id, the same however often it has to be written.
+    pub id: AttemptId,
     /// 1 to 5 within its cycle.
     pub attempt: u32,
     /// When it began.

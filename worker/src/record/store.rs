@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use shared::id::AttemptId;
+use shared::db::fault;
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
         hand_back(&mut tx, db, &unbegun).await?;
     }
     let reported = Reported(reported);
-    let (written, due) = record(&mut tx, db, &reported).await?;
+    let (written, due) = record(&mut tx, &reported).await?;
     tx.commit_lazily().await?;
     for (_, report) in written.0 {
         if let Next::Done | Next::GiveUp | Next::Disable = report.next {
@@ -39,10 +39,16 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     Ok(due)
 }
 
+/// Whether the batch failed because it had been written: its commit took effect though nobody heard so, and its attempts
+/// are in the log.
+pub(super) fn is_written(error: &sqlx::Error) -> bool {
+    fault::is_taken(error)
+        && fault::constraint(error).is_some_and(|name| name.starts_with("webhook_attempts"))
+}
+
 /// Those that were written, and whether the health of a webhook is to be looked at.
 async fn record<'a>(
     tx: &mut SystemTx,
-    db: &Db,
     reported: &Reported<'a>,
 ) -> sqlx::Result<(Reported<'a>, bool)> {
     if reported.0.is_empty() {
@@ -52,7 +58,7 @@ async fn record<'a>(
     let written = reported.at(&ended);
     let mut there = write_deliveries(tx, &written, &ended).await?;
     there.extend(hold_fenced(tx, reported, &ended).await?);
-    log_attempts(tx, db, &reported.of(&there), &there).await?;
+    log_attempts(tx, &reported.of(&there), &there).await?;
     holds::keep(tx, &reported.0).await?;
     // Last, because whoever else records for the same webhooks waits from here to the commit.
     let due = health::count(tx, &written.0).await?;
@@ -100,13 +106,7 @@ fn error_name(report: &Report) -> Option<String> {
 }
 
 /// Of deliveries that are erased, without what the receiver said.
-async fn log_attempts(
-    tx: &mut SystemTx,
-    db: &Db,
-    rows: &Reported<'_>,
-    there: &There,
-) -> sqlx::Result<()> {
-    let now = db.clock().now();
+async fn log_attempts(tx: &mut SystemTx, rows: &Reported<'_>, there: &There) -> sqlx::Result<()> {
     let is_erased = |delivery: &Delivery| there.get(&delivery.id.0).is_some_and(|erased| *erased);
     // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it `json`.
     let details = (rows.0.iter())
@@ -126,7 +126,7 @@ async fn log_attempts(
                     error_code, error, excerpt, detail)",
         &rows.column(|delivery, _| delivery.tenant.0),
         &rows.column(|delivery, _| delivery.id.0),
-        &rows.column(|_, _| AttemptId::fresh(now).0),
+        &rows.column(|_, report| report.attempt.id.0),
         &rows.column(|delivery, _| delivery.cycle),
         &rows.column(|_, report| i32::try_from(report.attempt.attempt).unwrap_or(i32::MAX)),
         &rows.column(|delivery, _| delivery.trigger.clone()),

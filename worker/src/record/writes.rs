@@ -105,6 +105,7 @@ impl Writer {
             match store::write(&self.db, &batch).await {
                 Ok(false) => break,
                 Ok(true) => break self.health.knock(),
+                Err(error) if store::is_written(&error) => break self.health.knock(),
                 Err(error) => {
                     if self.stop.is_cancelled()
                         && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE

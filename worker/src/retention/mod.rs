@@ -73,6 +73,14 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
     let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
     let kept: Vec<Kept> = kept.into_iter().map(since).collect();
+    // What is relayed while its day goes would be gone without a number to say so.
+    let newest = start(kept.iter().map(|tenant| tenant.since).max().unwrap_or(today - LONGEST));
+    if db.direct(async |conn| store::awaits_relay(conn, newest).await).await? {
+        tracing::warn!(
+            "events that are older than they are kept are still to be relayed; trying again"
+        );
+        return Ok(false);
+    }
     for tenant in &kept {
         expire(db, tenant).await?;
         db.direct(async |conn| store::forget(conn, tenant.tenant, start(tenant.since)).await)

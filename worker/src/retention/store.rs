@@ -22,6 +22,16 @@ pub(super) async fn open_days(conn: &mut PgConnection) -> Result<Vec<NaiveDate>>
     .await
 }
 
+/// Whether events from before that moment are still to be relayed: their numbers are not known yet.
+pub(super) async fn awaits_relay(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from outbox where event_id < first_id($1)) as "awaits!""#,
+        before,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Drops a day's partitions, unless something that is older than its end is pending; says whether they are gone.
 pub(super) async fn drop_day(
     conn: &mut PgConnection,
@@ -120,7 +130,9 @@ pub(super) async fn remove_deliveries(
         "delete from webhook_events e using (
              select tenant_id, id from webhook_events
              where id < first_id($2) and ($1::uuid is null or tenant_id = $1) and status <> 'pending' limit $3) old
-         where e.tenant_id = old.tenant_id and e.id = old.id",
+         where e.tenant_id = old.tenant_id and e.id = old.id
+           -- Asked again of a row that was waited for: it may have been sent again.
+           and e.status <> 'pending'",
         tenant,
         since,
         BATCH,

@@ -23,8 +23,8 @@ impl RedisQueue {
         let Some(room) = self.look(session, slots, db, false, true).await? else {
             return Ok(false);
         };
-        let tokens = match claim_tokens(db, slots, &room, *after).await {
-            Ok(tokens) => tokens,
+        let (tokens, parked) = match claim_tokens(db, slots, &room, *after).await {
+            Ok(claimed) => claimed,
             Err(error) => {
                 // Another worker may have a better connection; else its turn would come a second later.
                 let _ = session.offer(&[]).await;
@@ -33,7 +33,7 @@ impl RedisQueue {
         };
         *after = tokens.last().map(|token| token.webhook).or(*after);
         let again = session.offer(&tokens).await?;
-        Ok(again || !tokens.is_empty())
+        Ok(again || !tokens.is_empty() || parked)
     }
 
     /// One step of each, for [`Pipeline`](crate::pipeline::Pipeline).

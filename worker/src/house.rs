@@ -1,0 +1,75 @@
+//! Housekeeping: the gauges, what was deleted, lines, imports, replays and probes. However one part ends, the others are
+//! done: what stands in the way of one tenant's is in no other's.
+
+use std::time::Duration;
+
+use shared::Db;
+use shared::db::fault;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::Slots;
+use crate::{gauges, imports, lines, replays, sweep};
+
+/// How often all of it is done.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Rounds of housekeeping between counts of what is due.
+const COUNTING: u32 = 5;
+
+/// Rounds of housekeeping between looks at every line, which none should need.
+const MENDING: u32 = 30;
+
+/// Keeps it until `stop`.
+pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(PERIOD);
+    // What an outage has left out is not made up for.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rounds: u32 = 0;
+    gauges::housekept(&db);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        match all_of_it(&db, &slots, rounds).await {
+            Ok(true) => gauges::housekept(&db),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "housekeeping failed; trying again"),
+        }
+        rounds = rounds.wrapping_add(1);
+    }
+}
+
+/// Does all of it, however one part ends; whether all went well.
+///
+/// # Errors
+/// The database is away.
+async fn all_of_it(db: &Db, slots: &Slots, round: u32) -> sqlx::Result<bool> {
+    let mut whole = kept("gauges", gauges::measure(db, slots).await)?;
+    whole &= kept("deleted webhooks", sweep::fail_deleted(db).await)?;
+    whole &= kept("answers", sweep::forget_answers(db).await)?;
+    whole &= kept("lines", lines::dissolve(db).await)?;
+    if round.is_multiple_of(COUNTING) {
+        whole &= kept("the count", gauges::count_due(db).await)?;
+    }
+    if round.is_multiple_of(MENDING) {
+        whole &= kept("mending", lines::mend(db).await)?;
+        whole &= kept("the oldest line", lines::measure(db).await)?;
+    }
+    whole &= kept("imports", imports::sweep(db).await)?;
+    whole &= kept("replays", replays::sweep(db).await)?;
+    whole &= kept("probes", replays::probe(db).await)?;
+    Ok(whole)
+}
+
+fn kept<T>(part: &str, done: sqlx::Result<T>) -> sqlx::Result<bool> {
+    match done {
+        Ok(_) => Ok(true),
+        Err(error) if fault::is_away(&error) => Err(error),
+        Err(error) => {
+            tracing::warn!(part, %error, "a part of housekeeping failed; trying again");
+            Ok(false)
+        }
+    }
+}
