@@ -13,6 +13,11 @@ pub const MOST: f64 = 1.5;
 /// The bytes of WAL below which none count: a read that now and then cleans a page up has not begun to write.
 const LEAST_WAL: f64 = 100.0;
 
+/// What is counted exactly may be no whole one more.
+const ONE_MORE: f64 = 0.5;
+
+const STATEMENTS: &str = "statements";
+const ROUND_TRIPS: &str = "round trips";
 const WAL: &str = "WAL bytes";
 
 /// The head of the table; what stands in brackets there is the budget.
@@ -39,8 +44,8 @@ impl Cost {
     /// Its figures by their names.
     fn figures(&self) -> [(&'static str, f64); 6] {
         [
-            ("statements", self.statements),
-            ("round trips", self.round_trips),
+            (STATEMENTS, self.statements),
+            (ROUND_TRIPS, self.round_trips),
             ("buffers", self.buffers),
             (WAL, self.wal_bytes),
             ("allocations", self.allocations),
@@ -106,9 +111,12 @@ impl Budgets {
             return vec![format!("{name} has no budget: make guard RENEW=1")];
         };
         let pairs = cost.figures().into_iter().zip(budget.figures());
-        let least = |figure| if figure == WAL { LEAST_WAL } else { 0.0 };
-        let above =
-            pairs.filter(|((figure, cost), (_, budget))| *cost > budget.max(least(*figure)) * MOST);
+        let most = |figure, budget: f64| match figure {
+            WAL => budget.max(LEAST_WAL) * MOST,
+            STATEMENTS | ROUND_TRIPS => (budget * MOST).min(budget + ONE_MORE),
+            _ => budget * MOST,
+        };
+        let above = pairs.filter(|((figure, cost), (_, budget))| *cost > most(*figure, *budget));
         let sentence = |((figure, cost), (_, budget))| {
             format!(
                 "{name}: {cost:.1} {figure}, and {budget:.1} are its budget; find out why, or: make guard RENEW=1"
