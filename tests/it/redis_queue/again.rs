@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Where the way from the queue to the receiver matters.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 19] = [
     "workers::",
     "fairness::",
     "crash::",
@@ -14,6 +14,15 @@ const MODULES: [&str; 10] = [
     "schedule::",
     "order::",
     "replays::",
+    "receivers::",
+    "attempts::",
+    "signing::",
+    "health::",
+    "shelf::",
+    "parked::",
+    "erase::",
+    "select::",
+    "webhooks::test_event::",
 ];
 
 #[test]
