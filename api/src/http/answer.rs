@@ -129,10 +129,14 @@ impl Reply {
         Some(record.id)
     }
 
-    /// The same for a change that was only tried.
+    /// The same for a change that was only tried. Where there would be nothing to say, there is what it would have announced.
     #[must_use]
     pub fn rehearsed(self, announced: Vec<EventType>) -> Self {
-        Self { rehearsed: Some(announced), location: None, ..self }
+        let said = Self { rehearsed: Some(announced), location: None, ..self };
+        match said.data {
+            Some(_) => said,
+            None => Self { status: StatusCode::OK.as_u16(), data: Some("null".to_owned()), ..said },
+        }
     }
 
     /// The same as an answer to a repetition.

@@ -57,7 +57,7 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
     if let Some(caller) = &caller {
         permit(caller, guard.access)?;
     }
-    let (dry_run, fields) = guard.contract.read(request.uri())?;
+    let (dry_run, fields) = guard.contract.read(&mut request)?;
     let mut response = match caller {
         None => next.run(request).await,
         Some(mut caller) => {

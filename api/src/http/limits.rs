@@ -30,12 +30,10 @@ pub(super) async fn enforce(
     let key = key(class, caller, &facts, request).await;
     match app.limits.count(class, limit, &key).await {
         Some(refusal) if !refusal.admitted => Err(Error::RateLimited(refusal)),
-        Some(decision) => {
-            // Nobody else sets it: a request passes here once.
-            let _ = facts.decision.set(decision);
+        decision => {
+            facts.heed(decision);
             Ok(())
         }
-        None => Ok(()),
     }
 }
 

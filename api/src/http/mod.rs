@@ -39,6 +39,7 @@ pub use observe::RequestFacts;
 pub use params::Params;
 pub use path::{Id, Ids, Ids3, Resource};
 
+pub(crate) use terms::Faulted;
 pub use terms::Terms;
 
 use crate::App;

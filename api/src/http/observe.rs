@@ -2,7 +2,7 @@
 //! and writes the one log line.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -33,11 +33,25 @@ pub struct RequestFacts {
     pub span: Span,
     /// Where it comes from: the peer, or the client that a trusted proxy names.
     pub address: IpAddr,
-    /// What the rate limit said to it, once it was asked.
-    pub decision: Arc<OnceLock<Decision>>,
+    decision: Arc<Mutex<Option<Decision>>>,
 }
 
 impl RequestFacts {
+    /// Keeps what a rate limit said, for the headers of whatever the answer will be: of several limits the one that fewer may
+    /// still pass, and of two such the one asked last, which knows more of who it is.
+    pub fn heed(&self, said: Option<Decision>) {
+        let mut known = self.decided();
+        if let Some(said) = said
+            && known.is_none_or(|known| said.remaining <= known.remaining)
+        {
+            *known = Some(said);
+        }
+    }
+
+    fn decided(&self) -> MutexGuard<'_, Option<Decision>> {
+        self.decision.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What events of this request remember of it.
     #[must_use]
     pub fn origin(&self) -> Origin {
@@ -69,8 +83,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         address: app.config.proxies.client(peer(&request), request.headers()),
         decision: Arc::default(),
     };
-    let decision = facts.decision.clone();
-    request.extensions_mut().insert(facts);
+    request.extensions_mut().insert(facts.clone());
 
     let response = next.run(request).instrument(span.clone()).await;
 
@@ -79,8 +92,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let (mut response, problem) = envelope::seal(response, &form);
     // Here, because whoever answered may be outside of the route: a time-out, or the flood guard.
     let decision = match problem.as_deref() {
-        Some(Error::RateLimited(refusal)) => Some(refusal),
-        _ => decision.get(),
+        Some(Error::RateLimited(refusal)) => Some(*refusal),
+        _ => *facts.decided(),
     };
     if let Some(decision) = decision {
         decision.describe(response.headers_mut());

@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use url::form_urlencoded;
 
+use super::terms::Faulted;
 use crate::App;
 use crate::auth::Caller;
 use crate::error::{Details, Error, Result};
@@ -21,7 +22,7 @@ pub struct Params {
     pub path: String,
     /// Names and values without the space around them, in the order given.
     pub pairs: Vec<(String, String)>,
-    /// What is wrong already: parameters given twice, or not in UTF-8.
+    /// What is wrong already: parameters that are unknown, given twice, or not in UTF-8.
     pub faults: Details,
 }
 
@@ -30,7 +31,8 @@ impl FromRequestParts<App> for Params {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let (pairs, faults) = read(parts.uri.query().unwrap_or_default())?;
+        let (pairs, mut faults) = read(parts.uri.query().unwrap_or_default())?;
+        faults.extend(Faulted::of(&parts.extensions));
         Ok(Self { app: app.clone(), caller, path: parts.uri.path().to_owned(), pairs, faults })
     }
 }

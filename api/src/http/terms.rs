@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::{Method, Uri};
+use axum::extract::Request;
+use http::{Extensions, Method, Uri};
 use serde_json::value::RawValue;
 
 use super::doc::{Doc, Outcome};
@@ -59,15 +60,31 @@ impl Contract {
         !self.streams
     }
 
-    /// Reads what is common: whether to try only, and which members to show.
+    /// Reads what is common: whether to try only, and which members to show. Where the handler reads parameters too, it is told
+    /// what is wrong already, so that the answer names everything at once.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every parameter that is wrong, or that nobody will read.
-    pub(super) fn read(&self, uri: &Uri) -> Result<(bool, Option<Fields>)> {
+    pub(super) fn read(&self, request: &mut Request) -> Result<(bool, Option<Fields>)> {
+        let (dry_run, fields, faults) = self.common(request.uri());
+        if faults.is_empty() {
+            return Ok((dry_run, fields));
+        }
+        if self.parameters.is_empty() && !self.list {
+            return Err(Error::Invalid(faults));
+        }
+        request.extensions_mut().insert(Faulted(faults));
+        Ok((dry_run, fields))
+    }
+
+    fn common(&self, uri: &Uri) -> (bool, Option<Fields>, Details) {
         let (mut faults, mut dry_run, mut fields) = (Details::new(), false, None);
         let query = uri.query().unwrap_or_default();
+        let mut seen = BTreeSet::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let again = !seen.insert(name.clone());
             let fault = match &*name {
+                _ if again && !self.list => Some("Is given twice".to_owned()),
                 "dryRun" if self.rehearses => match &*value {
                     "true" => {
                         dry_run = true;
@@ -90,7 +107,7 @@ impl Contract {
                 faults.insert(name.into_owned(), fault);
             }
         }
-        if faults.is_empty() { Ok((dry_run, fields)) } else { Err(Error::Invalid(faults)) }
+        (dry_run, fields, faults)
     }
 
     /// The members to show. What `expand` adds is no member and always shown.
@@ -101,6 +118,17 @@ impl Contract {
             return Err(format!("Must name some of {}, divided by commas", known.join(", ")));
         }
         Ok(Fields(self.members.difference(&named).cloned().collect()))
+    }
+}
+
+/// What is wrong with a query already, as an extension of a request whose handler reads the rest and refuses both.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faulted(pub(crate) Details);
+
+impl Faulted {
+    /// What was found, if anything was.
+    pub(crate) fn of(extensions: &Extensions) -> Details {
+        extensions.get::<Self>().map(|faulted| faulted.0.clone()).unwrap_or_default()
     }
 }
 

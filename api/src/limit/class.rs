@@ -35,6 +35,12 @@ impl Class {
         }
     }
 
+    /// Whether it counts somebody who is known, and can have a limit of its own; the others count before that.
+    #[must_use]
+    pub fn is_of_callers(self) -> bool {
+        matches!(self, Self::Qr | Self::Write | Self::Read)
+    }
+
     /// Reads [`Class::as_str`].
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl LimitConfig {
             settings.default(
                 "RATE_LIMIT_REFRESH",
                 "30/15m",
-                "Renewals of one session, and from one address",
+                "Renewals of one session; those of one address are changes",
             ),
             settings.default("RATE_LIMIT_WRITE", "1000/15m", "Changes by one key or user"),
             settings.default(

@@ -51,16 +51,16 @@ impl Limits {
         Self(Arc::new(Inner { config, clock, memory: Memory::default(), redis }))
     }
 
-    /// Counts a call by something that only its handler sees, such as the identity that signs in. `key` may be of any
-    /// length and secret: a digest of it is kept.
+    /// Counts a call by something that only its handler sees, such as the identity that signs in; what was decided is for
+    /// [`RequestFacts::heed`](crate::http::RequestFacts::heed). `key` may be of any length and secret: a digest of it is kept.
     ///
     /// # Errors
     /// [`Error::RateLimited`] when it was one too many.
-    pub async fn take(&self, class: Class, key: &str) -> Result<()> {
+    pub async fn take(&self, class: Class, key: &str) -> Result<Option<Decision>> {
         let decision = self.count(class, self.configured(class), &named(key)).await;
         match decision {
             Some(refusal) if !refusal.admitted => Err(Error::RateLimited(refusal)),
-            _ => Ok(()),
+            admitted => Ok(admitted),
         }
     }
 

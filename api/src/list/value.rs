@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::column::Kind;
@@ -59,6 +59,9 @@ fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
+/// What somebody is told who may have written a `+` as it is, which is a space in a query.
+const PLUS: &str = "; a + is written %2B";
+
 impl Value {
     pub fn read(kind: Kind, text: &str) -> Result<Self, String> {
         if text.contains('\0') {
@@ -70,11 +73,12 @@ impl Value {
             Kind::Exact | Kind::Event => Ok(Self::Text(text.to_owned())),
             Kind::Phone => rules::e164(trimmed)
                 .map(Self::Text)
-                .ok_or_else(|| "Must start with + and the country code".to_owned()),
+                // The + may have been there: in a query it is a space, and spaces at the ends are cut off.
+                .ok_or_else(|| format!("Must start with + and the country code{PLUS}")),
             Kind::OneOf(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
             Kind::OneOf(words) => Err(format!("Must be one of {}", words.join(", "))),
             Kind::Time => time(text).map(Self::Time).ok_or_else(|| {
-                let hint = if text.contains(' ') { "; a + is written %2B" } else { "" };
+                let hint = if text.contains(' ') { PLUS } else { "" };
                 format!("Must be a time such as 2026-01-02T03:04:05Z, or a day{hint}")
             }),
             Kind::Integer => {
@@ -108,11 +112,10 @@ impl Value {
 
 /// A time, or a day's first moment in UTC.
 fn time(text: &str) -> Option<DateTime<Utc>> {
-    if text.len() == "2026-01-02".len() {
-        let day: NaiveDate = text.parse().ok()?;
-        return Some(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+    let is_day = text.len() == "2026-01-02".len();
+    // The form is that of a time in either case: by itself, chrono takes a date of the year -9999 too.
+    let text = if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    Some(DateTime::parse_from_rfc3339(&text).ok()?.to_utc())
 }
 
 /// A decimal number without its point: `12.5` with two digits is 1250.

@@ -58,7 +58,7 @@ pub struct WebhookEvent {
     /// Why it was skipped.
     #[schema(schema_with = skip_reason_schema)]
     pub skip_reason: Option<String>,
-    /// Requests made in this cycle, at most 5.
+    /// Requests made in this cycle: at most 5, unless the operator has set another schedule.
     pub attempts: i32,
     /// 1, and one more for each time that it was sent again.
     pub cycle: i32,

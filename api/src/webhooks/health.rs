@@ -31,8 +31,8 @@ pub struct WebhookHealth {
     /// Whose health it is.
     #[schema(value_type = Uuid)]
     pub webhook_id: WebhookId,
-    /// `failing` after five failures in a row over a minute or more, or a delivery that was given up, until an attempt is accepted; `disabled` when it was
-    /// not the tenant who switched it off.
+    /// `failing` after five failures in a row over a minute or more, or when a delivery was given up and nothing was accepted
+    /// for as long as its attempts took, until one is accepted; `disabled` when it was not the tenant who switched it off.
     pub health: State,
     /// Whether deliveries are sent.
     pub active: bool,

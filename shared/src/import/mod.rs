@@ -148,7 +148,7 @@ pub struct Import {
     pub match_by: Option<MatchBy>,
     /// Whether all rows are taken or none.
     pub atomic: bool,
-    /// Whether webhooks hear of it.
+    /// Whether it is announced, to webhooks and in the event log.
     pub events: bool,
     /// Whether it is only tried.
     pub dry_run: bool,

@@ -198,8 +198,11 @@ async fn refreshes_are_limited_by_session_and_not_by_address() {
     .await;
     app.demo("demo").await;
     let (mut mine, other) = (sign_in(&app).await, sign_in(&app).await);
-    for _ in 0..2 {
-        mine = refresh(&app, &mine).await.ok();
+    for left in ["1", "0"] {
+        let answer = refresh(&app, &mine).await;
+        let said = ["ratelimit-policy", "x-ratelimit-remaining"].map(|name| answer.header(name));
+        assert_eq!(said, ["\"refresh\";q=2;w=900", left]);
+        mine = answer.ok();
     }
     refresh(&app, &mine).await.problem(429, "RATE_LIMITED");
     refresh(&app, &other).await.ok();

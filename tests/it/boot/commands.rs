@@ -100,6 +100,19 @@ async fn a_tenant_and_a_key_get_limits_of_their_own_and_lose_them_again() {
     assert!(wrong.stderr.contains("such as 100/15m, or off, or default"), "{wrong:?}");
     let wrong = environment.run(&["admin", "tenant", "limits", "--class", "sleep"]).await;
     assert!(wrong.stderr.contains("one of login, qr, qr_poll"), "{wrong:?}");
+    for (class, limit, said) in [
+        ("qr", "7/1m", Some("qr counts users, and a key is none")),
+        ("refresh", "7/1m", Some("refresh counts before anybody is known")),
+        ("refresh", "default", None),
+    ] {
+        let arguments = ["admin", "tenant", "limits", "--tenant", &tenant, "--class", class];
+        let more: &[&str] = if class == "qr" { &["--key", &key] } else { &[] };
+        let ended = environment.run(&[&arguments, more, &["--limit", limit][..]].concat()).await;
+        let _said = match said {
+            Some(said) => ended.refused(&[said]),
+            None => ended.success(),
+        };
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,18 @@ async fn a_lead_is_converted_once() {
 }
 
 #[tokio::test]
+async fn values_of_another_contact_are_named_by_their_path_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let john = json!({"name": "John", "externalId": "j-1"});
+    let holder = acme.post(CONTACTS, john.clone()).await.created();
+    let taken = convert(&acme, &deal(&acme).await, json!({"contact": john})).await;
+    let body = taken.problem(409, "CONFLICT");
+    let told = json!({"contact.externalId": "j-1", "existingId": holder["id"]});
+    assert_eq!(body["details"], told);
+}
+
+#[tokio::test]
 async fn every_fault_is_named_by_its_path_and_nothing_is_created() {
     let app = TestApp::start().await;
     let (acme, rival) = (app.tenant("acme").await, app.tenant("rival").await);

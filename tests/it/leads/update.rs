@@ -82,6 +82,22 @@ async fn converted_at_tells_since_when_the_status_is_converted() {
 }
 
 #[tokio::test]
+async fn a_conversion_by_the_status_alone_is_in_the_timeline_beside_what_else_it_did() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New"]).await;
+    let lead = deal(&acme).await;
+    acme.put(&at(&lead), json!({"stageId": stage(&sales, "New")})).await.ok();
+    app.advance(TimeDelta::seconds(1));
+    acme.put(&at(&lead), json!({"status": "converted", "pipelineId": null})).await.ok();
+    acme.put(&at(&lead), json!({"title": "Deal!"})).await.ok();
+    let entries = acme.get(&format!("{}/timeline", at(&lead))).await.page().items;
+    let mut subjects: Vec<&Value> = entries.iter().map(|entry| &entry["subject"]).collect();
+    subjects.sort_by_key(ToString::to_string);
+    assert_eq!(subjects, ["Converted", "Left New", "Moved to New"]);
+}
+
+#[tokio::test]
 async fn a_writer_may_insist_on_what_it_has_seen() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -66,7 +66,16 @@ async fn times_at_the_ends_of_the_calendar_are_times() {
         assert_eq!(names(&acme, &[("createdAt[gte]", from)]).await.len(), found, "{from}");
     }
     let fault = json!({"createdAt[gte]": "Must be a time such as 2026-01-02T03:04:05Z, or a day"});
-    for bad in ["", "10000-01-01T00:00:00Z", "2026-02-30", "2026-02-30T00:00:00Z", "infinity"] {
+    for bad in [
+        "",
+        "10000-01-01T00:00:00Z",
+        "2026-02-30",
+        "2026-02-30T00:00:00Z",
+        "infinity",
+        "-9999-1-01",
+        "+99999-1-1",
+        "-99999-1-1",
+    ] {
         refused(&acme, &[("createdAt[gte]", bad)], fault.clone()).await;
     }
 }

@@ -133,7 +133,7 @@ async fn every_wrong_parameter_is_named_at_once() {
             "pageSize": "Must be a whole number from 1 to 100",
             "sort": sorts,
             "q": "Must be 3 to 100 characters",
-            "phone": "Must start with + and the country code",
+            "phone": "Must start with + and the country code; a + is written %2B",
             "createdAt[gte]": "Must be a time such as 2026-01-02T03:04:05Z, or a day",
             "name[gt]": "Unknown parameter",
             "colour": "Unknown parameter",

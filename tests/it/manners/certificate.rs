@@ -69,6 +69,11 @@ async fn a_certificate_without_its_key_or_with_anothers_is_refused() {
     let authority = Authority::new();
     let ((certificate, key), (_, other)) =
         (authority.issue("a", |_| ()), authority.issue("b", |_| ()));
+    let nothing = json!({"url": "x", "events": ["*"], "clientCertificate": {}});
+    let told = acme.post(WEBHOOKS, nothing).await.problem(400, "VALIDATION_ERROR");
+    let told: Vec<&String> = told["details"].as_object().unwrap().keys().collect();
+    let parts = ["clientCertificate.certificate", "clientCertificate.privateKey", "url"];
+    assert_eq!(told, parts, "all at once");
     for (identity, field, fault) in [
         (json!({"certificate": certificate}), "privateKey", "Is required"),
         (json!({"privateKey": key}), "certificate", "Is required"),

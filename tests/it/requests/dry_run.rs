@@ -25,7 +25,9 @@ async fn a_rehearsal_answers_like_the_real_thing_names_its_events_and_keeps_noth
         assert_eq!(answer.body["data"]["name"], "Jane");
         assert_eq!((answer.header("location"), answer.header("etag")), ("", ""));
     }
-    acme.delete(&format!("{path}?dryRun=true")).await.no_content();
+    let gone = acme.delete(&format!("{path}?dryRun=true")).await;
+    assert_eq!((gone.status.as_u16(), &gone.body["data"]), (200, &json!(null)));
+    assert_eq!(gone.body["metadata"]["events"], json!(["contact.deleted"]));
     assert_eq!(acme.get(CONTACTS).await.page().items, [before]);
     assert_eq!(app.announced().await.len(), announced);
     let audited: i64 =
@@ -67,6 +69,8 @@ async fn the_switch_is_true_or_false_and_only_for_changes() {
     let body = json!({"name": "John"});
     let wrong = acme.post(&format!("{CONTACTS}?dryRun=yes"), body.clone()).await;
     wrong.invalid(&json!({"dryRun": "Must be true or false"}));
+    let twice = acme.post(&format!("{CONTACTS}?dryRun=true&dryRun=false"), body.clone()).await;
+    twice.invalid(&json!({"dryRun": "Is given twice"}));
     acme.post(&format!("{CONTACTS}?dryRun=false"), body).await.created();
     for path in [CONTACTS, WEBHOOKS] {
         let reading = acme.get(&format!("{path}?dryRun=true")).await;

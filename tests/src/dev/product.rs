@@ -72,6 +72,11 @@ impl Environments {
     pub fn new(settings: &Settings, keys: Environment, [api_db, worker_db]: &[Url; 2]) -> Self {
         let mut common = keys;
         common.extend(settings.product.clone());
+        // A secret of dev's own environment that is in a file takes the place of the one made for it.
+        let in_file = |name: &String| {
+            env::var_os(format!("{name}_FILE")).is_some_and(|file| !file.is_empty())
+        };
+        common.retain(|name, _| !in_file(name));
         let mut worker = common.clone();
         // The worker needs only the key that unseals webhook secrets.
         worker.retain(|name, _| name != "JWT_KEYS" && name != "API_KEY_PEPPER");

@@ -71,6 +71,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command
             .env_remove("MIGRATION_DATABASE_URL")
+            .env_remove("DATABASE_URL_FILE")
             .envs(&self.environment)
             .current_dir(&self.folder)
             .stdin(Stdio::null())

@@ -35,7 +35,8 @@ async fn log_in(
     }
     let OptionalBody(demo) = body?;
     let tenant = super::tenant(&app.db, &demo.tenant).await?;
-    app.limits.take(Class::Login, &format!("demo {tenant} {}", demo.role.as_str())).await?;
+    let identity = format!("demo {tenant} {}", demo.role.as_str());
+    facts.heed(app.limits.take(Class::Login, &identity).await?);
     facts.span.record("tenant_id", tracing::field::display(tenant));
     let mut tx = app.db.tenant(tenant, facts.origin()).await?;
     let signed_in = super::log_in(&mut tx, &app.config.tokens, demo.role, client).await;

@@ -60,7 +60,7 @@ async fn refresh(
     Valid(body): Valid<Refresh>,
 ) -> Result<Data<SignedIn>> {
     let (tenant, session) = super::of_token(&app.db, &body.refresh_token).await?;
-    app.limits.take(Class::Refresh, &session.to_string()).await?;
+    facts.heed(app.limits.take(Class::Refresh, &session.to_string()).await?);
     facts.span.record("tenant_id", tracing::field::display(tenant));
     let mut tx = app.db.tenant(tenant, facts.origin()).await?;
     let token = (session, &*body.refresh_token);

@@ -34,6 +34,16 @@ pub(crate) async fn set(
     class: Class,
     Wanted(limit): Wanted,
 ) -> CommandResult {
+    // One that was set before is still to be taken back.
+    if limit.is_some() && !class.is_of_callers() {
+        let class = class.as_str();
+        return Err(
+            format!("{class} counts before anybody is known; read, write and qr do not").into()
+        );
+    }
+    if limit.is_some() && key.is_some() && class == Class::Qr {
+        return Err("qr counts users, and a key is none".into());
+    }
     let mut tx = Front::open(tenant).await?.begin().await?;
     let text = limit.map(|limit| limit.to_string());
     let (record, changed) = match key {

@@ -84,7 +84,7 @@ pub(crate) enum Tenant {
         /// The id of one of its API keys; all of the tenant without
         #[arg(long)]
         key: Option<ApiKeyId>,
-        /// What is limited: login, qr, `qr_poll`, refresh, write or read
+        /// What is limited: read or write; or qr, which is scanning and linking, and no key's
         #[arg(long, value_parser = Class::parse)]
         class: Class,
         /// Such as 1000/1m; off; or default, to be limited like the others again

@@ -31,6 +31,7 @@ pub use company::{leave_company, rename_company};
 pub use erase::{ErasedContact, erase};
 pub use http::routes;
 pub use input::NewContact;
+pub use unique::EXISTING;
 
 impl Representation for Contact {
     fn version(&self) -> Option<i32> {
@@ -172,5 +173,6 @@ pub async fn restore(tx: &mut TenantTx, id: ContactId) -> Result<Contact> {
         changes::restored(tx, &contact)?;
         return Ok(contact);
     }
-    show(tx, id).await
+    // Locked, so that who erases it comes before or sees what is kept of this answer.
+    store::lock(tx, id).await?.ok_or_else(ContactId::not_found)
 }

@@ -7,6 +7,9 @@ use sqlx::postgres::PgDatabaseError;
 use super::Contact;
 use crate::error::{Details, Error};
 
+/// The detail that names who has it.
+pub const EXISTING: &str = "existingId";
+
 /// The answer to a contact that the database would not have.
 pub(super) fn translate(contact: &Contact) -> impl FnOnce(sqlx::Error) -> Error {
     let (email, external_id) = (contact.email.clone(), contact.external_id.clone());
@@ -32,6 +35,6 @@ fn taken(error: sqlx::Error, email: Option<String>, external_id: Option<String>)
         .and_then(PgDatabaseError::detail);
     let mut details = Details::new();
     details.extend(value.map(|value| (member.to_owned(), value)));
-    details.extend(holder.map(|id| ("existingId".to_owned(), id.to_owned())));
+    details.extend(holder.map(|id| (EXISTING.to_owned(), id.to_owned())));
     Error::Taken(sentence, details)
 }

@@ -7,12 +7,11 @@ use shared::id::{CompanyId, ContactId, LeadId};
 use shared::scope::Scope;
 use utoipa::ToSchema;
 
-use super::{CONVERTED, Lead, check, store};
+use super::place::Destination;
+use super::{CONVERTED, Lead, check, moves, store};
 use crate::auth::Caller;
-use crate::changes;
-use crate::crm::activities::{self, Happened};
 use crate::crm::companies::{self, NewCompany};
-use crate::crm::contacts::{self, NewContact};
+use crate::crm::contacts::{self, EXISTING, NewContact};
 use crate::crm::references::References;
 use crate::error::{Details, Error, Result};
 use crate::http::fields::{Fields, Input};
@@ -109,9 +108,7 @@ pub async fn convert(
     after.stand(CONVERTED.to_owned(), now);
     after.touch(now);
     store::update(tx, &after).await?;
-    let event = changes::updated(tx, &before, &after)?;
-    let converted = Happened::to(&after, event, "Converted".to_owned(), None);
-    activities::happened(tx, vec![converted]).await?;
+    moves::told(tx, &before, &after, &Destination::Stay).await?;
     Ok(after)
 }
 
@@ -121,13 +118,17 @@ fn permitted(caller: &Caller, scope: Scope) -> Result<()> {
 
 /// Names the faults of a new record by their path in this body.
 fn within(member: &'static str) -> impl Fn(Error) -> Error {
+    // The id of the record that has it already is no field.
+    let name = move |field: String| match &*field {
+        EXISTING => field,
+        _ => format!("{member}.{field}"),
+    };
+    let inside = move |details: Details| -> Details {
+        details.into_iter().map(|(field, fault)| (name(field), fault)).collect()
+    };
     move |error| match error {
-        Error::Invalid(details) => Error::Invalid(
-            details
-                .into_iter()
-                .map(|(field, fault)| (format!("{member}.{field}"), fault))
-                .collect(),
-        ),
+        Error::Invalid(details) => Error::Invalid(inside(details)),
+        Error::Taken(sentence, details) => Error::Taken(sentence, inside(details)),
         other => other,
     }
 }

@@ -67,7 +67,9 @@ pub fn routes() -> Routes {
             Doc::data::<Lead>("convertLead", "Make a contact and a company of a lead")
                 .body::<Conversion>()
                 .conditional()
-                .conflict("The lead is converted already"),
+                .conflict(
+                    "The lead is converted already, or another contact has the new one's values",
+                ),
         )
         .get(
             "/{id}/history",

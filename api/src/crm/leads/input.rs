@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::STATUSES;
 use super::amount::{Amount, amount};
+use super::place::NOT_WITHOUT_PIPELINE;
 use crate::crm::currency;
 use crate::http::fields::{Change, Fields, Input};
 use crate::http::rules::{self, Rule};
@@ -123,6 +124,9 @@ impl Input for LeadPatch {
         let company_id = fields.changed("companyId", rules::id());
         let pipeline_id = fields.changed("pipelineId", rules::id());
         let stage_id = fields.changed("stageId", rules::id());
+        if let (Some(Change::Clear), Some(Change::Set(_))) = (&pipeline_id, &stage_id) {
+            fields.refuse("stageId", NOT_WITHOUT_PIPELINE);
+        }
         fields.ignore(&["convertedAt"]);
         Some(Self {
             title: title?,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::place::{self, Destination, Place};
-use super::{Lead, show, store};
+use super::{CONVERTED, Lead, show, store};
 use crate::changes;
 use crate::crm::activities::{self, Happened};
 use crate::crm::actor::DoneBy;
@@ -113,7 +113,7 @@ pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Resul
     Ok(insert(tx, &[Step { lead, from: None, to: Some(to), event }]).await?)
 }
 
-/// Announces a change of one lead, and its move when it is in another stage now.
+/// Announces a change of one lead, and what it is besides: its conversion, its move when it is in another stage now.
 ///
 /// # Errors
 /// The database's.
@@ -123,7 +123,13 @@ pub(super) async fn told(
     after: &Lead,
     destination: &Destination,
 ) -> Result<()> {
-    let event = changes::updated(tx, before, after)?;
+    let mut event = changes::updated(tx, before, after)?;
+    if before.status != CONVERTED && after.status == CONVERTED {
+        let converted = Happened::to(after, event, "Converted".to_owned(), None);
+        activities::happened(tx, vec![converted]).await?;
+        // What is told of a pipeline that it left is an entry of its own.
+        event = EventId(tx.fresh_id());
+    }
     if before.stage_id == after.stage_id {
         return Ok(());
     }

@@ -28,6 +28,8 @@ pub struct Place {
 const NO_PIPELINE: &str = "No such pipeline";
 /// What is said of an id that is no stage's.
 pub const NO_STAGE: &str = "No such stage";
+/// What is said of a stage beside a pipeline that is cleared.
+pub(super) const NOT_WITHOUT_PIPELINE: &str = "Must be null when pipelineId is";
 
 /// Where a lead is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ pub async fn resolve(
         (Change::Keep | Change::Clear, Change::Clear) | (Change::Clear, Change::Keep) => {
             Ok(Destination::Nowhere)
         }
-        (Change::Clear, Change::Set(_)) => refuse("stageId", "Must be null when pipelineId is"),
+        (Change::Clear, Change::Set(_)) => refuse("stageId", NOT_WITHOUT_PIPELINE),
         (Change::Keep, Change::Set(stage)) => match stage_of(tx, stage).await? {
             Some(place) => Ok(Destination::Stage(place)),
             None => refuse("stageId", NO_STAGE),

@@ -138,7 +138,7 @@ fn headers(event: EventType) -> Vec<Value> {
             "^sha256=[0-9a-f]{64}(,sha256=[0-9a-f]{64})*$".to_owned(),
         ),
         ("X-Webhook-Event", "As `event`", format!("^{}$", event.as_str().replace('.', r"\."))),
-        ("X-Webhook-Attempt", "Begins again at 1 when it is sent again", "^[1-5]$".to_owned()),
+        ("X-Webhook-Attempt", "Begins again at 1 when it is sent again", "^[1-9][0-9]*$".to_owned()),
         (
             "X-Webhook-Trigger",
             "`manual` is a resend, `replay` a bulk one, `redrive` one after a recovery, `test` a test event",

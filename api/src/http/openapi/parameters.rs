@@ -3,10 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::operation::once;
+use super::operation::{once, rehearses};
 use crate::http::doc::Outcome;
 use crate::http::parameters::Parameter;
-use crate::http::routes::{Access, Route};
+use crate::http::routes::Route;
 
 /// `components.parameters`: what many operations share.
 pub(super) fn shared() -> Value {
@@ -64,7 +64,7 @@ pub(super) fn of(route: &Route) -> Vec<Value> {
         all.push(query(&fields));
         all.push(reference("IfNoneMatch"));
     }
-    if !reads && matches!(route.access, Access::Scope(_)) {
+    if rehearses(route) {
         all.push(reference("DryRun"));
     }
     if once(route) {

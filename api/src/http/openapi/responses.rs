@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::answers::{metadata, shared, with_headers};
-use super::operation::{once, some};
+use super::operation::{once, rehearses, some};
 use super::schemas::{Schemas, reference};
 use crate::http::answer::Pagination;
 use crate::http::doc::{Outcome, SchemaOf};
@@ -25,6 +25,9 @@ pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
             "304".to_owned(),
             json!({"description": what, "headers": with_headers(&["ETag"])}),
         );
+    }
+    if rehearses(route) && matches!(route.doc.outcome, Outcome::NoContent) {
+        all.insert("200".to_owned(), tried());
     }
     all.extend(refusals(route).filter_map(shared));
     if let (Some(when), Some(conflict)) = (route.doc.conflict, all.get_mut("409")) {
@@ -123,6 +126,24 @@ fn success(route: &Route, (what, own): (&str, &[&'static str]), schemas: &mut Sc
     response
 }
 
+/// A trial of what answers with nothing.
+fn tried() -> Value {
+    let mut metadata = metadata();
+    metadata["dryRun"] = json!(true);
+    metadata["events"] = json!(["contact.deleted"]);
+    let example = json!({"success": true, "data": null, "metadata": metadata});
+    let content = json!({"schema": envelope(&json!({"type": "null"})), "example": example});
+    json!({"description": "Tried with `dryRun`, and not done", "content": {"application/json": content}})
+}
+
+fn envelope(data: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["success", "data", "metadata"],
+        "properties": {"success": {"type": "boolean", "const": true}, "data": data, "metadata": reference("Metadata")},
+    })
+}
+
 fn enveloped(route: &Route, record: SchemaOf, schemas: &mut Schemas) -> Value {
     let mut data = if route.method == Method::GET {
         schemas.view(record, route.doc.expansions)
@@ -130,21 +151,19 @@ fn enveloped(route: &Route, record: SchemaOf, schemas: &mut Schemas) -> Value {
         schemas.shown(record)
     };
     let mut example = schemas.example(record);
-    let mut envelope = json!({
-        "type": "object",
-        "required": ["success", "data", "metadata"],
-        "properties": {"success": {"type": "boolean", "const": true}, "metadata": reference("Metadata")},
-    });
-    let mut page = None;
+    let (mut page, mut pagination) = (None, None);
     if let Outcome::Page(_) = route.doc.outcome {
-        let pagination = SchemaOf::of::<Pagination>();
+        let of_page = SchemaOf::of::<Pagination>();
         data = json!({"type": "array", "items": data});
         example = example.map(|record| json!([record]));
-        envelope["properties"]["pagination"] = schemas.shown(pagination);
-        envelope["required"] = json!(["success", "data", "pagination", "metadata"]);
-        page = schemas.example(pagination);
+        pagination = Some(schemas.shown(of_page));
+        page = schemas.example(of_page);
     }
-    envelope["properties"]["data"] = data;
+    let mut envelope = envelope(&data);
+    if let Some(pagination) = pagination {
+        envelope["properties"]["pagination"] = pagination;
+        envelope["required"] = json!(["success", "data", "pagination", "metadata"]);
+    }
     let example = example.map(|data| {
         let members = [
             ("success", Some(json!(true))),

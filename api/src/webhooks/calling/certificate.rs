@@ -26,6 +26,18 @@ impl Input for NewCertificate {
         let private_key = fields.optional("privateKey", pem("PRIVATE KEY"));
         let fingerprint = fields.optional("fingerprint", rules::line(64));
         fields.ignore(&["subject", "expiresAt"]);
+        if let (Some(certificate), Some(key), Some(shown)) =
+            (&certificate, &private_key, &fingerprint)
+        {
+            // Either is needed for the other, and both where nothing is that was shown before.
+            for (name, own, other) in
+                [("certificate", certificate, key), ("privateKey", key, certificate)]
+            {
+                if own.is_none() && (other.is_some() || shown.is_none()) {
+                    fields.refuse(name, "Is required");
+                }
+            }
+        }
         fields.together(|| {
             let text = json!({"type": "string"});
             let pair = json!({"required": ["certificate", "privateKey"],

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, Reply};
+use crate::http::{Accepted, Data, Deadline, Faulted, Id, IfMatch, Listed, Params, Reply};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts/imports";
@@ -36,7 +36,11 @@ pub fn routes() -> Routes {
         .choice("matchBy", "What a row and a contact have in common", &["email", "externalId"])
         .choice("async", "Whether the worker does it", &["auto", "true", "false"])
         .choice("atomic", "All rows or none", &["true", "false"])
-        .choice("events", "Whether webhooks hear of it", &["true", "false"])
+        .choice(
+            "events",
+            "Whether it is announced, to webhooks and in the event log",
+            &["true", "false"],
+        )
         .conflict("Somebody else was writing the same contacts");
     let undo = Doc::at_once_or_accepted::<Import>("undoImport", "Take an import back")
         .conditional()
@@ -71,7 +75,8 @@ async fn import_contacts(
     request: Request,
 ) -> Result<Reply> {
     let query = request.uri().query().unwrap_or_default();
-    let options = Options::read(query, caller.terms.dry_run)?;
+    let faults = Faulted::of(request.extensions());
+    let options = Options::read(query, caller.terms.dry_run, faults)?;
     deadline.extend(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();

@@ -28,14 +28,13 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads a query; `dryRun` has been read already.
+    /// Reads a query; `dryRun` has been read already, and `faults` were found.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every parameter that is wrong.
-    pub(super) fn read(query: &str, dry_run: bool) -> Result<Self> {
+    pub(super) fn read(query: &str, dry_run: bool, mut faults: Details) -> Result<Self> {
         let (mut mode, mut match_by, mut waits, mut atomic, mut events) =
             (Mode::Create, None, Waits::Auto, false, true);
-        let mut faults = Details::new();
         let mut seen = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let known = match &*name {
