@@ -34,9 +34,9 @@ use tokio_util::sync::CancellationToken;
 use auth::oidc::Issuer;
 use auth::{Caller, Callers, LastUsed};
 use config::Config;
-use crm::contacts::import::Places;
 use error::BoxError;
 use event_log::Followers;
+use http::places::Places;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -45,6 +45,16 @@ use limit::Limits;
 /// What every handler can reach; cheap to clone, because every layer of every request has one.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
+
+/// Uploads at once in this process, and of one tenant.
+const UPLOADS: usize = 16;
+const UPLOADS_OF_ONE: usize = 4;
+/// Changes of companies with all their contacts: fewer than there are connections.
+const SWEEPS: usize = 4;
+const SWEEPS_OF_ONE: usize = 2;
+/// Checks of signatures.
+const CHECKS: usize = 8;
+const CHECKS_OF_ONE: usize = 2;
 
 /// The parts of an [`App`].
 pub struct Parts {
@@ -56,8 +66,12 @@ pub struct Parts {
     pub streams: Streams,
     /// Who follows the event log.
     pub followers: Followers,
-    /// Imports that are being received.
+    /// Imports that are being received: each holds a few MiB, and for long if its sender is slow.
     pub uploads: Places,
+    /// Changes of companies that may have very many contacts: each holds a connection, for up to a minute.
+    pub sweeps: Places,
+    /// Signatures that are being checked: each holds its body until it is its turn.
+    pub checks: Places,
     /// How often callers may do what.
     pub limits: Limits,
     /// Who looks up the callers.
@@ -87,7 +101,10 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
-        let (uploads, callers, used) = (Places::default(), Callers::default(), LastUsed::default());
+        let uploads = Places::new(UPLOADS, UPLOADS_OF_ONE, "too many imports are being received");
+        let sweeps = Places::new(SWEEPS, SWEEPS_OF_ONE, "too many companies are being changed");
+        let checks = Places::new(CHECKS, CHECKS_OF_ONE, "too many signatures are being checked");
+        let (callers, used) = (Callers::default(), LastUsed::default());
         let config = Arc::new(config);
         Ok(Self(Arc::new(Parts {
             db,
@@ -95,6 +112,8 @@ impl App {
             streams,
             followers,
             uploads,
+            sweeps,
+            checks,
             limits,
             callers,
             used,

@@ -43,7 +43,7 @@ async fn it_keeps_the_caps_and_leaves_the_rest_to_the_next_claim() {
     let claims = Claims::new(slots.clone(), LEASE);
     let (relayed, claimed) = relay(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len()), (5, 2));
-    let (none, more) = claims.claim(&db).await.unwrap();
+    let (none, more, _) = claims.claim(&db).await.unwrap();
     assert!(none.is_empty() && more, "the webhook has no room");
 
     drop(claimed);
@@ -80,7 +80,7 @@ async fn what_has_an_order_or_a_rate_limit_is_left_to_the_claim() {
     assert_eq!(relayed.deliveries, 3);
     let begun: Vec<_> = begun.iter().map(|claimed| claimed.delivery.webhook.to_string()).collect();
     assert_eq!(begun, [plain["id"].as_str().unwrap()]);
-    let (claimed, more) = claims.claim(&db).await.unwrap();
+    let (claimed, more, _) = claims.claim(&db).await.unwrap();
     assert_eq!((claimed.len(), more), (2, false));
 }
 
@@ -113,7 +113,7 @@ async fn the_end_of_a_delivery_lets_the_next_of_its_line_go() {
     let (db, slots) = (app.worker_db(), places(64, 64));
     let claims = Claims::new(slots.clone(), LEASE);
     relay(&db, Some(&claims)).await.unwrap();
-    let (first, more) = claims.claim(&db).await.unwrap();
+    let (first, more, _) = claims.claim(&db).await.unwrap();
     assert_eq!((first.len(), more), (1, false));
     drop(first);
     assert!(slots.freed().now_or_never().is_some());

@@ -51,9 +51,9 @@ async fn retries_of_somebody_who_cannot_take_them_do_not_stand_in_front_of_anoth
     let claims = Claims::new(slots, LEASE);
     let mut claimed = Vec::new();
     loop {
-        let (some, more) = claims.claim(&app.worker_db()).await.unwrap();
+        let (some, _, parked) = claims.claim(&app.worker_db()).await.unwrap();
         claimed.extend(some);
-        if !more {
+        if !parked {
             break;
         }
     }

@@ -10,6 +10,7 @@ pub mod erasures;
 mod explain;
 mod gauges;
 pub mod health;
+pub mod held;
 mod house;
 pub mod imports;
 pub mod lines;

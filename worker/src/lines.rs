@@ -3,49 +3,19 @@
 //! trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows. Here is what comes
 //! beside: a webhook that wants order no longer, and lines that nobody has advanced.
 
-use serde::Deserialize;
 use shared::{Db, SystemTx};
 use uuid::Uuid;
-
-/// Lines: webhooks, and a record of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Lines {
-    pub(crate) webhooks: Vec<Uuid>,
-    pub(crate) records: Vec<Uuid>,
-}
-
-impl Lines {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.webhooks.is_empty()
-    }
-
-    /// Adds others.
-    pub(crate) fn extend(&mut self, others: Self) {
-        self.webhooks.extend(others.webhooks);
-        self.records.extend(others.records);
-    }
-
-    /// Advances them, waiting for whoever holds them. Were they held for too long, [`mend`] finds them.
-    pub async fn advance(&self, db: &Db) {
-        let advanced = async {
-            let mut tx = db.system().await?;
-            advance(&mut tx, &self.webhooks, &self.records).await?;
-            tx.commit_lazily().await
-        };
-        if let Err(error) = advanced.await {
-            tracing::warn!(%error, "lines that somebody held could not be advanced; they will be");
-        }
-    }
-}
 
 /// Rows that are let out of their lines in one transaction.
 const BATCH: i64 = 1000;
 
 /// Makes the first of each of these lines due: a webhook and a record each. To be done after something was taken
 /// from them, in the same transaction.
-async fn advance(tx: &mut SystemTx, webhooks: &[Uuid], records: &[Uuid]) -> sqlx::Result<u64> {
+pub(crate) async fn advance(
+    tx: &mut SystemTx,
+    webhooks: &[Uuid],
+    records: &[Uuid],
+) -> sqlx::Result<u64> {
     if webhooks.is_empty() {
         return Ok(0);
     }

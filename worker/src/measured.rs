@@ -107,7 +107,6 @@ pub const METRICS: &[Metric] = &[
 /// Error codes that are no receiver's fault, each worth an alert at its first time.
 const OUR_FAULTS: &[&str] = &["secret_unreadable", "delivery_abandoned", "request_failed"];
 
-/// What a worker asks the database for.
 const DOING: &[&str] = &[
     "relaying",
     "claiming",

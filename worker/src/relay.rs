@@ -16,7 +16,7 @@ use shared::event::{self, REMEMBERED};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::lines::Lines;
+use crate::held::Lines;
 use crate::queue::{Claimed, Claims, Direct, Row};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
@@ -55,7 +55,7 @@ pub struct Relayed {
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
     let now = db.clock().now();
     let direct = claims.and_then(|claims| claims.direct(now));
-    let lines = match take_batch(db, direct.as_ref(), now).await {
+    let lines = match take(db, direct.as_ref(), now).await {
         Err(error) if fault::is_taken(&error) => {
             let dropped = drop_relayed(db).await?;
             // What is left of the batch is the next one's.
@@ -162,17 +162,32 @@ async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
     Ok(dropped)
 }
 
+/// A batch, or what of it can be done in the time that a statement has.
+async fn take(db: &Db, direct: Option<&Direct<'_>>, now: DateTime<Utc>) -> sqlx::Result<Vec<Line>> {
+    let mut parts = 1;
+    loop {
+        match take_batch(db, direct, now, parts).await {
+            Err(error) if fault::is_out_of_time(&error) && parts < BATCH => {
+                parts = (parts * 8).min(BATCH);
+                tracing::warn!(parts, "a batch of events took too long; trying a part of it");
+            }
+            taken => return taken,
+        }
+    }
+}
+
 async fn take_batch(
     db: &Db,
     direct: Option<&Direct<'_>>,
     now: DateTime<Utc>,
+    parts: i64,
 ) -> sqlx::Result<Vec<Line>> {
     let opt_in = event::extensions();
     db.direct(async |conn| {
         sqlx::query_file_as!(
             Line,
             "src/relay.sql",
-            BATCH,
+            BATCH / parts,
             &opt_in,
             REMEMBERED,
             direct.map_or(0, |direct| i64::from(direct.headroom.most)),
@@ -182,7 +197,7 @@ async fn take_batch(
             direct.map(|direct| direct.hold.until),
             now,
             RELAYING,
-            FAN,
+            FAN / parts,
         )
         .fetch_all(conn)
         .await

@@ -2,14 +2,16 @@
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
 --   $4  how many deliveries whoever relays begins at once: of none with an order, a rate limit or a hold, nor of
 --   $5  these webhooks    $6  nor of these tenants    $7  the lease    $8  when it ends    $9  now
---   $10 the lock of whoever relays    $11 how many webhooks are looked at, each event counted with all of its tenant's
+--   $10 the lock of whoever relays    $11 how many webhooks are looked at, each event counted with all of its tenant's,
+--   and once more for each 2 KiB of it
 with picked as materialized (
-    select ctid as row, id, tenant_id from outbox
+    select ctid as row, id, tenant_id, octet_length(payload::text) as size from outbox
     where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
     order by id limit $1 for update skip locked
 ), weighed as materialized (
-    -- What a statement writes is bounded by webhooks, not by events. The first event goes, however many its tenant has.
-    select p.row, sum(w.live) over (order by p.id) - w.live < $11 as fits
+    -- What a statement reads and writes is bounded by webhooks and bytes, not by events. The first event goes, however
+    -- many webhooks its tenant has, and however long it is.
+    select p.row, sum(w.live * (1 + p.size / 2048)) over (order by p.id) - w.live * (1 + p.size / 2048) < $11 as fits
     from picked p
     cross join lateral (
         select count(*) as live from (

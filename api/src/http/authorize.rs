@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use shared::db::Origin;
 use std::sync::Arc;
 
+use super::body::{MAX_PUBLIC_BODY, MostBytes};
 use super::deprecation::Deprecation;
 use super::envelope::Said;
 use super::limits;
@@ -59,7 +60,10 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
     }
     let (dry_run, fields) = guard.contract.read(&mut request)?;
     let mut response = match caller {
-        None => next.run(request).await,
+        None => {
+            request.extensions_mut().insert(MostBytes(MAX_PUBLIC_BODY));
+            next.run(request).await
+        }
         Some(mut caller) => {
             caller.terms.dry_run = dry_run;
             if !request.method().is_safe() {
@@ -93,9 +97,10 @@ async fn repeatable(
     }
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
-    // The same request was under way and was quicker: its answer is the answer.
-    let overtaken = matches!(response.extensions().get(), Some(Said::Problem(error)) if matches!(**error, Error::KeyInUse));
-    if overtaken && let Some(earlier) = once.earlier(app, &caller).await? {
+    // The same request may have been under way and quicker: its answer is the answer, whatever this one met with, such as
+    // the record that the other has made.
+    let refused = matches!(response.extensions().get(), Some(Said::Problem(error)) if error.status().is_client_error());
+    if refused && let Some(earlier) = once.earlier(app, &caller).await? {
         return Ok(earlier.into_response());
     }
     Ok(response)

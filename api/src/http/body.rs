@@ -16,6 +16,19 @@ use crate::error::{Error, Result};
 /// The largest body in bytes: 1 MiB.
 pub const MAX_BODY: usize = 1024 * 1024;
 
+/// The same where nobody knows who sends it: 8 KiB.
+pub(super) const MAX_PUBLIC_BODY: usize = 8 * 1024;
+
+/// How large the body of a request may be, as an extension, where it is less than [`MAX_BODY`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MostBytes(pub usize);
+
+impl MostBytes {
+    fn of(request: &Request) -> usize {
+        request.extensions().get::<Self>().map_or(MAX_BODY, |most| most.0)
+    }
+}
+
 /// A longer body is read on to here and thrown away, so that its sender gets the answer instead of a reset.
 const MAX_DRAIN: usize = 16 * MAX_BODY;
 
@@ -33,7 +46,8 @@ impl<T: Input> FromRequest<App> for Valid<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        parse(&read(request.into_body()).await?, app).map(Valid)
+        let most = MostBytes::of(&request);
+        parse(&read(request.into_body(), most).await?, app).map(Valid)
     }
 }
 
@@ -45,7 +59,8 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let declared = require_json(request.headers());
-        let body = read(request.into_body()).await?;
+        let most = MostBytes::of(&request);
+        let body = read(request.into_body(), most).await?;
         if body.is_empty() {
             return parse(b"{}", app).map(Self);
         }
@@ -72,22 +87,22 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
 }
 
 /// The whole of a body that is small enough and arrives in time.
-pub(super) async fn read(body: Body) -> Result<Bytes> {
-    tokio::time::timeout(PATIENCE, collect(body)).await.map_err(|_| Error::SlowBody)?
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes> {
+    tokio::time::timeout(PATIENCE, collect(body, most)).await.map_err(|_| Error::SlowBody)?
 }
 
-async fn collect(mut body: Body) -> Result<Bytes> {
+async fn collect(mut body: Body, most: usize) -> Result<Bytes> {
     let mut kept = BytesMut::new();
     let mut seen = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::BadRequest("The body broke off".into()))?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();
-        if seen <= MAX_BODY {
+        if seen <= most {
             kept.extend_from_slice(&data);
         } else if seen > MAX_DRAIN {
             break;
         }
     }
-    if seen > MAX_BODY { Err(Error::PayloadTooLarge(MAX_BODY)) } else { Ok(kept.freeze()) }
+    if seen > most { Err(Error::PayloadTooLarge(most)) } else { Ok(kept.freeze()) }
 }

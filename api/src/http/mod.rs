@@ -22,6 +22,7 @@ pub mod openapi;
 mod parameters;
 pub mod params;
 pub mod path;
+pub mod places;
 mod reference;
 pub mod routes;
 pub mod rules;

@@ -45,7 +45,7 @@ impl Once {
         digest.update(parts.uri.to_string());
         digest.update([0]);
         let stream = if whole {
-            let bytes = body::read(stream).await?;
+            let bytes = body::read(stream, body::MAX_BODY).await?;
             digest.update(&bytes);
             Body::from(bytes)
         } else {

@@ -76,14 +76,26 @@ impl Resource for AttemptId {
     const NAME: &'static str = "Attempt";
 }
 
-/// The requests of these deliveries, oldest first.
-pub(super) async fn log(tx: &mut TenantTx, deliveries: &[Uuid]) -> sqlx::Result<Vec<Attempt>> {
+/// Attempts that a delivery shows: its newest, twenty cycles of five.
+const SHOWN: i64 = 100;
+
+/// The newest requests of these deliveries, oldest first; or `only` one.
+pub(super) async fn log(
+    tx: &mut TenantTx,
+    deliveries: &[Uuid],
+    only: Option<AttemptId>,
+) -> sqlx::Result<Vec<Attempt>> {
     sqlx::query_as!(
         Attempt,
-        r#"select delivery_id, id as "id: AttemptId", cycle, attempt, trigger, started_at, latency_ms, first_byte_ms,
-                  status_code, error_code, error, excerpt
-           from webhook_attempts where delivery_id = any ($1) order by started_at, id"#,
+        r#"select a.delivery_id, a.id as "id: AttemptId", a.cycle, a.attempt, a.trigger, a.started_at, a.latency_ms,
+                  a.first_byte_ms, a.status_code, a.error_code, a.error, a.excerpt
+           from unnest($1::uuid[]) d (id) cross join lateral (
+               select * from webhook_attempts where delivery_id = d.id and ($3::uuid is null or id = $3)
+               order by started_at desc, id desc limit $2) a
+           order by a.started_at, a.id"#,
         deliveries,
+        SHOWN,
+        only.map(|id| id.0),
     )
     .fetch_all(tx.conn())
     .await
@@ -99,9 +111,9 @@ pub async fn find_one(
     delivery: DeliveryId,
     id: AttemptId,
 ) -> Result<FullAttempt> {
-    let event = super::deliveries::find_one(tx, webhook, delivery).await?;
-    let mut log = event.attempt_log.into_iter();
-    let attempt = log.find(|attempt| attempt.id == id).ok_or_else(AttemptId::not_found)?;
+    super::deliveries::find_one(tx, webhook, delivery).await?;
+    let found = log(tx, &[delivery.0], Some(id)).await?.pop();
+    let attempt = found.ok_or_else(AttemptId::not_found)?;
     let detail = sqlx::query_scalar!(
         r#"select detail as "detail: Json<AttemptDetail>" from webhook_attempts where delivery_id = $1 and id = $2"#,
         delivery.0,

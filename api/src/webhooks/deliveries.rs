@@ -86,7 +86,7 @@ pub struct WebhookEvent {
     #[schema(ignore)]
     #[sqlx(flatten)]
     holds: Holds,
-    /// Every attempt of every cycle, oldest first.
+    /// The attempts of all cycles, oldest first: the newest hundred.
     #[sqlx(skip)]
     pub attempt_log: Vec<Attempt>,
 }
@@ -203,7 +203,7 @@ pub async fn list(
 ) -> Result<Listed<WebhookEvent>> {
     show(tx, webhook).await?;
     let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
-    let mut log = attempts::log(tx, &ids(&page.items)).await?;
+    let mut log = attempts::log(tx, &ids(&page.items), None).await?;
     for event in &mut page.items {
         event.hold(tx.now());
         event.attempt_log =
@@ -227,7 +227,7 @@ pub async fn find_one(
 ) -> Result<WebhookEvent> {
     show(tx, webhook).await?;
     let mut event = find(tx, webhook, id).await?.ok_or_else(DeliveryId::not_found)?;
-    event.attempt_log = attempts::log(tx, &[event.id.0]).await?;
+    event.attempt_log = attempts::log(tx, &[event.id.0], None).await?;
     Ok(event)
 }
 
@@ -261,7 +261,7 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
             "The event is still pending; it is sent again when it has ended".into(),
         ));
     }
-    event.attempt_log = attempts::log(tx, &[event.id.0]).await?;
+    event.attempt_log = attempts::log(tx, &[event.id.0], None).await?;
     changes::noted(tx, &event, "resent");
     tx.wake();
     Ok(event)

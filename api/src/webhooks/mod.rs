@@ -219,12 +219,27 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
     let sealable = calling.apply(&mut webhook)?;
     let selecting = Selecting { filter: new.filter, fields: new.fields, ordering: new.ordering };
     let selected = selecting.apply(&mut webhook)?;
+    filters_fit(tx, &webhook).await?;
     store::insert(tx, &webhook, &sealed).await?;
     sealable.write(tx, &webhook, keys).await?;
     select::write(tx, &webhook, selected).await?;
     changes::created(tx, &webhook)?;
     signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
+}
+
+/// Bytes of all filters of a tenant together: each event is compared with all of them in the one statement that relays
+/// everybody's.
+const FILTERS: usize = 200_000;
+
+async fn filters_fit(tx: &mut TenantTx, webhook: &Webhook) -> Result<()> {
+    let Some(filter) = &webhook.filter else { return Ok(()) };
+    let others = usize::try_from(store::filters_beside(tx, webhook.id).await?).unwrap_or(FILTERS);
+    if others + filter.0.text().len() > FILTERS {
+        let fault = format!("All filters of the tenant must have at most {FILTERS} bytes together");
+        return Err(Error::field("filter", fault));
+    }
+    Ok(())
 }
 
 /// The webhook.
@@ -284,6 +299,11 @@ pub async fn update(
     let selecting =
         Selecting { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
     let selected = selecting.apply(&mut webhook)?;
+    if webhook.filter != before.filter {
+        // The same lock as for a new one.
+        store::count(tx).await?;
+        filters_fit(tx, &webhook).await?;
+    }
     if webhook == before && !sealable.is_new() {
         return Ok(before);
     }

@@ -42,6 +42,17 @@ pub(super) async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
         .await
 }
 
+/// Bytes of the filters of all other webhooks.
+pub(super) async fn filters_beside(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(octet_length(filter::text)), 0)::bigint as "bytes!"
+           from webhooks where deleted_at is null and id <> $1"#,
+        id.0,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 pub(super) async fn insert(
     tx: &mut TenantTx,
     webhook: &Webhook,

@@ -53,6 +53,12 @@ pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
 }
 
+/// A statement took longer than one may.
+#[must_use]
+pub fn is_out_of_time(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("57014")
+}
+
 /// A key or a unique value is taken.
 #[must_use]
 pub fn is_taken(error: &sqlx::Error) -> bool {

@@ -119,6 +119,41 @@ pub async fn save(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// What the worker does from here on is done for whoever asks now.
+///
+/// # Errors
+/// The database's.
+pub async fn act_as(tx: &mut TenantTx, id: ImportId) -> sqlx::Result<()> {
+    let origin = tx.origin().clone();
+    sqlx::query!(
+        "update imports set actor_type = $2, actor_id = $3, request_id = $4, traceparent = $5, address = $6 where id = $1",
+        id.0,
+        origin.actor.kind(),
+        origin.actor.id(),
+        origin.request_id,
+        origin.traceparent,
+        origin.address.map(|address| address.to_string()),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps erasures from looking for imports until the transaction ends, which is about to make one: it would not be seen.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_erasures(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "select pg_advisory_xact_lock_shared(hashtextextended('imports of ' || $1::uuid, 0))",
+        tenant.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Removes an import whose rows did not all arrive, and those.
 ///
 /// # Errors

@@ -44,13 +44,16 @@ async fn a_refresh_token_is_exchanged_for_a_fresh_pair_of_the_same_session() {
 async fn what_is_no_refresh_token_is_refused() {
     let app = demo_app().await;
     let pair = sign_in(&app).await;
-    let long = "x".repeat(10_000);
+    let long = "x".repeat(4_000);
     for token in ["", "crt_", "hunter2", &long, pair["accessToken"].as_str().unwrap()] {
         unauthorized(refresh(&app, &json!({"refreshToken": token})).await, INVALID);
     }
     let request = app.request(Method::POST, "/api/v1/auth/refresh");
     let answer = Answer::to(request.json(&json!({"refreshToken": 5, "x": 1}))).await;
     answer.invalid(&json!({"refreshToken": "Must be a string", "x": "Unknown field"}));
+    let request = app.request(Method::POST, "/api/v1/auth/refresh");
+    let large = Answer::to(request.json(&json!({"refreshToken": "x".repeat(9_000)}))).await;
+    large.problem(413, "PAYLOAD_TOO_LARGE");
     let request = app.request(Method::POST, "/api/v1/auth/refresh").json(&json!({}));
     Answer::to(request).await.invalid(&json!({"refreshToken": "Is required"}));
     let access = pair["accessToken"].as_str().unwrap();

@@ -1,7 +1,7 @@
 //! Tenants with many webhooks: what one statement relays is bounded by them.
 
 use serde_json::json;
-use tests::kit::{CONTACTS, TestApp};
+use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, TestApp};
 use worker::relay::{Relayed, relay};
 
 /// Gives every tenant so many webhooks that hear everything, in the order of each record when it is said so.
@@ -34,6 +34,49 @@ async fn a_tenant_with_many_webhooks_is_relayed_in_small_steps_and_nobody_is_for
         }
     }
     assert_eq!(steps, [(21, 21 * 999), (21, 21 * 999), (9, 8 * 999)]);
+}
+
+#[tokio::test]
+async fn long_events_for_many_webhooks_are_relayed_in_smaller_steps() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    webhooks(&app, 999, "none").await;
+    let company = acme.post(COMPANIES, json!({"name": "Globex"})).await.created();
+    let note = json!({"type": "note", "subject": "Long", "body": "x".repeat(9_000), "companyId": company["id"]});
+    for _ in 0..5 {
+        acme.post(ACTIVITIES, note.clone()).await.created();
+    }
+    let worker = app.worker_db();
+    let mut steps = Vec::new();
+    loop {
+        let (Relayed { events, more, .. }, _) = relay(&worker, None).await.unwrap();
+        steps.push(events);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(steps, [5, 1], "the company, and notes that count as five each");
+}
+
+#[tokio::test]
+async fn what_a_statement_has_no_time_for_is_done_in_parts() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.announce(&acme, "contact.created", 40).await;
+    let slow = "create function slow() returns trigger language plpgsql as
+                $$ begin perform pg_sleep(0.02); return new; end $$;
+                create trigger slow before insert on events for each row execute function slow()";
+    app.database.execute(slow).await;
+    let name = app.database.name();
+    let impatient =
+        format!("alter role crm_worker in database {name} set statement_timeout = '500ms'");
+    app.database.execute(&impatient).await;
+    app.worker().relay().await.unwrap();
+    let numbered: i64 = sqlx::query_scalar("select max(sequence) from events")
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap();
+    assert_eq!(numbered, 40);
 }
 
 #[tokio::test]

@@ -3,7 +3,29 @@
 use serde_json::{Value, json};
 use tests::kit::TestApp;
 
-use super::{IMPORTS, at, counts, csv, named, send, total};
+use super::{IMPORTS, at, counts, csv, import, named, send, total};
+
+#[tokio::test]
+async fn a_file_of_failed_rows_keeps_the_fields_of_contacts_and_what_had_no_column() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut wide: serde_json::Map<String, Value> =
+        (0..250).map(|n| (format!("a{n:03}"), json!(n))).collect();
+    wide.insert("name".into(), json!("Ada"));
+    wide.insert("phone".into(), json!("+491234567"));
+    let done = import(&acme, "", json!([wide])).await.ok();
+    let file = acme.get(&format!("{}/errors.csv", at(&done))).await.body;
+    let header = file.as_str().unwrap().lines().next().unwrap();
+    assert!(header.starts_with("name,phone,a000,") && header.contains(",a199,_row"), "{header}");
+
+    let text = "name,company,phone\nAda,Acme, Inc.,+491234567\n";
+    let done = csv(&acme, "", text).await.ok();
+    let input = &done["errors"][0]["input"];
+    assert_eq!((&input["phone"], &input["_rest"]), (&json!(" Inc."), &json!("+491234567")));
+    let file = acme.get(&format!("{}/errors.csv", at(&done))).await.body;
+    let file = file.as_str().unwrap();
+    assert!(file.contains(",_rest,") && file.contains("+491234567"), "{file}");
+}
 
 #[tokio::test]
 async fn a_quote_that_does_not_end_is_told_with_its_line_and_nothing_is_imported() {

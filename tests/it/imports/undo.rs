@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use shared::scope::Role;
 use tests::kit::{CONTACTS, TestApp};
 
 use super::{at, counts, csv, import, named, people, total};
@@ -54,6 +55,27 @@ async fn what_was_taken_by_another_since_is_not_put_back() {
     let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
     assert_eq!((&undone["undone"], &undone["kept"]), (&json!(0), &json!(1)));
     assert_eq!(named(&acme, "Ada").await["externalId"], "2");
+}
+
+#[tokio::test]
+async fn a_large_import_is_taken_back_in_the_name_of_whoever_asked() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let done = import(&acme, "", people(1_001)).await.body["data"].clone();
+    let worker = app.worker();
+    worker.import().await.unwrap();
+    let person = acme.with_role(Role::Admin).await;
+    let undone = person.post(&format!("{}/undo", at(&done)), json!({})).await;
+    assert_eq!(undone.status, 202);
+    worker.import().await.unwrap();
+    let actors: Vec<(String, String)> = sqlx::query_as(
+        "select distinct action, actor_type from audit_log where action like 'contact.%' order by 1, 2",
+    )
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap();
+    let expected = [("contact.created", "api_key"), ("contact.deleted", "user")];
+    assert_eq!(actors, expected.map(|(action, actor)| (action.to_owned(), actor.to_owned())));
 }
 
 #[tokio::test]

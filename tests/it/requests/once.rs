@@ -113,6 +113,35 @@ async fn a_request_that_failed_can_be_sent_again_corrected() {
 }
 
 #[tokio::test]
+async fn a_repetition_that_comes_meanwhile_gets_the_answer_and_not_what_it_met_with() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let (_, path) = super::contact(&acme).await;
+    let body = json!({"name": "John", "externalId": "7"});
+    let hold = app.database.hold("lock table contacts in share row exclusive mode").await;
+    let waiting = async {
+        app.database.waiting(2).await;
+        hold.release().await;
+    };
+    let (one, other, ()) = tokio::join!(
+        acme.post_once(CONTACTS, "k", &body),
+        acme.post_once(CONTACTS, "k", &body),
+        waiting
+    );
+    assert_eq!(one.created(), other.created(), "although the external id is taken by then");
+    let hold = app.database.hold("select from contacts for update").await;
+    let waiting = async {
+        app.database.waiting(2).await;
+        hold.release().await;
+    };
+    let delete = || Answer::to(acme.request(Method::DELETE, &path).header("idempotency-key", "d"));
+    let (one, other, ()) = tokio::join!(delete(), delete(), waiting);
+    one.no_content();
+    other.no_content();
+}
+
+#[tokio::test]
 async fn after_a_day_a_key_is_forgotten() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

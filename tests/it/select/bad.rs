@@ -102,6 +102,27 @@ async fn a_filter_at_its_limits_is_taken_and_evaluated() {
 }
 
 #[tokio::test]
+async fn all_filters_of_a_tenant_are_bounded_together() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let long = json!({"any": vec![json!({"field": "body", "contains": "x".repeat(200)}); 99]});
+    let webhook = json!({"url": "https://example.com/", "events": ["*"], "filter": long});
+    let small =
+        json!({"url": "https://example.com/", "events": ["*"], "filter": {"changed": ["status"]}});
+    let small = acme.post(WEBHOOKS, small).await.created();
+    let path = format!("{WEBHOOKS}/{}", small["id"].as_str().unwrap());
+    for _ in 0..8 {
+        acme.post(WEBHOOKS, webhook.clone()).await.created();
+    }
+    let fault =
+        json!({"filter": "All filters of the tenant must have at most 200000 bytes together"});
+    acme.post(WEBHOOKS, webhook.clone()).await.invalid(&fault);
+    acme.put(&path, json!({"filter": long})).await.invalid(&fault);
+    acme.put(&path, json!({"filter": {"changed": ["name"]}})).await.ok();
+    other.post(WEBHOOKS, webhook).await.created();
+}
+
+#[tokio::test]
 async fn masks_and_orders_are_of_known_words() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -24,6 +24,18 @@ pub(super) struct Import {
     pub over: bool,
 }
 
+/// Waits for imports that are being made, which [`next`] would not see.
+pub(super) async fn await_new(tx: &mut TenantTx) -> sqlx::Result<()> {
+    let tenant = tx.tenant();
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('imports of ' || $1::uuid, 0))",
+        tenant.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The next import behind the cursor that was begun before the erasure.
 pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<Option<Import>> {
     let tenant = tx.tenant();

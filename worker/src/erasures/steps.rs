@@ -59,6 +59,10 @@ pub(super) async fn step(
             if erase_told(tx, keyring, erasure, &events).await? {
                 return Ok(Some(BUSY));
             }
+            if page.is_empty() {
+                // Held until the next step begins: what comes later was begun later.
+                imports::await_new(tx).await?;
+            }
             turn(erasure, &page, Stage::Imports);
         }
         Stage::Imports => match imports::next(tx, erasure).await? {

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Claims, RedisQueue, Slots};
-use crate::lines::Lines;
+use crate::held::Lines;
 use crate::record::Records;
 use crate::relay;
 
@@ -180,7 +180,7 @@ impl Engine {
         if busy {
             self.gather().await;
         }
-        let (claimed, more) = self.claims.claim(&self.db).await?;
+        let (claimed, more, parked) = self.claims.claim(&self.db).await?;
         let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         for claimed in claimed {
             self.hand_out(claimed);
@@ -189,7 +189,7 @@ impl Engine {
         if *streak > 1 && found < few && !busy {
             self.gather().await;
         }
-        Ok(more)
+        Ok(found > 0 && more || parked)
     }
 
     async fn gather(&self) {

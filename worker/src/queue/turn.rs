@@ -39,11 +39,12 @@ impl Claims {
         Self { slots, lease, after: Arc::default() }
     }
 
-    /// Claims what is due and fits; whether another claim may find more.
+    /// Claims what is due and fits; whether there may be more, and whether more retries are to be let out before anything
+    /// else is waited for.
     ///
     /// # Errors
     /// The database's; nothing is claimed then.
-    pub async fn claim(&self, db: &Db) -> sqlx::Result<(Vec<Claimed>, bool)> {
+    pub async fn claim(&self, db: &Db) -> sqlx::Result<(Vec<Claimed>, bool, bool)> {
         let mut after = self.after.lock().await;
         // Places that become free from here on may be wanted: this claim has not seen them.
         self.slots.want(true);
@@ -53,8 +54,7 @@ impl Claims {
         *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
         let more = full || self.slots.is_full_somewhere(now) || has_cut(claimed.len(), free);
         self.slots.want(more);
-        let more = more && !claimed.is_empty() || parked;
-        Ok((claimed, more))
+        Ok((claimed, more, parked))
     }
 
     /// The turn of whoever relays, so that an idle worker begins what it relays with the commit. None when another claim is

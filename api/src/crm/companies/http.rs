@@ -111,6 +111,11 @@ async fn update(
     seen: IfMatch,
     Valid(patch): Valid<CompanyPatch>,
 ) -> Result<Reply> {
+    // Before a connection: its contacts are renamed with it.
+    let _place = match patch.name {
+        Some(_) => Some(app.sweeps.take(caller.tenant).await?),
+        None => None,
+    };
     let mut tx = app.begin(&caller).await?;
     let company = super::update(&mut tx, id, &seen, patch).await;
     app.commit(&caller, tx, company.map(Data)).await
@@ -122,6 +127,7 @@ async fn remove(
     Id(id): Id<CompanyId>,
     seen: IfMatch,
 ) -> Result<Reply> {
+    let _place = app.sweeps.take(caller.tenant).await?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await

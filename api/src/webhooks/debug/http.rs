@@ -1,6 +1,6 @@
 //! Signature checks over HTTP.
 
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use shared::id::WebhookId;
 use shared::scope::Scope;
 use tokio::sync::Semaphore;
@@ -37,8 +37,11 @@ async fn verify(
     caller: Caller,
     State(app): State<App>,
     Id(id): Id<WebhookId>,
-    Valid(check): Valid<SignatureCheck>,
+    request: Request,
 ) -> Result<Reply> {
+    // Before the body, which it holds until it is its turn.
+    let _place = app.checks.take(caller.tenant).await?;
+    let Valid(check) = Valid::<SignatureCheck>::from_request(request, &app).await?;
     let _turn = TURN.acquire().await.map_err(|closed| Error::Internal(closed.into()))?;
     let mut tx = app.begin(&caller).await?;
     let diagnosis = super::diagnose(&mut tx, id, check, &app.config.keyring).await;

@@ -11,14 +11,14 @@ use shared::TenantTx;
 use shared::id::ImportId;
 use shared::import::{RowError, rows};
 
-use super::rows::FIELDS;
+use super::rows::{FIELDS, REST};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
 
 /// Rows that are read at once.
 const PAGE: i64 = 100;
-/// The most columns.
+/// The most columns besides those of contacts.
 const MOST_COLUMNS: usize = 200;
 /// The column of rows that are no objects: they are there as they were sent.
 const WHOLE: &str = "_input";
@@ -31,9 +31,11 @@ pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<Strin
         for members in page.iter().map(members) {
             whole |= members.is_none();
             let names_of = members.unwrap_or_default().into_keys();
-            names.extend(names_of.filter(|name| !name.starts_with('_')));
+            names.extend(names_of.filter(|name| !name.starts_with('_') || name == REST));
         }
-        names = names.into_iter().take(MOST_COLUMNS).collect();
+        let (known, others): (BTreeSet<_>, BTreeSet<_>) =
+            names.into_iter().partition(|name| FIELDS.contains(&name.as_str()));
+        names = known.into_iter().chain(others.into_iter().take(MOST_COLUMNS)).collect();
         after = page.last().map(|row| row.row);
     }
     if names.is_empty() {

@@ -5,7 +5,6 @@ mod errors_csv;
 mod forms;
 mod http;
 mod options;
-mod places;
 mod rows;
 mod stage;
 mod store;
@@ -20,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery};
 pub use http::routes;
-pub use places::Places;
 
 /// Failed rows that an import shows; `errors.csv` has all.
 const SHOWN: i64 = 100;
@@ -86,6 +84,8 @@ async fn undo(tx: &mut TenantTx, id: ImportId, seen: &IfMatch) -> Result<Import>
     changes::noted(tx, &import, "undone");
     if usize::try_from(import.total).is_ok_and(|total| total <= INLINE) {
         taken_back::whole(tx, &mut import).await.map_err(meanwhile)?;
+    } else {
+        imports::act_as(tx, import.id).await?;
     }
     imports::save(tx, &mut import).await?;
     tx.wake();

@@ -9,7 +9,7 @@ use shared::import::Fault;
 
 use super::records::{Record, Records};
 use super::source::{self, Source};
-use super::{FIELDS, LONGEST, Mapping, Raw, Sink, text_of};
+use super::{FIELDS, LONGEST, Mapping, REST, Raw, Sink, text_of};
 use crate::error::{Details, Error, Result};
 use crate::http::json::{Members, Value};
 
@@ -24,6 +24,7 @@ pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result
     let first = first.strip_prefix(BOM).unwrap_or(&first).to_vec();
     let delimiter = delimiter(&first);
     let mut records = Records::new(Cursor::new(first).chain(text), delimiter);
+    let divider = char::from(delimiter).to_string();
     let headers = names(records.next()?)?;
     let columns = columns(&headers, mapping)?;
     while let Some(Record { line, cells }) = records.next()? {
@@ -37,8 +38,12 @@ pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result
         };
         let cells: Vec<_> = cells.iter().map(|cell| String::from_utf8_lossy(cell)).collect();
         let members = members.map(|()| members_of(&columns, &cells));
-        let input: BTreeMap<&str, &str> =
+        let mut input: BTreeMap<&str, &str> =
             headers.iter().map(String::as_str).zip(cells.iter().map(AsRef::as_ref)).collect();
+        let rest = cells.get(headers.len()..).unwrap_or_default().join(&divider);
+        if cells.len() > headers.len() {
+            input.insert(REST, &rest);
+        }
         sink.take(Raw { line: Some(line), input: text_of(&input), members })?;
     }
     Ok(())

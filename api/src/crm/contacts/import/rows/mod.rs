@@ -24,6 +24,9 @@ use crate::http::fields::Fields;
 use crate::http::json::{Members, Value};
 pub(super) use source::Source;
 
+/// What a row of a file has beyond the columns of its header, as it was sent.
+pub(super) const REST: &str = "_rest";
+
 /// What a row can say.
 pub(super) const FIELDS: [&str; 6] =
     ["name", "email", "phone", "company", "companyId", "externalId"];

@@ -1,4 +1,4 @@
-//! How many uploads a process receives at once: each holds a few MiB, and for long if its sender is slow.
+//! Places for what is large or long, so that no tenant's share of it is all of it: each holds memory or a connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,44 +10,44 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
-/// Uploads at once.
-const MOST: usize = 16;
-/// Of one tenant, so that none takes all.
-const MOST_OF_ONE: usize = 4;
-/// How long an upload waits for its place: a small import is over soon.
+/// How long somebody waits for a place: most are free again soon.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// The places of one kind in this process; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Places {
     all: Arc<Semaphore>,
     of_one: Arc<Mutex<HashMap<TenantId, Weak<Semaphore>>>>,
+    most_of_one: usize,
+    /// What is said to whom there is no place for.
+    full: &'static str,
 }
 
 /// A place; dropping it frees it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     _of_all: OwnedSemaphorePermit,
     _of_one: OwnedSemaphorePermit,
 }
 
-impl Default for Places {
-    fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(MOST)), of_one: Arc::default() }
-    }
-}
-
 impl Places {
-    /// A place for an upload of the tenant.
+    /// So many in all, and of one tenant.
+    #[must_use]
+    pub fn new(most: usize, most_of_one: usize, full: &'static str) -> Self {
+        let all = Arc::new(Semaphore::new(most));
+        Self { all, of_one: Arc::default(), most_of_one, full }
+    }
+
+    /// A place for the tenant.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when none gets free in time.
-    pub(super) async fn take(&self, tenant: TenantId) -> Result<Place> {
+    /// [`Error::Unavailable`] when none gets free within five seconds.
+    pub async fn take(&self, tenant: TenantId) -> Result<Place> {
         let of_one = self.of(tenant);
         let both = async { (of_one.acquire_owned().await, self.all.clone().acquire_owned().await) };
         match timeout(PATIENCE, both).await {
             Ok((Ok(of_one), Ok(of_all))) => Ok(Place { _of_all: of_all, _of_one: of_one }),
-            _ => Err(Error::Unavailable("too many imports are being received".into())),
+            _ => Err(Error::Unavailable(self.full.into())),
         }
     }
 
@@ -56,9 +56,9 @@ impl Places {
         if let Some(places) = tenants.get(&tenant).and_then(Weak::upgrade) {
             return places;
         }
-        // Whoever has no upload under way is forgotten.
+        // Whoever has none any more is forgotten.
         tenants.retain(|_, places| places.strong_count() > 0);
-        let places = Arc::new(Semaphore::new(MOST_OF_ONE));
+        let places = Arc::new(Semaphore::new(self.most_of_one));
         tenants.insert(tenant, Arc::downgrade(&places));
         places
     }
@@ -69,20 +69,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_tenant_takes_all_places_and_a_place_is_free_again_after_its_upload() {
-        let places = Places::default();
+    async fn no_tenant_takes_all_places_and_a_place_is_free_again_when_it_is_left() {
+        let places = Places::new(16, 4, "all are taken");
         let tenant = |n: u128| TenantId(uuid::Uuid::from_u128(n));
         let mut taken = Vec::new();
-        for n in 0..MOST {
-            taken.push(places.take(tenant((n / MOST_OF_ONE) as u128)).await.unwrap());
+        for n in 0..16 {
+            taken.push(places.take(tenant(n / 4)).await.unwrap());
         }
-        assert_eq!(
-            (places.all.available_permits(), places.of(tenant(0)).available_permits()),
-            (0, 0)
-        );
+        let free = (places.all.available_permits(), places.of(tenant(0)).available_permits());
+        assert_eq!(free, (0, 0));
         taken.truncate(1);
-        assert_eq!(places.of(tenant(0)).available_permits(), MOST_OF_ONE - 1);
+        assert_eq!(places.of(tenant(0)).available_permits(), 3);
         places.take(tenant(9)).await.unwrap();
-        assert_eq!(places.of_one.lock().unwrap().len(), 2, "only who uploads is remembered");
+        assert_eq!(places.of_one.lock().unwrap().len(), 2, "only who has one is remembered");
     }
 }

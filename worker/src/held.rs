@@ -1,0 +1,40 @@
+//! Lines that the relay has left because somebody held them: it keeps everybody waiting, and waits for nobody's.
+
+use serde::Deserialize;
+use shared::Db;
+use uuid::Uuid;
+
+use crate::lines;
+
+/// Lines: webhooks, and a record of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Lines {
+    pub(crate) webhooks: Vec<Uuid>,
+    pub(crate) records: Vec<Uuid>,
+}
+
+impl Lines {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.webhooks.is_empty()
+    }
+
+    /// Adds others.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.webhooks.extend(others.webhooks);
+        self.records.extend(others.records);
+    }
+
+    /// Advances them, waiting for whoever holds them. Were they held for too long, [`mend`](lines::mend) finds them.
+    pub async fn advance(&self, db: &Db) {
+        let advanced = async {
+            let mut tx = db.system().await?;
+            lines::advance(&mut tx, &self.webhooks, &self.records).await?;
+            tx.commit_lazily().await
+        };
+        if let Err(error) = advanced.await {
+            tracing::warn!(%error, "lines that somebody held could not be advanced; they will be");
+        }
+    }
+}
