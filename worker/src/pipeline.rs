@@ -12,7 +12,7 @@ use crate::config::{Config, Queue};
 use crate::deliver::Sender;
 use crate::queue::{self, Claimed, RedisQueue, Slots, Trouble, claim};
 use crate::record::{Recorder, recorder};
-use crate::relay::relay;
+use crate::relay::relay_parts;
 use crate::replays::{self, Advanced};
 use crate::signing::Signers;
 use crate::{erasures, health, imports, lines, retention, sweep};
@@ -48,8 +48,9 @@ impl Pipeline {
     /// # Errors
     /// The database's.
     pub async fn relay(&self) -> sqlx::Result<()> {
+        let mut parts = 1;
         loop {
-            let (relayed, _) = relay(&self.db, None).await?;
+            let (relayed, _) = relay_parts(&self.db, None, &mut parts).await?;
             if !relayed.held.is_empty() {
                 relayed.held.advance(&self.db).await;
             }

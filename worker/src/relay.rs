@@ -26,6 +26,9 @@ const BATCH: i64 = 500;
 /// An event whose tenant has more of them goes alone.
 const FAN: i64 = 20_000;
 
+/// By how much a batch is smaller after one that a statement had no time for.
+const FEWER: i64 = 8;
+
 /// The lock of whoever relays; any number that nobody else uses.
 pub const RELAYING: i64 = 0x0072_656c_6179;
 
@@ -53,9 +56,23 @@ pub struct Relayed {
 /// # Errors
 /// The database's; nothing was relayed then.
 pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
+    relay_parts(db, claims, &mut 1).await
+}
+
+/// The same, of as small a part of a batch as a statement had time for before.
+pub(crate) async fn relay_parts(
+    db: &Db,
+    claims: Option<&Claims>,
+    parts: &mut i64,
+) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
     let now = db.clock().now();
     let direct = claims.and_then(|claims| claims.direct(now));
-    let lines = match take(db, direct.as_ref(), now).await {
+    let lines = match take_batch(db, direct.as_ref(), now, *parts).await {
+        Err(error) if fault::is_out_of_time(&error) && *parts < BATCH => {
+            *parts = (*parts * FEWER).min(BATCH);
+            tracing::warn!(parts, "a batch of events took too long; trying a part of it");
+            return Ok((Relayed { more: true, ..Relayed::default() }, Vec::new()));
+        }
         Err(error) if fault::is_taken(&error) => {
             let dropped = drop_relayed(db).await?;
             // What is left of the batch is the next one's.
@@ -64,6 +81,7 @@ pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, V
         }
         lines => lines?,
     };
+    *parts = (*parts / FEWER).max(1);
     let relayed = lines.first().map(Line::relayed).unwrap_or_default();
     let begun = lines.into_iter().filter_map(Line::begun);
     let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
@@ -160,20 +178,6 @@ async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
         tracing::warn!(dropped, "events were announced again that the log has; they are left out");
     }
     Ok(dropped)
-}
-
-/// A batch, or what of it can be done in the time that a statement has.
-async fn take(db: &Db, direct: Option<&Direct<'_>>, now: DateTime<Utc>) -> sqlx::Result<Vec<Line>> {
-    let mut parts = 1;
-    loop {
-        match take_batch(db, direct, now, parts).await {
-            Err(error) if fault::is_out_of_time(&error) && parts < BATCH => {
-                parts = (parts * 8).min(BATCH);
-                tracing::warn!(parts, "a batch of events took too long; trying a part of it");
-            }
-            taken => return taken,
-        }
-    }
 }
 
 async fn take_batch(

@@ -100,10 +100,15 @@ async fn repeatable(
     // The same request may have been under way and quicker: its answer is the answer, whatever this one met with, such as
     // the record that the other has made.
     let refused = matches!(response.extensions().get(), Some(Said::Problem(error)) if error.status().is_client_error());
-    if refused && let Some(earlier) = once.earlier(app, &caller).await? {
-        return Ok(earlier.into_response());
+    if !refused {
+        return Ok(response);
     }
-    Ok(response)
+    match once.earlier(app, &caller).await {
+        Ok(Some(earlier)) => Ok(earlier.into_response()),
+        Err(Error::KeyReused) => Err(Error::KeyReused),
+        // What was wrong is told, whatever the weather.
+        Ok(None) | Err(_) => Ok(response),
+    }
 }
 
 pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {

@@ -91,7 +91,7 @@ pub(super) async fn log(
                   a.first_byte_ms, a.status_code, a.error_code, a.error, a.excerpt
            from unnest($1::uuid[]) d (id) cross join lateral (
                select * from webhook_attempts where delivery_id = d.id and ($3::uuid is null or id = $3)
-               order by started_at desc, id desc limit $2) a
+               order by id desc limit $2) a
            order by a.started_at, a.id"#,
         deliveries,
         SHOWN,

@@ -299,7 +299,9 @@ pub async fn update(
     let selecting =
         Selecting { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
     let selected = selecting.apply(&mut webhook)?;
-    if webhook.filter != before.filter {
+    let bytes =
+        |webhook: &Webhook| webhook.filter.as_ref().map_or(0, |filter| filter.0.text().len());
+    if bytes(&webhook) > bytes(&before) {
         // The same lock as for a new one.
         store::count(tx).await?;
         filters_fit(tx, &webhook).await?;

@@ -74,7 +74,7 @@ async fn imported(acme: &Tenant, worker: &Pipeline) -> Vec<Value> {
         "{{\"name\": \"{MARK} two\", \"email\": \"{email}\"\n[\"{email}\"]\n\"\\u0000 {email}\"\n"
     );
     let second = send(acme, "?mode=upsert", "application/x-ndjson", broken).await;
-    let cells = format!("E-Mail,name,phone\n{email},,{PHONE}\n");
+    let cells = format!("E-Mail,name,phone\n{email},,{PHONE}\nx@example.com,A, B,C,{email}\n");
     let csv = send(acme, "?mode=create&async=true", "text/csv", cells).await;
     let clash = json!({"contacts": [{"name": "x", "externalId": format!("{MARK}-two")}]});
     let third = acme.post(&format!("{CONTACTS}/import"), clash).await.ok();

@@ -24,16 +24,15 @@ pub(super) struct Import {
     pub over: bool,
 }
 
-/// Waits for imports that are being made, which [`next`] would not see.
-pub(super) async fn await_new(tx: &mut TenantTx) -> sqlx::Result<()> {
+/// Whether no import is just being made, which [`next`] would not see. Not waited for: others of the tenant would wait behind.
+pub(super) async fn none_is_new(tx: &mut TenantTx) -> sqlx::Result<bool> {
     let tenant = tx.tenant();
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended('imports of ' || $1::uuid, 0))",
+    sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock(hashtextextended('imports of ' || $1::uuid, 0)) as "none!""#,
         tenant.0,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .fetch_one(tx.conn())
+    .await
 }
 
 /// The next import behind the cursor that was begun before the erasure.
@@ -75,7 +74,12 @@ pub(super) async fn erase(
                from page p
                where r.import_id = $1 and r.row = p.row and p.input is not null
                  and case when json_typeof(p.input) = 'object' then exists (
-                         select from json_each_text(p.input) m where lower(btrim(m.value)) = any ($4))
+                         select from json_each_text(p.input) m
+                         where lower(btrim(m.value)) = any ($4)
+                            -- Cells beyond the header are one text.
+                            or m.key = '_rest' and exists (
+                                select from unnest($4::text[]) word
+                                where length(word) >= $5 and strpos(lower(m.value), word) > 0))
                      else exists (
                          select from unnest($4::text[]) word
                          where length(word) >= $5 and strpos(lower(p.input #>> '{}'), word) > 0) end

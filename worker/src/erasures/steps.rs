@@ -59,9 +59,8 @@ pub(super) async fn step(
             if erase_told(tx, keyring, erasure, &events).await? {
                 return Ok(Some(BUSY));
             }
-            if page.is_empty() {
-                // Held until the next step begins: what comes later was begun later.
-                imports::await_new(tx).await?;
+            if page.is_empty() && !imports::none_is_new(tx).await? {
+                return Ok(Some(BUSY));
             }
             turn(erasure, &page, Stage::Imports);
         }

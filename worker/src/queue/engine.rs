@@ -72,10 +72,11 @@ impl Engine {
     /// claiming; else it knocks at `claims`.
     pub async fn relay(self, knock: Knock, claims: Knock) {
         let mut pause = Pause::default();
-        let mut held = Held::default();
+        let (mut held, mut parts) = (Held::default(), 1);
         while !self.stop.is_cancelled() {
             let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
-            match relay::relay(&self.db, alone.then_some(&self.claims)).await {
+            let own = alone.then_some(&self.claims);
+            match relay::relay_parts(&self.db, own, &mut parts).await {
                 Ok((relayed, claimed)) => {
                     pause.reset();
                     let begun = i64::try_from(claimed.len()).unwrap_or(i64::MAX);

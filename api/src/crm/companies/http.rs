@@ -7,9 +7,11 @@ use shared::scope::Scope;
 use super::{Company, CompanyPatch, LIST, NewCompany};
 use crate::App;
 use crate::auth::Caller;
+use crate::crm::contacts;
 use crate::crm::deleted::{self, Deleted};
 use crate::error::Result;
 use crate::http::doc::Doc;
+use crate::http::places::Place;
 use crate::http::routes::Routes;
 use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
@@ -111,14 +113,18 @@ async fn update(
     seen: IfMatch,
     Valid(patch): Valid<CompanyPatch>,
 ) -> Result<Reply> {
-    // Before a connection: its contacts are renamed with it.
-    let _place = match patch.name {
-        Some(_) => Some(app.sweeps.take(caller.tenant).await?),
-        None => None,
-    };
+    // Its contacts are renamed with it.
+    let _place = if patch.name.is_some() { place(&app, &caller, id).await? } else { None };
     let mut tx = app.begin(&caller).await?;
     let company = super::update(&mut tx, id, &seen, patch).await;
     app.commit(&caller, tx, company.map(Data)).await
+}
+
+/// A place for a change of all contacts of a company that has very many. Taken before the connection that it holds.
+async fn place(app: &App, caller: &Caller, id: CompanyId) -> Result<Option<Place>> {
+    let mut tx = app.begin(caller).await?;
+    let many = contacts::are_many_of(&mut tx, id).await;
+    if tx.finish(many).await? { Ok(Some(app.sweeps.take(caller.tenant).await?)) } else { Ok(None) }
 }
 
 async fn remove(
@@ -127,7 +133,7 @@ async fn remove(
     Id(id): Id<CompanyId>,
     seen: IfMatch,
 ) -> Result<Reply> {
-    let _place = app.sweeps.take(caller.tenant).await?;
+    let _place = place(&app, &caller, id).await?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await

@@ -60,6 +60,14 @@ pub(super) fn none(_: NoSuchCompany) -> Error {
     Error::field("companyId", NONE)
 }
 
+/// Whether a company has so many contacts that to change them all takes time.
+///
+/// # Errors
+/// The database's.
+pub async fn are_many_of(tx: &mut TenantTx, company: CompanyId) -> Result<bool> {
+    Ok(store::are_many_of(tx, company).await?)
+}
+
 /// Contacts that carry a company's former name carry the new one. They change and do not announce it: a company
 /// may have more contacts than anyone wants to hear of, and `company.updated` tells the same.
 ///

@@ -27,7 +27,7 @@ use crate::http::doc::SchemaOf;
 use crate::http::expand::{self, Expansion, Records};
 use crate::http::{IfMatch, Listed, Representation, Resource};
 use crate::list::{Column, Kind, List, ListQuery, Search};
-pub use company::{leave_company, rename_company};
+pub use company::{are_many_of, leave_company, rename_company};
 pub use erase::{ErasedContact, erase};
 pub use http::routes;
 pub use input::NewContact;

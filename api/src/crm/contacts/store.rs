@@ -151,6 +151,16 @@ pub(super) async fn company_of(
     Ok(company.flatten())
 }
 
+/// More than a thousand, deleted ones too.
+pub(super) async fn are_many_of(tx: &mut TenantTx, company: CompanyId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select count(*) > 1000 as "many!" from (select from contacts where company_id = $1 limit 1001) c"#,
+        company.0,
+    )
+    .fetch_one(tx.conn())
+    .await
+}
+
 /// Deleted contacts too: they may come back.
 pub(super) async fn rename_company(
     tx: &mut TenantTx,

@@ -29,8 +29,6 @@ async fn a_token_that_says_too_little_or_something_else_is_refused() {
         ("email", json!("bob@acme.example")),
         ("email", json!(format!("{EMAIL}\0"))),
         ("email", json!([EMAIL])),
-        // The lower case of the Kelvin sign is a k: another's address would be that of a user.
-        ("email", json!("ada@acme.example".replace('a', "\u{212a}"))),
         ("email_verified", json!(false)),
         ("email_verified", json!("true")),
         ("email_verified", Value::Null),

@@ -34,7 +34,7 @@ pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<Strin
             names.extend(names_of.filter(|name| !name.starts_with('_') || name == REST));
         }
         let (known, others): (BTreeSet<_>, BTreeSet<_>) =
-            names.into_iter().partition(|name| FIELDS.contains(&name.as_str()));
+            names.into_iter().partition(|name| name == REST || FIELDS.contains(&name.as_str()));
         names = known.into_iter().chain(others.into_iter().take(MOST_COLUMNS)).collect();
         after = page.last().map(|row| row.row);
     }
