@@ -109,3 +109,25 @@ async fn one_event_can_be_asked_for_and_what_does_not_exist_is_named() {
     acme.get(&elsewhere).await.not_found("Webhook event not found");
     acme.get(&format!("{WEBHOOKS}/none/events/none")).await.not_found("Webhook not found");
 }
+
+#[tokio::test]
+async fn a_delivery_shows_its_newest_hundred_attempts_and_every_one_by_its_id() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    app.worker().drain().await.unwrap();
+    let newest = subscriber.only_delivery().await["attemptLog"][0].clone();
+    let older = "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms)
+                 select tenant_id, delivery_id, ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 1, 1, trigger,
+                        started_at - interval '1 day' + n * interval '1 second', 1
+                 from webhook_attempts, generate_series(1, 120) n";
+    app.database.execute(older).await;
+    let delivery = subscriber.only_delivery().await;
+    let log = delivery["attemptLog"].as_array().unwrap();
+    assert_eq!((log.len(), &log[99]), (100, &newest));
+    assert_eq!(log[0]["id"], "00000000-0000-7000-8000-000000000022");
+    let path = format!("{}/events/{}", subscriber.path(), delivery["id"].as_str().unwrap());
+    let oldest = format!("{path}/attempts/00000000-0000-7000-8000-000000000001");
+    assert_eq!(acme.get(&oldest).await.ok()["latencyMs"], 1);
+}

@@ -1,9 +1,12 @@
 //! Changing.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::kit::{Answer, TestApp};
+use tests::kit::{Answer, COMPANIES, TestApp};
 
 use super::{at, globex};
 
@@ -62,4 +65,35 @@ async fn a_writer_that_saw_an_older_version_is_refused() {
         Answer::to(late.json(&json!({"employees": 2}))).await.problem(412, "PRECONDITION_FAILED");
     }
     assert_eq!(acme.get(&at(&company)).await.ok()["employees"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn companies_with_very_many_contacts_are_renamed_two_at_a_time_and_keep_nobody_else_waiting()
+{
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let mut large = Vec::new();
+    for name in ["A", "B", "C"] {
+        large.push(acme.post(COMPANIES, json!({"name": name})).await.created());
+    }
+    let many = "insert into contacts (tenant_id, id, name, company, company_id, created_at, updated_at)
+                select tenant_id, gen_random_uuid(), 'Ada', name, id, now(), now() from companies, generate_series(1, 1001)";
+    app.database.execute(many).await;
+    let (small, theirs) = (globex(&acme).await, globex(&other).await);
+    let hold = app.database.hold("select from contacts for update").await;
+    let large: Vec<String> = large.iter().map(at).collect();
+    let renamed = large.iter().map(|company| acme.put(company, json!({"name": "Z"})));
+    let meanwhile = async {
+        app.database.waiting(2).await;
+        acme.put(&at(&small), json!({"name": "Small"})).await.ok();
+        other.put(&at(&theirs), json!({"name": "Other"})).await.ok();
+        // Longer than anybody waits for a place.
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        hold.release().await;
+    };
+    let (answers, ()) = tokio::join!(join_all(renamed), meanwhile);
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 503]);
 }
