@@ -361,3 +361,19 @@ async fn workers_that_are_replaced_in_the_middle_of_it_send_everything_once_and_
     let calls = subscriber.receiver.calls();
     assert_eq!((calls.len(), ids(&calls).len()), (1000, 1000));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn housekeeping_that_fails_in_one_part_does_the_others() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let _worker = Program::worker(&app.database.worker_url(), &[]).await;
+    app.database.execute("revoke delete on webhook_queue from crm_worker").await;
+    acme.post_once(CONTACTS, "k", &json!({"name": "Ada"})).await.created();
+    app.database.execute("update idempotency_keys set expires_at = now() - interval '1 day'").await;
+    let kept = "select count(*) from idempotency_keys";
+    until("the answer is forgotten", async || {
+        let kept: i64 = sqlx::query_scalar(kept).fetch_one(app.database.admin()).await.unwrap();
+        kept == 0
+    })
+    .await;
+}

@@ -209,3 +209,29 @@ async fn it_waits_for_imports_that_were_begun_before_it() {
             .unwrap();
     assert_eq!(failed, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_just_being_made_is_waited_for() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let contact =
+        acme.post(CONTACTS, json!({"name": MARK, "email": "ada@example.com"})).await.created();
+    let worker = app.worker();
+    worker.relay().await.unwrap();
+    // A row that fails says whom it is about, and holds no contact.
+    let rows = json!({"contacts": [{"name": "", "email": "ada@example.com", "company": MARK}]});
+    let hold = app.database.hold("lock table import_rows in exclusive mode").await;
+    let (importing, path) = (acme.clone(), format!("{CONTACTS}/import"));
+    let importing = tokio::spawn(async move { importing.post(&path, rows).await });
+    app.database.waiting(1).await;
+    let erasure = begun(&ask(&acme, &contact).await);
+    for _ in 0..5 {
+        worker.erase().await.unwrap();
+        app.advance(chrono::TimeDelta::seconds(1));
+    }
+    hold.release().await;
+    assert_eq!(importing.await.unwrap().ok()["failed"], 1);
+    finished(&app, &worker, &acme, &erasure).await;
+    assert_eq!(hits(app.database.admin(), &[MARK]).await, Vec::<String>::new());
+}
