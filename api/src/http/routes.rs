@@ -30,6 +30,14 @@ pub enum Access {
     Scope(Scope),
 }
 
+impl Access {
+    /// Whether a route of this method can be tried without being done: a change of the tenant's records. Signing in and out
+    /// has no rehearsal: a try that is taken back would be a free guess.
+    pub(super) fn rehearses(self, method: &Method) -> bool {
+        *method != Method::GET && matches!(self, Self::Scope(_))
+    }
+}
+
 impl From<Scope> for Access {
     fn from(scope: Scope) -> Self {
         Self::Scope(scope)

@@ -39,15 +39,13 @@ pub(super) struct Contract {
 
 impl Contract {
     pub(super) fn of(method: &Method, access: Access, doc: &Doc) -> Self {
-        // Signing in and out has no rehearsal: a try that is taken back would be a free guess.
         let reads = *method == Method::GET;
-        let rehearses = !reads && matches!(access, Access::Scope(_));
         let shown = match &doc.outcome {
             Outcome::Data(schema) | Outcome::Page(schema) if reads => schema.members(),
             _ => BTreeSet::new(),
         };
         Self {
-            rehearses,
+            rehearses: access.rehearses(method),
             list: matches!(doc.outcome, Outcome::Page(_)),
             streams: !doc.streams.is_empty(),
             parameters: doc.query.iter().map(|parameter| parameter.name.clone()).collect(),

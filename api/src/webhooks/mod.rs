@@ -177,6 +177,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Webhook
 /// # Errors
 /// [`Error::Conflict`] when the tenant has a thousand.
 pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Result<Webhook> {
+    store::hold_all(tx).await?;
     if store::count(tx).await? >= MOST {
         return Err(Error::Conflict(
             format!("There are {MOST} webhooks; delete one that is not needed first").into(),
@@ -302,8 +303,7 @@ pub async fn update(
     let bytes =
         |webhook: &Webhook| webhook.filter.as_ref().map_or(0, |filter| filter.0.text().len());
     if bytes(&webhook) > bytes(&before) {
-        // The same lock as for a new one.
-        store::count(tx).await?;
+        store::hold_all(tx).await?;
         filters_fit(tx, &webhook).await?;
     }
     if webhook == before && !sealable.is_new() {

@@ -28,8 +28,8 @@ pub(super) static SOURCE: Source = Source {
     inside: None,
 };
 
-/// How many webhooks the tenant has. Nobody else can add one until the transaction ends.
-pub(super) async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
+/// Keeps everybody else from adding to what all webhooks of the tenant have together, until the transaction ends.
+pub(super) async fn hold_all(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1::uuid, 0))",
@@ -37,6 +37,11 @@ pub(super) async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// How many webhooks the tenant has.
+pub(super) async fn count(tx: &mut TenantTx) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from webhooks where deleted_at is null"#)
         .fetch_one(tx.conn())
         .await

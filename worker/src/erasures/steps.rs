@@ -15,8 +15,6 @@ const BUSY: TimeDelta = TimeDelta::milliseconds(50);
 /// How long an import that is not over is waited for.
 const IMPORTING: TimeDelta = TimeDelta::seconds(2);
 
-const OF_CONTACT: Shown = Shown::Record("contact");
-
 /// Does the next step, and says how long the one after it has to wait.
 ///
 /// # Errors
@@ -29,7 +27,8 @@ pub(super) async fn step(
     match erasure.stage {
         Stage::Outbox => {
             // Before the relay is held, which everybody's events wait for.
-            let kept = answers::erase_some(tx, keyring, OF_CONTACT, &[erasure.record]).await?;
+            let shown = Shown::Record("contact");
+            let kept = answers::erase_some(tx, keyring, shown, &[erasure.record]).await?;
             erasure.counts.answers += kept;
             if kept == answers::PAGE {
                 return Ok(None);
@@ -68,12 +67,11 @@ pub(super) async fn step(
             None => erasure.enter(Stage::Done),
             Some(import) if !import.over => return Ok(Some(IMPORTING)),
             Some(import) => {
-                let import_id = import.id;
-                let (rows, next) = imports::erase(tx, erasure, import_id).await?;
+                let (rows, next) = imports::erase(tx, erasure, import.id).await?;
                 erasure.counts.import_rows += rows;
                 if rows > 0 {
-                    let import = Shown::Record("import");
-                    let kept = answers::erase(tx, keyring, import, &[import_id]).await?;
+                    let shown = Shown::Record("import");
+                    let kept = answers::erase(tx, keyring, shown, &[import.id]).await?;
                     erasure.counts.answers += kept;
                 }
                 erasure.cursor = next;

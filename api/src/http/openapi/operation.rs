@@ -1,6 +1,5 @@
 //! One route of the table as an operation.
 
-use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::parameters;
@@ -70,11 +69,6 @@ fn security(access: Access) -> Value {
 /// Whether it does something for a known caller, and so can be done once only.
 pub(super) fn once(route: &Route) -> bool {
     !route.method.is_safe() && route.access != Access::Public
-}
-
-/// Whether it can be tried without being done: a change of the tenant's records.
-pub(super) fn rehearses(route: &Route) -> bool {
-    route.method != Method::GET && matches!(route.access, Access::Scope(_))
 }
 
 /// An object of what is there.

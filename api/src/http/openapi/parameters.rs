@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::operation::{once, rehearses};
+use super::operation::once;
 use crate::http::doc::Outcome;
 use crate::http::parameters::Parameter;
 use crate::http::routes::Route;
@@ -64,7 +64,7 @@ pub(super) fn of(route: &Route) -> Vec<Value> {
         all.push(query(&fields));
         all.push(reference("IfNoneMatch"));
     }
-    if rehearses(route) {
+    if route.access.rehearses(&route.method) {
         all.push(reference("DryRun"));
     }
     if once(route) {

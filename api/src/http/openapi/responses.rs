@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::answers::{metadata, shared, with_headers};
-use super::operation::{once, rehearses, some};
+use super::operation::{once, some};
 use super::schemas::{Schemas, reference};
 use crate::http::answer::Pagination;
 use crate::http::doc::{Outcome, SchemaOf};
@@ -26,7 +26,7 @@ pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
             json!({"description": what, "headers": with_headers(&["ETag"])}),
         );
     }
-    if rehearses(route) && matches!(route.doc.outcome, Outcome::NoContent) {
+    if matches!(route.doc.outcome, Outcome::NoContent) && route.access.rehearses(&route.method) {
         all.insert("200".to_owned(), tried());
     }
     all.extend(refusals(route).filter_map(shared));
