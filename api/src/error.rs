@@ -54,9 +54,12 @@ pub enum Error {
     /// The body is not JSON.
     #[error("The body is not valid JSON: {0}")]
     InvalidJson(String),
-    /// No credential, or one that is not known.
+    /// No credential, or none that can be read.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// A credential that is not known, or no longer good.
+    #[error("{0}")]
+    InvalidToken(&'static str),
     /// An access token after its time.
     #[error("The access token has expired")]
     TokenExpired,
@@ -116,6 +119,9 @@ pub enum Error {
     /// One request too many.
     #[error("Too many requests")]
     RateLimited(Decision),
+    /// The tenant has as many of these under way as it may.
+    #[error("{0}")]
+    TooManyAtOnce(&'static str),
     /// Too busy, too slow, or the database is away: worth another try.
     #[error("The service is temporarily unavailable")]
     Unavailable(#[source] BoxError),
@@ -157,7 +163,9 @@ impl Error {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
             Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
-            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Unauthorized(_) | Self::InvalidToken(_) => {
+                (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
+            }
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "INSUFFICIENT_SCOPE"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
@@ -175,7 +183,9 @@ impl Error {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
-            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
+            Self::RateLimited(_) | Self::TooManyAtOnce(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED")
+            }
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             Self::Other(status) if status.is_client_error() => (*status, "BAD_REQUEST"),
@@ -190,6 +200,9 @@ impl Error {
             Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
+            }
+            Self::QrSessionState(status) => {
+                Some(Details::from([("status".into(), (*status).to_owned())]))
             }
             Self::PipelineNotEmpty(leads) => {
                 Some(Details::from([("leads".into(), leads.to_string())]))

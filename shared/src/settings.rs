@@ -190,7 +190,10 @@ impl Value for Url {
 
 impl Value for Duration {
     fn parse(text: &str) -> Result<Self, String> {
-        let fault = || "write a whole number and a unit, such as 500ms, 30s, 2m or 12h".to_owned();
+        let fault = || {
+            "write a whole number and a unit, such as 500ms, 30s, 2m or 12h, 720h at most"
+                .to_owned()
+        };
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
         let number: u64 = text[..digits].parse().map_err(|_| fault())?;
         let millis = match &text[digits..] {
@@ -200,9 +203,12 @@ impl Value for Duration {
             "h" => number.checked_mul(3_600_000),
             _ => None,
         };
-        millis.map(Duration::from_millis).ok_or_else(fault)
+        millis.map(Duration::from_millis).filter(|time| *time <= LONGEST).ok_or_else(fault)
     }
 }
+
+/// Anything longer is a slip of the pen, and some sums of such times there would not be.
+const LONGEST: Duration = Duration::from_hours(720);
 
 /// How long something may take: never no time at all, which some would write for no limit.
 #[derive(Clone, Copy, Debug)]
@@ -217,15 +223,15 @@ impl Value for Patience {
     }
 }
 
-/// A whole number of at least one.
+/// A whole number of at least one, and of no more than any process can have of anything.
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u32);
 
 impl Value for Count {
     fn parse(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(count @ 1..) => Ok(Self(count)),
-            _ => Err("write a whole number of at least 1".into()),
+            Ok(count @ 1..=100_000) => Ok(Self(count)),
+            _ => Err("write a whole number from 1 to 100000".into()),
         }
     }
 }

@@ -204,23 +204,28 @@ async fn a_payload_keeps_its_bytes_whatever_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_opened_fails_the_delivery_without_a_request() {
+async fn a_secret_that_one_worker_cannot_open_is_left_to_the_next_attempt_of_another() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     let rotated_away = "2:YGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn8=";
-    let mut worker = app.worker_with(|config| {
+    let mut without = app.worker_with(|config| {
         config.keyring = shared::seal::Keyring::parse(rotated_away).unwrap();
     });
-    worker.drain().await.unwrap();
+    without.drain().await.unwrap();
 
     assert!(subscriber.receiver.calls().is_empty());
     let delivery = subscriber.only_delivery().await;
     assert_eq!(
         (&delivery["status"], &delivery["lastError"]),
-        (&json!("failed"), &json!("secret_unreadable"))
+        (&json!("pending"), &json!("secret_unreadable"))
     );
     let log = delivery["attemptLog"].as_array().unwrap();
     assert_eq!((log.len(), &log[0]["errorCode"]), (1, &json!("secret_unreadable")));
+
+    app.advance(chrono::TimeDelta::minutes(2));
+    app.worker().drain().await.unwrap();
+    let _ = subscriber.receiver.only_call();
+    assert_eq!(subscriber.only_delivery().await["status"], "delivered");
 }

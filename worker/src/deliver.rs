@@ -12,7 +12,7 @@ use shared::id::AttemptId;
 use shared::seal::Keyring;
 use shared::telemetry;
 use shared::webhook::Owner;
-use shared::webhook::attempt::AttemptDetail;
+use shared::webhook::attempt::{AttemptDetail, NextAttempt, Why};
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
@@ -49,15 +49,16 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Makes one attempt and reports it. A delivery whose lease would end during the request is left to whoever
+    /// Makes one attempt and reports it. A delivery whose lease would end during the request is given back to whoever
     /// claims it next.
     pub async fn deliver(&self, claimed: Claimed) {
-        let Claimed { delivery, slot } = claimed;
         let margin = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
-        if self.clock.now() + margin > delivery.lease_until {
-            tracing::warn!(delivery_id = %delivery.id, "the lease is too short for an attempt; leaving it");
-            return;
+        if self.clock.now() + margin > claimed.delivery.lease_until {
+            let id = claimed.delivery.id;
+            tracing::warn!(delivery_id = %id, "the lease is too short for an attempt; giving it back");
+            return self.records.hand_back(claimed);
         }
+        let Claimed { delivery, slot } = claimed;
         let span = span(&delivery);
         let (report, told) = self.attempt(&delivery, &span).instrument(span.clone()).await;
         if told.is_some_and(|told| slot.hear(told)) {
@@ -71,11 +72,19 @@ impl Sender {
         let started = self.clock.now();
         if delivery.claims > MOST_CLAIMS {
             let error = "Workers kept failing on this delivery";
-            return (abandoned(delivery, started, ErrorCode::DeliveryAbandoned, error), None);
+            let given_up = (Next::GiveUp, NextAttempt { at: None, why: Why::Abandoned });
+            let code = ErrorCode::DeliveryAbandoned;
+            return (self.unmade(delivery, started, (code, error), given_up), None);
         }
         let Some((headers, custom, identity)) = self.prepare(delivery, started, span) else {
             let error = "A secret of the webhook cannot be opened";
-            return (abandoned(delivery, started, ErrorCode::SecretUnreadable, error), None);
+            // Another worker may have the key: one that lacks it has free places always, and would take the most.
+            let number = attempt_number(delivery);
+            let next =
+                retry::next(Verdict::Refused { wish: None }, number, &self.schedule, started);
+            let follows = (next, retry::told(next, number, &self.schedule, started));
+            let code = ErrorCode::SecretUnreadable;
+            return (self.unmade(delivery, started, (code, error), follows), None);
         };
         let (url, body) = (&*delivery.url, delivery.body.clone());
         let exchange = self.client.post(Message { url, identity, headers, body }).await;
@@ -90,6 +99,32 @@ impl Sender {
         let attempt = record(delivery, exchange, started, detail);
         let waited_since = retry::waits_before(number, &self.schedule, ended);
         (Report { next, ended, waited_since, held_until, attempt }, Some(told))
+    }
+
+    /// An attempt that no request can be made for.
+    fn unmade(
+        &self,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+        (code, error): (ErrorCode, &str),
+        (next, follows): (Next, NextAttempt),
+    ) -> Report {
+        tracing::error!(code = code.as_str(), "no request could be made for a delivery");
+        let number = attempt_number(delivery);
+        let attempt = AttemptRecord {
+            id: AttemptId::fresh(now),
+            attempt: number,
+            started: now,
+            latency: Duration::ZERO,
+            first_byte: None,
+            status_code: None,
+            error_code: Some(code),
+            error: Some(error.to_owned()),
+            excerpt: None,
+            detail: explain::unmade(follows),
+        };
+        let waited_since = retry::waits_before(number, &self.schedule, now);
+        Report { next, ended: now, waited_since, held_until: None, attempt }
     }
 
     /// Everything that is sealed, opened; the headers to send, those of them that are the tenant's, the certificate.
@@ -188,24 +223,6 @@ fn record(
     }
 }
 
-/// The end of a delivery that no request can be made for.
-fn abandoned(delivery: &Delivery, now: DateTime<Utc>, code: ErrorCode, error: &str) -> Report {
-    tracing::error!(code = code.as_str(), "a delivery was given up without a request");
-    let attempt = AttemptRecord {
-        id: AttemptId::fresh(now),
-        attempt: attempt_number(delivery),
-        started: now,
-        latency: Duration::ZERO,
-        first_byte: None,
-        status_code: None,
-        error_code: Some(code),
-        error: Some(error.to_owned()),
-        excerpt: None,
-        detail: explain::abandoned(),
-    };
-    Report { next: Next::GiveUp, ended: now, waited_since: now, held_until: None, attempt }
-}
-
 fn span(delivery: &Delivery) -> tracing::Span {
     let span = tracing::info_span!(
         "deliver",
@@ -247,7 +264,8 @@ fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
         let reused = if connection.reused { "true" } else { "false" };
         metrics::counter!("webhook_connections_total", "reused" => reused).increment(1);
     }
-    if let (1, 0, Some(first_byte)) = (delivery.cycle, delivery.attempts, exchange.first_byte) {
+    let first = (delivery.cycle, delivery.attempts) == (1, 0) && !delivery.held;
+    if let Some(first_byte) = exchange.first_byte.filter(|_| first) {
         let waited = (started - delivery.created_at).to_std().unwrap_or_default();
         metrics::histogram!("webhook_delivery_latency_seconds").record(waited + first_byte);
     }

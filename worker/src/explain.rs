@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use shared::webhook::attempt::{AttemptDetail, NextAttempt, Phase, Timings, Why};
+use shared::webhook::attempt::{AttemptDetail, NextAttempt, Phase, Timings};
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 
@@ -59,7 +59,7 @@ pub(crate) fn detail(
 }
 
 /// The same where no request was made.
-pub(crate) fn abandoned() -> AttemptDetail {
+pub(crate) fn unmade(next: NextAttempt) -> AttemptDetail {
     AttemptDetail {
         phase: Some(Phase::Prepare),
         warning: None,
@@ -67,7 +67,7 @@ pub(crate) fn abandoned() -> AttemptDetail {
         connection: None,
         request_headers: BTreeMap::new(),
         response_headers: BTreeMap::new(),
-        next: NextAttempt { at: None, why: Why::Abandoned },
+        next,
     }
 }
 

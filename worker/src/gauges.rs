@@ -1,4 +1,6 @@
-//! What operators scale and alert on: how old the oldest work is.
+//! What operators scale and alert on: how old the oldest work is that nobody holds. A receiver's wish and a webhook's own rate
+//! limit hold its deliveries, and no worker more would send them sooner; one that was claimed of
+//! within five seconds goes at its own pace.
 
 use chrono::{DateTime, Utc};
 use shared::Db;
@@ -13,12 +15,12 @@ sqlx::query!(
         r#"with turns as (
                select r.next_retry from webhooks_in_turn('00000000-0000-0000-0000-000000000000') r
                join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
-               where w.held_until is null or w.held_until <= $1
+               where (w.held_until is null or w.held_until <= $1) and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
            ), parked as (
                select q.next_retry from webhook_queue q
                join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
                where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
-                 and (w.held_until is null or w.held_until <= $1)
+                 and (w.held_until is null or w.held_until <= $1) and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
                order by q.next_retry limit 1
            )
            select least((select min(next_retry) from turns), (select next_retry from parked)) as oldest_due,
@@ -61,12 +63,14 @@ pub(crate) async fn count_due(db: &Db) -> sqlx::Result<()> {
                         cross join lateral (
                             select from webhook_queue q where q.webhook_id = r.webhook_id and q.next_retry <= $1
                             and not is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry)) d
-                        where r.next_retry <= $1 and (w.held_until is null or w.held_until <= $1))
+                        where r.next_retry <= $1 and (w.held_until is null or w.held_until <= $1)
+                          and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s'))
                        union all
                        (select from webhook_queue q
                         join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
                         where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
-                          and (w.held_until is null or w.held_until <= $1))
+                          and (w.held_until is null or w.held_until <= $1)
+                          and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s'))
                        limit 100000) due"#,
                 now
             )

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::audit::Actor;
+use shared::db::step::{ROUND, in_time};
 use shared::db::{Origin, fault};
 use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
 use shared::import::run::step;
@@ -38,7 +39,7 @@ struct Claim {
 pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
     let (mut pause, mut importer) = (Pause::default(), Importer::new(db));
     while !stop.is_cancelled() {
-        match importer.advance().await {
+        match in_time(ROUND, importer.advance()).await {
             Ok(true) => pause.reset(),
             Ok(false) => {
                 pause.reset();

@@ -25,7 +25,7 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric(
         "webhook_attempts_total",
-        Counter(&[("outcome", &["failed"]), ("error", OUR_FAULTS)]),
+        Counter(&[("outcome", &["retry", "failed"]), ("error", OUR_FAULTS)]),
         "Attempts by their outcome and error code.",
     ),
     Metric(
@@ -33,11 +33,16 @@ pub const METRICS: &[Metric] = &[
         Counter(&[("outcome", &["delivered", "failed", "skipped"])]),
         "Deliveries that ended.",
     ),
+    Metric(
+        "webhook_deliveries_expired_total",
+        Counter(&[]),
+        "Of these, such that were held until their time was over, and never sent.",
+    ),
     Metric("webhook_request_duration_seconds", Histogram, "One request, body included."),
     Metric(
         "webhook_delivery_latency_seconds",
         Histogram,
-        "From a change to the head of the first answer, first attempts only.",
+        "From a change to the head of the first answer, first attempts that nothing held only.",
     ),
     Metric("webhook_requests_in_flight", Gauge, "Places taken in this worker."),
     Metric("webhook_places", Gauge, "Places that this worker has."),
@@ -97,6 +102,7 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         "When this worker last did all of its housekeeping, or began, in seconds since 1970.",
     ),
+    Metric("worker_hears_events", Gauge, "1 while this worker hears of events at once, else 0."),
     Metric(
         "worker_database_errors_total",
         Counter(&[("doing", DOING)]),
@@ -105,7 +111,8 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// Error codes that are no receiver's fault, each worth an alert at its first time.
-const OUR_FAULTS: &[&str] = &["secret_unreadable", "delivery_abandoned", "request_failed"];
+const OUR_FAULTS: &[&str] =
+    &["secret_unreadable", "delivery_abandoned", "request_failed", "proxy_failed"];
 
 const DOING: &[&str] = &[
     "relaying",

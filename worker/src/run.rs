@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
 use shared::db::check::{self, Process};
-use shared::outbox::is_for_relay;
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -17,8 +16,8 @@ use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock};
 use crate::{
-    admin, erasures, health, house, imports, pipeline, queue, record, replays, retention, shelf,
-    signing,
+    admin, erasures, health, hear, house, imports, pipeline, queue, record, replays, retention,
+    shelf, signing,
 };
 
 /// Between the beginnings of two parts that are in no hurry.
@@ -32,23 +31,28 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
     check::require(&config.db.url, Process::Worker).await?;
+    if let Some(direct) = &config.direct {
+        let refused = |fault| format!("DIRECT_DATABASE_URL: {fault}");
+        check::require(direct, Process::Worker).await.map_err(refused)?;
+    }
     let db = Db::new(&config.db, clock).hearing_at(config.direct.as_ref());
     let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
         format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
     })?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
+    let broken = CancellationToken::new();
     let (redis, slots) = pipeline::places(&db, &config, queue::PATIENCE)?;
     let (records, recorder) = record::recorder();
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
     let judging = Knock::default();
-    let recorder = tokio::spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
+    let recorder = vital(recorder.run(db.clone(), judging.clone(), gone.clone()), &broken);
     let ends = (stop.clone(), gone.clone());
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
     let [events, due, imports, replays, erasures, shelf] = [(); 6].map(|()| Knock::default());
     let others = [&due, &imports, &replays, &erasures, &shelf].map(Clone::clone);
-    tokio::spawn(listen(db.clone(), events.clone(), others, stop.clone()));
+    tokio::spawn(hear::listen(db.clone(), events.clone(), others, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
     let keyring = &config.keyring;
     let mut calmly = Calmly { begun: 0, stop: stop.clone() };
@@ -72,8 +76,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         stop: stop.clone(),
     };
     retention::begin(&db).await;
-    let relaying = tokio::spawn(engine.clone().relay(events, due.clone()));
-    let claiming = tokio::spawn(engine.run(due));
+    let relaying = vital(engine.clone().relay(events, due.clone()), &broken);
+    let claiming = vital(engine.run(due), &broken);
 
     let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -84,7 +88,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .data(sender)
         .build(deliver);
     // On a thread of the runtime: here, on the main thread, each delivery would change threads twice before it is begun.
-    let ended = tokio::spawn(worker.run_until(serving(stopped, stop.clone()))).await;
+    let ended = tokio::spawn(worker.run_until(serving(stopped, stop.clone(), broken))).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
@@ -113,18 +117,34 @@ impl Calmly {
     }
 }
 
-/// Lasts from when apalis runs until the signal to stop.
+/// Work without which a worker looks healthy and is none: when it ends by itself, so does the process.
+fn vital(
+    work: impl Future<Output = ()> + Send + 'static,
+    broken: &CancellationToken,
+) -> JoinHandle<()> {
+    let broken = broken.clone();
+    tokio::spawn(async move {
+        let _told = broken.drop_guard();
+        work.await;
+    })
+}
+
+/// Lasts from when apalis runs until the signal to stop, or until something vital has ended.
 async fn serving(
     stopped: impl Future<Output = ()>,
     stop: CancellationToken,
+    broken: CancellationToken,
 ) -> std::io::Result<()> {
     shared::supervisor::ready();
-    stopped.await;
+    let whole = tokio::select! {
+        () = stopped => Ok(()),
+        () = broken.cancelled() => Err(std::io::Error::other("a part of the worker ended by itself")),
+    };
     tracing::info!("draining: no new claims, requests under way are finished");
     shared::supervisor::stopping();
     // At once: apalis stops taking tasks only a moment later.
     stop.cancel();
-    Ok(())
+    whole
 }
 
 /// A task of its own, on any thread of the runtime: apalis polls all of its tasks in one, on one thread. A panic ends
@@ -135,28 +155,4 @@ async fn deliver(
 ) -> Result<(), tokio::task::JoinError> {
     let sender = Arc::clone(&sender);
     tokio::spawn(async move { sender.deliver(claimed).await }).await
-}
-
-/// Carries the bell to the relay, which knocks at the claims when it has left something to them. Resends, imports, replays and
-/// erasures ring for all others, too.
-async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Ok(mut bell) = db.listen().await {
-            loop {
-                let rung = tokio::select! {
-                    () = stop.cancelled() => return,
-                    rung = bell.recv() => rung,
-                };
-                let Ok(rung) = rung else { break };
-                events.knock();
-                if !is_for_relay(rung.payload()) {
-                    others.iter().for_each(Knock::knock);
-                }
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-    }
 }

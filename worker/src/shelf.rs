@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use shared::Db;
+use shared::db::step::{ROUND, in_time};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(db: Db, knock: Knock, due: Knock, stop: CancellationToke
             looked = Some(Instant::now()).filter(|_| !up.more);
             Ok(back.more || up.more)
         };
-        match moved.await {
+        match in_time(ROUND, moved).await {
             Ok(true) => pause.reset(),
             Ok(false) => {
                 pause.reset();

@@ -38,7 +38,11 @@ pub(crate) async fn migrate() -> CommandResult {
     let mut settings = Settings::from_env();
     let url: Option<DatabaseUrl> = settings.required("MIGRATION_DATABASE_URL", admin::OWNER);
     let url = settings.finish(url)?;
-    migration::migrate(&url).await?;
+    if !migration::migrate(&url).await? {
+        out::warn(
+            "somebody makes an index just now: run it again, for those that were interrupted",
+        );
+    }
     say(&format!("the schema is up to date: {} migrations", migration::MIGRATOR.iter().count()))
 }
 

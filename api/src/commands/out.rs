@@ -94,6 +94,11 @@ pub(crate) fn say(line: &str) -> CommandResult {
     heard(writeln!(io::stdout(), "{line}")).map(|_| ())
 }
 
+/// What whoever looks at the terminal should know besides.
+pub(crate) fn warn(line: &str) {
+    let _ = writeln!(io::stderr(), "warning: {line}");
+}
+
 /// Whether there is still a reader.
 ///
 /// # Errors

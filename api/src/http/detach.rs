@@ -1,56 +1,67 @@
 //! Runs each request as a task of its own, so that a client that hangs up cannot cancel a commit half-way,
 //! a handler that takes too long is answered for, and one that panics answers too.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
 
 use crate::App;
 use crate::error::Error;
 
-/// When a request is answered for. A handler that reads a long upload puts it off.
+/// When a request is answered for. A handler that reads a long upload puts it off; one whose answer is given again for a
+/// short time only brings it forward.
 #[derive(Clone, Debug)]
-pub struct Deadline(Arc<Mutex<Instant>>);
+pub struct Deadline(Arc<watch::Sender<Instant>>);
 
 impl Deadline {
     fn after(limit: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Instant::now() + limit)))
+        Self(Arc::new(watch::Sender::new(Instant::now() + limit)))
     }
 
-    /// Puts it off to this long from now.
-    pub fn extend(&self, by: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + by;
+    /// Moves it to this long from now.
+    pub fn set(&self, limit: Duration) {
+        self.0.send_replace(Instant::now() + limit);
     }
 
-    fn at(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends at the deadline, however often it is put off meanwhile.
+    /// Ends at the deadline, wherever it is moved meanwhile.
     async fn passed(&self) {
-        while Instant::now() < self.at() {
-            tokio::time::sleep_until(self.at()).await;
+        let mut moved = self.0.subscribe();
+        loop {
+            let at = *moved.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(at) => return,
+                _ = moved.changed() => {}
+            }
         }
     }
 }
 
-/// See the module. After `REQUEST_TIMEOUT` the caller gets 503 while the task goes on to its own end, which the
-/// database's statement timeout bounds, and what waits for a connection or a look-up.
+/// How long a task may go on behind its answer. The server ends each statement long before; but a server that is gone ends none, and
+/// its connections must come back.
+const AFTERWARDS: Duration = Duration::from_mins(2);
+
+/// See the module. After `REQUEST_TIMEOUT` the caller gets 503 while the task goes on to its own end.
 pub async fn detach(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let deadline = Deadline::after(app.config.request_timeout);
     request.extensions_mut().insert(deadline.clone());
-    let task = tokio::spawn(async move { next.run(request).await }.in_current_span());
+    let mut task = tokio::spawn(async move { next.run(request).await }.in_current_span());
     tokio::select! {
-        answered = task => match answered {
+        answered = &mut task => match answered {
             Ok(response) => response,
             Err(panicked) => Error::Internal(panicked.into()).into_response(),
         },
         () = deadline.passed() => {
+            tokio::spawn(async move {
+                if timeout(AFTERWARDS, &mut task).await.is_err() {
+                    task.abort();
+                }
+            });
             Error::Unavailable("the request took too long".into()).into_response()
         }
     }

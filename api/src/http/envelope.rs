@@ -89,23 +89,28 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         let headers = response.headers_mut();
-        match &self {
-            Error::Unauthorized(_) => {
-                let challenge = HeaderValue::from_static("Bearer realm=\"liaison\"");
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Error::TokenExpired => {
-                let challenge = "Bearer realm=\"liaison\", error=\"invalid_token\"";
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            Error::Unavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-            }
-            _ => {}
+        if let Some(challenge) = challenge(&self) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Error::Unavailable(_) | Error::TooManyAtOnce(_) = &self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response.extensions_mut().insert(Said::Problem(Arc::new(self)));
         response
     }
+}
+
+/// What a refused caller is told of how to authenticate (RFC 6750 §3): without an error when it brought nothing.
+fn challenge(error: &Error) -> Option<HeaderValue> {
+    let fault = match error {
+        Error::Unauthorized(_) => "",
+        Error::InvalidToken(_) | Error::TokenExpired => ", error=\"invalid_token\"",
+        Error::InsufficientScope(scope) => {
+            &format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+        }
+        _ => return None,
+    };
+    HeaderValue::from_str(&format!("Bearer realm=\"liaison\"{fault}")).ok()
 }
 
 /// Writes the envelope of a response. The error comes back for the log.

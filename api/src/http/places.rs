@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shared::id::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
 
@@ -41,12 +41,13 @@ impl Places {
     /// A place for the tenant.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when none gets free within five seconds.
+    /// Within five seconds none gets free: [`Error::TooManyAtOnce`] of the tenant's own, [`Error::Unavailable`] of all.
     pub async fn take(&self, tenant: TenantId) -> Result<Place> {
-        let of_one = self.of(tenant);
-        let both = async { (of_one.acquire_owned().await, self.all.clone().acquire_owned().await) };
-        match timeout(PATIENCE, both).await {
-            Ok((Ok(of_one), Ok(of_all))) => Ok(Place { _of_all: of_all, _of_one: of_one }),
+        let until = Instant::now() + PATIENCE;
+        let of_one = timeout_at(until, self.of(tenant).acquire_owned()).await;
+        let Ok(Ok(of_one)) = of_one else { return Err(Error::TooManyAtOnce(self.full)) };
+        match timeout_at(until, self.all.clone().acquire_owned()).await {
+            Ok(Ok(of_all)) => Ok(Place { _of_all: of_all, _of_one: of_one }),
             _ => Err(Error::Unavailable(self.full.into())),
         }
     }

@@ -9,6 +9,8 @@ if under_way == number + 1 then
     number, previous, current = under_way, current, 0
 elseif under_way > number then
     number, previous, current = under_way, 0, 0
+elseif under_way < number - 1 then
+    number, previous = under_way, 0
 end
 
 local elapsed = math.max(now - number * window, 0)

@@ -52,13 +52,15 @@ impl Window {
     }
 
     /// The same counts in the window that `now` lies in. A clock that is behind the one that counted last stays in that
-    /// one's window: processes share a key.
+    /// one's window: processes share a key. By more than a window no clock is behind; the other one was ahead, and a caller
+    /// must not wait until its time has come.
     fn at(self, rate: Rate, now_ms: i64) -> Self {
         let number = now_ms.div_euclid(rate.window_ms());
         match number - self.number {
-            ..=0 => self,
+            -1 | 0 => self,
             1 => Self { number, previous: self.current, current: 0 },
-            _ => Self { number, ..Self::default() },
+            2.. => Self { number, ..Self::default() },
+            _ => Self { number, previous: 0, ..self },
         }
     }
 
@@ -134,6 +136,14 @@ mod tests {
         assert_eq!(take(&mut window, 20, START + 60_000), 10);
         assert_eq!(take(&mut window, 20, START + 59_000), 0);
         assert_eq!(window.number, START / 60_000 + 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_locks_nobody_out() {
+        let mut window = Window::default();
+        assert_eq!(take(&mut window, 7, START + 86_400_000), 7);
+        assert_eq!(take(&mut window, 20, START), 3);
+        assert_eq!(take(&mut window, 20, START + 120_000), 10);
     }
 
     #[test]

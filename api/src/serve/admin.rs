@@ -28,10 +28,9 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     if admin.leaving.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
     }
-    if admin.db.answers().await {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
+    match admin.db.serves().await {
+        Ok(()) => (StatusCode::OK, "ready"),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }
 

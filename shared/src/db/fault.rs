@@ -28,6 +28,7 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         "55P03", // lock timeout
         "57014", // statement timeout
         "25P03", // idle in transaction timeout
+        "25006", // a standby, until another one is the primary
     ];
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,

@@ -42,7 +42,7 @@ pub enum MigrateError {
 ///
 /// # Errors
 /// See [`MigrateError`].
-pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
+pub async fn migrate(url: &DatabaseUrl) -> Result<bool, MigrateError> {
     let mut conn = url.connect().await?;
     // An index is made for as long as it takes.
     sqlx::raw_sql("set statement_timeout = 0").execute(&mut conn).await?;
@@ -52,12 +52,12 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<(), MigrateError> {
     }
     sqlx::raw_sql("set role crm_owner").execute(&mut conn).await.map_err(MigrateError::Owner)?;
     MIGRATOR.run_direct(None, &mut conn, false).await?;
-    finish_indexes(&mut conn).await?;
+    let whole = finish_indexes(&mut conn).await?;
     sqlx::raw_sql("grant select on _sqlx_migrations to crm_app, crm_worker")
         .execute(&mut conn)
         .await?;
     conn.close().await?;
-    Ok(())
+    Ok(whole)
 }
 
 /// Locks out others until the connection ends, however it ends. Who waits asks again and again: a statement that waited would have a
@@ -71,11 +71,10 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Makes indexes of ours anew whose making was interrupted in an earlier run: they are there and no good. What an interrupted one of
-/// these leaves beside them goes. While somebody makes an index it is left for the next run: it may be one of these.
-async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
+/// these leaves beside them goes. While somebody makes an index it is left for the next run: it may be one of these. Whether none is left.
+async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<bool> {
     if indexes::are_made(conn).await? {
-        tracing::warn!("somebody makes an index; those that were interrupted are left as they are");
-        return Ok(());
+        return Ok(indexes::invalid(conn).await?.is_empty());
     }
     let wanted = indexes::wanted();
     for index in indexes::invalid(conn).await? {
@@ -88,7 +87,7 @@ async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
         };
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the roles exist *and* may work in this database: roles belong to the cluster, rights to the database.

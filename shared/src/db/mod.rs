@@ -9,6 +9,7 @@ mod offset;
 pub mod owner;
 mod pool;
 mod reading;
+pub mod step;
 mod system;
 mod tx;
 
@@ -165,7 +166,7 @@ impl Db {
         statement: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
         let mut one = self.reading().await?;
-        let answer = statement(one.reader()).await;
+        let answer = step::in_time(step::STEP, statement(one.reader())).await;
         one.end(answer)
     }
 
@@ -198,10 +199,24 @@ impl Db {
         Ok(listener)
     }
 
-    /// Whether the database answers within two seconds: what `/readyz` asks.
-    pub async fn answers(&self) -> bool {
-        let probe = self.direct(async |conn| sqlx::query("select 1").execute(conn).await);
-        matches!(tokio::time::timeout(READY, probe).await, Ok(Ok(_)))
+    /// Whether the database serves: what `/readyz` asks. One that lets others end their work within two seconds does, though
+    /// there is no connection free to ask it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn serves(&self) -> Result<(), &'static str> {
+        let ended = self.pool.given_back();
+        let probe = self.direct(async |conn| {
+            let reads =
+                "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
+            sqlx::query_scalar(reads).fetch_one(conn).await
+        });
+        match tokio::time::timeout(READY, probe).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => Err("the database takes no changes: it is a standby, or read-only"),
+            Err(_) if self.pool.given_back() != ended => Ok(()),
+            Ok(Err(_)) | Err(_) => Err("the database cannot be reached"),
+        }
     }
 
     /// Sets the gauges of the pool.

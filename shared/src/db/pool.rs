@@ -1,6 +1,7 @@
 //! The pool: deadpool over sqlx's connections. sqlx's own pool asks each connection that comes back whether it still
 //! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::Status;
@@ -26,14 +27,21 @@ const MOST_AGE: Duration = Duration::from_mins(30);
 #[derive(Clone)]
 pub(super) struct Pool(deadpool::managed::Pool<Login>);
 
+/// What a pool makes connections with, and how many came back whole.
+struct Login {
+    options: PgConnectOptions,
+    given_back: AtomicUsize,
+}
+
 impl Pool {
     /// Prepares it; the first connection is made when it is needed.
     pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
-        let pool = deadpool::managed::Pool::builder(Login(options))
-            .max_size(connections as usize)
-            // The one used last: its memory is warm, and the server's too.
-            .queue_mode(QueueMode::Lifo)
-            .build();
+        let pool =
+            deadpool::managed::Pool::builder(Login { options, given_back: AtomicUsize::new(0) })
+                .max_size(connections as usize)
+                // The one used last: its memory is warm, and the server's too.
+                .queue_mode(QueueMode::Lifo)
+                .build();
         #[expect(clippy::expect_used, reason = "building fails only for timeouts, and none is set")]
         Self(pool.expect("a pool without timeouts needs no runtime"))
     }
@@ -64,6 +72,11 @@ impl Pool {
             metrics::counter!("db_connection_timeouts_total").increment(1);
             Err(sqlx::Error::PoolTimedOut)
         })
+    }
+
+    /// How many connections came back with all well, so far.
+    pub(super) fn given_back(&self) -> usize {
+        self.0.manager().given_back.load(Ordering::Relaxed)
     }
 
     /// Sets the gauges.
@@ -114,7 +127,10 @@ impl Pooled {
 
     /// To be called only when nothing is under way on it: no statement, no transaction, no tenant.
     pub(super) fn give_back(mut self) {
-        drop(self.0.take());
+        let Some(conn) = self.0.take() else { return };
+        if let Some(pool) = Object::pool(&conn) {
+            pool.manager().given_back.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -126,15 +142,13 @@ impl Drop for Pooled {
     }
 }
 
-struct Login(PgConnectOptions);
-
 impl Manager for Login {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
     async fn create(&self) -> sqlx::Result<PgConnection> {
         // Boxed, being rare and 20 KB, which every request would carry along.
-        Box::pin(PgConnection::connect_with(&self.0)).await
+        Box::pin(PgConnection::connect_with(&self.options)).await
     }
 
     async fn recycle(

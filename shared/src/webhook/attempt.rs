@@ -125,7 +125,7 @@ pub struct NextAttempt {
     pub why: Why,
 }
 
-/// See the module.
+/// What is kept of one request besides its line in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptDetail {

@@ -99,7 +99,7 @@ async fn what_was_our_own_fault_counts_for_nothing() {
     for _ in 0..6 {
         stage.after(1, 1, &[]).await;
     }
-    assert_eq!(stage.app.count("failed").await, 6);
+    assert_eq!(stage.app.count("pending").await, 6);
     let health = stage.health().await;
     assert_eq!((&health["health"], &health["failureStreak"]), (&json!("healthy"), &json!(0)));
     assert_eq!(health["lastHour"]["attempts"], 0);

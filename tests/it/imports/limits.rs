@@ -68,13 +68,13 @@ async fn slow_uploads_are_ended_and_keep_only_their_own_tenant_waiting() {
     let deadline = Instant::now() + Duration::from_mins(1);
     let refused = loop {
         let answer = import(&acme, "", people(1)).await;
-        if answer.status == 503 {
+        if answer.status == 429 {
             break answer;
         }
         assert!(Instant::now() < deadline, "{}", answer.status);
     };
     assert_eq!(refused.header("retry-after"), "1");
-    refused.problem(503, "SERVICE_UNAVAILABLE");
+    refused.problem(429, "RATE_LIMITED");
     assert_eq!(counts(&import(&other, "", people(1)).await.ok()), [1, 0, 0, 0]);
     for mut stream in slow {
         let mut answer = String::new();

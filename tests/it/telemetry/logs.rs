@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, PEPPER, Program, TOKEN_KEY};
+use tests::kit::{CONTACTS, PEPPER, Program, TOKEN_KEY, until};
 
 use super::{PRIVATE, TRACE, delivered};
 
@@ -100,9 +100,11 @@ async fn a_log_of_errors_alone_still_says_which_delivery_of_which_request_they_a
     let contact = product.acme.request(http::Method::POST, CONTACTS);
     let contact = contact.header("x-request-id", "another").json(&json!({"name": "Grace"}));
     assert_eq!(contact.send().await.unwrap().status(), 201);
-    product.app.wait_until("failed", 1).await;
+    let unreadable = |line: &&Value| line["code"] == "secret_unreadable";
+    until("the worker says so", async || worker.log_lines().iter().any(|line| unreadable(&line)))
+        .await;
     let lines = worker.log_lines();
-    let line = lines.iter().find(|line| line["code"] == "secret_unreadable").unwrap();
+    let line = lines.iter().find(unreadable).unwrap();
     assert_eq!(line["span"]["request_id"], "another");
     assert_eq!(line["span"]["tenant_id"], product.acme.id.to_string());
     assert!(line["span"]["delivery_id"].is_string(), "{line}");

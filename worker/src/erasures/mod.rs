@@ -11,6 +11,7 @@ mod store;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use shared::db::step::{ROUND, in_time};
 use shared::db::{Origin, fault};
 use shared::id::{ErasureId, TenantId};
 use shared::seal::Keyring;
@@ -91,7 +92,7 @@ struct Claim {
 pub(crate) async fn run(db: Db, keyring: Keyring, knock: Knock, stop: CancellationToken) {
     let mut pause = Pause::default();
     while !stop.is_cancelled() {
-        match advance(&db, &keyring).await {
+        match in_time(ROUND, advance(&db, &keyring)).await {
             Ok(true) => pause.reset(),
             Ok(false) => {
                 pause.reset();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use shared::audit::Entry;
 use shared::db::Origin;
+use shared::db::step::{ROUND, STEP, in_time};
 use shared::id::{TenantId, WebhookId};
 use shared::webhook::health::{HealthChange, MOST_COUNTED, State, pending};
 use shared::{Db, TenantTx};
@@ -34,10 +35,15 @@ pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
     let (mut pause, mut measured) = (Pause::default(), None);
     while !stop.is_cancelled() {
         let due = measured.is_none_or(|at: Instant| at.elapsed() >= MEASURED);
-        if due && gauges::measure(&db).await.is_ok() {
-            measured = Some(Instant::now());
+        if due {
+            match in_time(STEP, gauges::measure(&db)).await {
+                Ok(()) => measured = Some(Instant::now()),
+                Err(error) => {
+                    tracing::warn!(%error, "webhooks could not be counted by their health")
+                }
+            }
         }
-        match advance(&db).await {
+        match in_time(ROUND, advance(&db)).await {
             Ok(_) => {
                 pause.reset();
                 wait(IDLE, knock.heard(), &stop).await;

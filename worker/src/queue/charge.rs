@@ -13,7 +13,8 @@ use super::claim::Row;
 use super::pace::burst;
 
 /// Books the claimed deliveries of webhooks with a rate limit. Two workers that claim at the same moment may both find
-/// the same room; both are booked, so that the next ones wait for it.
+/// the same room; both are booked, so that the next ones wait for it. What is claimed of a webhook whose row somebody else holds
+/// is not booked this once: everybody's deliveries would wait for that row.
 pub(super) async fn charge(
     tx: &mut SystemTx,
     slots: &Slots,
@@ -29,10 +30,15 @@ pub(super) async fn charge(
         return Ok(());
     }
     let paced = sqlx::query!(
-        r#"update webhooks w
-           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => s.requests / w.rate_limit::float8)
-           from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
-           where w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
+        r#"with free as (
+               select w.tenant_id, w.id, s.requests
+               from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
+               join webhooks w on w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
+               for no key update of w skip locked)
+           update webhooks w
+           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => f.requests / w.rate_limit::float8)
+           from free f
+           where w.tenant_id = f.tenant_id and w.id = f.id
            returning w.id, w.rate_limit as "rate_limit!", w.paced_until as "paced_until!""#,
         &spent.keys().map(|(tenant, _)| *tenant).collect::<Vec<_>>(),
         &spent.keys().map(|(_, webhook)| *webhook).collect::<Vec<_>>(),

@@ -210,6 +210,7 @@ impl Row {
             request_id: self.request_id,
             traceparent: self.traceparent,
             url: self.url,
+            held: self.rate_limit.is_some() || self.lined,
             secret: self.secret,
             headers: self.headers,
             identity: self.identity,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use shared::Db;
+use shared::db::step::{STEP, in_time};
 use shared::id::WebhookId;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
@@ -76,7 +77,7 @@ impl Engine {
         while !self.stop.is_cancelled() {
             let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
             let own = alone.then_some(&self.claims);
-            match relay::relay_parts(&self.db, own, &mut parts).await {
+            match in_time(STEP, relay::relay_parts(&self.db, own, &mut parts)).await {
                 Ok((relayed, claimed)) => {
                     pause.reset();
                     let begun = i64::try_from(claimed.len()).unwrap_or(i64::MAX);
@@ -120,8 +121,10 @@ impl Engine {
         while !self.stop.is_cancelled() {
             let redis = self.redis.as_ref().and_then(|redis| Some((redis, redis.session()?)));
             let step = match &redis {
-                Some((redis, session)) => self.fill(redis, session, &mut after).await,
-                None => self.claim_alone(&mut streak).await,
+                Some((redis, session)) => {
+                    in_time(STEP, self.fill(redis, session, &mut after)).await
+                }
+                None => in_time(STEP, self.claim_alone(&mut streak)).await,
             };
             match step {
                 Ok(more) => {
@@ -199,7 +202,10 @@ impl Engine {
 
     /// Gives a delivery to whoever sends it.
     pub(super) fn hand_out(&self, claimed: Claimed) {
-        // A closed channel is a worker that ends: somebody else may begin at once.
+        // Of a worker that ends, somebody else may begin it at once. Its channel is closed only when no request is left.
+        if self.stop.is_cancelled() {
+            return self.records.hand_back(claimed);
+        }
         if let Err(SendError(unbegun)) = self.out.send(claimed) {
             self.records.hand_back(unbegun);
         }

@@ -7,7 +7,7 @@ use shared::id::LeaseId;
 use super::claim::{Hold, Row};
 use super::{Claimed, Slots, Token};
 
-/// Takes over what these tokens stand for; the claim then holds for `holds`. Tokens that are not, or no longer, true
+/// Takes over what these tokens stand for under this lease, which holds for `holds`; again, with the same one. Tokens that are not, or no longer, true
 /// come to nothing: already taken, run out, made up, of a webhook that was switched off or asked for time meanwhile.
 ///
 /// # Errors
@@ -15,11 +15,11 @@ use super::{Claimed, Slots, Token};
 pub(super) async fn load(
     db: &Db,
     slots: &Slots,
-    holds: TimeDelta,
+    (lease, holds): (LeaseId, TimeDelta),
     tokens: &[Token],
 ) -> sqlx::Result<Vec<Claimed>> {
     let now = db.clock().now();
-    let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
+    let hold = Hold { lease, until: now + holds, claims: 1 };
     // In one order everywhere, so that workers cannot wait for each other in a circle.
     let mut tokens: Vec<&Token> = tokens.iter().collect();
     tokens.sort_by_key(|token| token.delivery);

@@ -1,12 +1,13 @@
--- Deliveries by their tokens. The lease is a new one, so that a token that comes twice finds nothing the second time.
+-- Deliveries by their tokens. The lease is a new one, so that a token that comes twice finds nothing the second time; a try
+-- after one whose commit was not heard of finds what that has taken.
 --   $1 to $4  tokens: tenants, webhooks, deliveries, leases    $5  the new lease    $6  when it ends
 --   $7        now
 with token as (
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) as t (tenant_id, webhook_id, id, lease_id)
 ), loaded as (
-    update webhook_queue q set lease_id = $5, next_retry = $6, claims = q.claims + 1
+    update webhook_queue q set lease_id = $5, next_retry = $6, claims = q.claims + case when q.lease_id = $5 then 0 else 1 end
     from token t
-    where q.tenant_id = t.tenant_id and q.webhook_id = t.webhook_id and q.id = t.id and q.lease_id = t.lease_id
+    where q.tenant_id = t.tenant_id and q.webhook_id = t.webhook_id and q.id = t.id and q.lease_id in (t.lease_id, $5)
       and exists (select from webhooks w where w.tenant_id = t.tenant_id and w.id = t.webhook_id
                                            and w.active and w.deleted_at is null
                                            and (w.held_until is null or w.held_until <= $7))

@@ -48,7 +48,7 @@ struct Busy {
     paced: HashMap<WebhookId, DateTime<Utc>>,
 }
 
-/// Places taken by id, as two columns for SQL.
+/// Places taken by id, as two columns for SQL, by ascending id.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Counts {
     pub webhooks: (Vec<Uuid>, Vec<i32>),
@@ -62,7 +62,7 @@ pub(crate) struct Headroom {
     pub most: u32,
     /// Webhooks with requests for more than half of their places, or whose receivers said something of their capacity.
     pub webhooks: Vec<Uuid>,
-    /// Tenants with requests for more than half of their places.
+    /// Tenants with requests for more than half of their places, ascending.
     pub tenants: Vec<Uuid>,
 }
 
@@ -135,7 +135,8 @@ impl Slots {
         webhooks.extend(loaded.map(|id| id.0));
         most = most.min(room);
         let (loaded, room) = split(&busy.tenants, caps.per_tenant);
-        let tenants = loaded.map(|id| id.0).collect();
+        let mut tenants: Vec<Uuid> = loaded.map(|id| id.0).collect();
+        tenants.sort_unstable();
         most = most.min(room);
         (busy.total <= caps.total / 2 && most > 0).then_some(Headroom { most, webhooks, tenants })
     }
@@ -190,10 +191,10 @@ impl Slots {
             *webhooks.entry(id).or_default() += closed;
         }
         let busy = self.busy();
-        let column = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        let column = |count: &u32| i32::try_from(*count).unwrap_or(i32::MAX);
         Counts {
-            webhooks: webhooks.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
-            tenants: busy.tenants.iter().map(|(id, count)| (id.0, column(*count))).unzip(),
+            webhooks: columns(webhooks.iter().map(|(id, count)| (id.0, column(count)))),
+            tenants: columns(busy.tenants.iter().map(|(id, count)| (id.0, column(count)))),
         }
     }
 
@@ -262,6 +263,13 @@ impl Drop for Slot {
             self.slots.0.freed.notify_one();
         }
     }
+}
+
+/// Two columns for SQL, by ascending id.
+pub(super) fn columns(counts: impl Iterator<Item = (Uuid, i32)>) -> (Vec<Uuid>, Vec<i32>) {
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort_unstable();
+    counts.into_iter().unzip()
 }
 
 /// Who has taken more than half of this cap, and what room all others have at least.

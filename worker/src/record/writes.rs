@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shared::Db;
+use shared::db::step::{STEP, in_time};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -98,11 +99,12 @@ impl Writes {
 impl Writer {
     /// Tries until it is written, or until the worker has ended and waited for long enough.
     async fn write(self, batch: Vec<Entry>) {
+        let _written = Waited(&self.waiting, batch.len());
         let mut pause = Pause::default();
         let never = CancellationToken::new();
         let mut last = None;
         loop {
-            match store::write(&self.db, &batch).await {
+            match in_time(STEP, store::write(&self.db, &batch)).await {
                 Ok(false) => break,
                 Ok(true) => break self.health.knock(),
                 Err(error) if store::is_written(&error) => break self.health.knock(),
@@ -118,6 +120,14 @@ impl Writer {
                 }
             }
         }
-        self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+    }
+}
+
+/// So many outcomes wait until it is dropped, however the writing ends.
+struct Waited<'a>(&'a AtomicUsize, usize);
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }

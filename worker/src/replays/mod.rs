@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::fault;
+use shared::db::step::{ROUND, in_time};
 use shared::{Db, SystemTx};
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +51,7 @@ pub enum Advanced {
 pub(crate) async fn run(db: Db, knock: Knock, claims: Knock, stop: CancellationToken) {
     let mut pause = Pause::default();
     while !stop.is_cancelled() {
-        match advance(&db).await {
+        match in_time(ROUND, advance(&db)).await {
             Ok(Advanced::Moved(begun)) => {
                 pause.reset();
                 if begun > 0 {

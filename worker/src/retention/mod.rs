@@ -154,6 +154,7 @@ async fn expire(db: &Db, kept: &Kept) -> sqlx::Result<()> {
     if all > 0 {
         tracing::warn!(tenant_id = %kept.tenant, expired = all, "deliveries were held until their time was over");
         metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(all);
+        metrics::counter!("webhook_deliveries_expired_total").increment(all);
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ pub async fn require(url: &DatabaseUrl, process: Process) -> Result<(), Refusal>
 pub async fn inspect(url: &DatabaseUrl, process: Process) -> sqlx::Result<Vec<Finding>> {
     let mut conn = url.connect().await?;
     let conn = &mut conn;
-    let mut findings = vec![version(conn).await?, role(conn).await?];
+    let mut findings = vec![version(conn).await?, changes(conn).await?, role(conn).await?];
     let migrations = migrations(conn).await?;
     let migrated = migrations.fault.is_none();
     findings.push(migrations);
@@ -92,6 +92,13 @@ async fn version(conn: &mut PgConnection) -> sqlx::Result<Finding> {
         format!("PostgreSQL 15 or newer is needed, this is {}.{}", number / 10_000, number % 10_000)
     });
     Ok(Finding { what: "PostgreSQL version", fault })
+}
+
+async fn changes(conn: &mut PgConnection) -> sqlx::Result<Finding> {
+    let reads = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
+    let reads: bool = sqlx::query_scalar(reads).fetch_one(conn).await?;
+    let fault = reads.then(|| "it is a standby, or read-only: connect to the primary".to_owned());
+    Ok(Finding { what: "takes changes", fault })
 }
 
 async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {

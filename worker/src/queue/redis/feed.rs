@@ -3,7 +3,8 @@
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult};
 use shared::Db;
-use shared::id::WebhookId;
+use shared::db::step::{STEP, in_time};
+use shared::id::{LeaseId, WebhookId};
 
 use super::super::claim::claim_tokens;
 use super::super::engine::{Engine, IDLE, Pause, wait};
@@ -51,7 +52,8 @@ impl RedisQueue {
         let Some(session) = self.session() else { return Ok(Vec::new()) };
         self.fill(&session, (db, slots), &mut None).await?;
         let texts = session.take(slots.free()).await?;
-        let claimed = load(db, slots, holds, &read(&texts)).await?;
+        let lease = LeaseId::fresh(db.clock().now());
+        let claimed = load(db, slots, (lease, holds), &read(&texts)).await?;
         self.flights().taken(texts);
         Ok(claimed)
     }
@@ -114,9 +116,11 @@ impl Engine {
     ) -> RedisResult<()> {
         let tokens = read(&texts);
         let fits = self.slots.fit(tokens.iter().map(|token| (token.tenant, token.webhook)));
+        // The same for each try: one whose commit was not heard of is found again.
+        let lease = LeaseId::fresh(self.db.clock().now());
         let mut pause = Pause::default();
         let claimed = loop {
-            match load(&self.db, &self.slots, self.lease, &tokens).await {
+            match in_time(STEP, load(&self.db, &self.slots, (lease, self.lease), &tokens)).await {
                 Ok(claimed) => break claimed,
                 Err(error) => pause.after(&error, "loading", &self.stop).await,
             }
@@ -133,7 +137,8 @@ impl Engine {
                 self.hand_out(claimed);
             }
         }
-        if unfit.is_empty() {
+        // Of a worker that has left, Redis is not told anything: it would be one that is there.
+        if unfit.is_empty() || self.stop.is_cancelled() {
             return Ok(());
         }
         redis.look(session, &self.slots, &self.db, true, false).await.map(|_| ())

@@ -7,5 +7,6 @@ for at = 2, #ARGV do
     redis.call('rpush', KEYS[1], ARGV[at])
     redis.call('zadd', KEYS[2], until_lost, ARGV[at])
 end
+redis.call('pexpire', KEYS[1], 60000)
 if redis.call('get', KEYS[5]) == ARGV[1] then redis.call('del', KEYS[5]) end
 return redis.call('del', KEYS[6])

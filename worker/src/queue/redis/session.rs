@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::Token;
 use super::super::claim::Room;
 use super::super::flights::News;
-use super::super::slots::Counts;
+use super::super::slots::{Counts, columns};
 
 /// How long a worker with nothing to do waits for a token in one go. It does not end before that, either.
 pub(super) const BLOCK: Duration = Duration::from_millis(500);
@@ -62,7 +62,7 @@ impl Session {
         let answer: (u32, u32, Counted, Counted) = self.ask(&call).await?;
         let (waiting, places, webhooks, tenants) = answer;
         metrics::gauge!("queue_tokens_waiting").set(f64::from(waiting));
-        let busy = Counts { webhooks: columns(webhooks), tenants: columns(tenants) };
+        let busy = Counts { webhooks: read(webhooks), tenants: read(tenants) };
         Ok((places > 0).then_some(Room { places, busy }))
     }
 
@@ -122,8 +122,8 @@ pub(super) async fn in_time<T>(
     tokio::time::timeout(most, answer).await.map_err(late)?
 }
 
-/// Two columns for SQL; what is no id was not counted by a worker.
-fn columns(counted: Counted) -> (Vec<Uuid>, Vec<i32>) {
+/// What is no id was not counted by a worker.
+fn read(counted: Counted) -> (Vec<Uuid>, Vec<i32>) {
     let ids = counted.into_iter();
-    ids.filter_map(|(id, count)| Some((Uuid::try_parse_ascii(&id).ok()?, count))).unzip()
+    columns(ids.filter_map(|(id, count)| Some((Uuid::try_parse_ascii(&id).ok()?, count))))
 }

@@ -1,0 +1,27 @@
+//! Bounds on our side for what has one on the server's. A host that is gone without a word answers nothing, and TCP tells of
+//! it after a quarter of an hour, or never to who only waits.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Of a few statements, each of which the server ends after 30 s (`deploy/roles.sql`).
+pub const STEP: Duration = Duration::from_secs(90);
+
+/// Of work in no hurry that is many statements.
+pub const ROUND: Duration = Duration::from_mins(15);
+
+/// Gives a step up after so long, as if its connection had broken; it is closed.
+///
+/// # Errors
+/// The step's, and [`io::ErrorKind::TimedOut`]: whether a statement under way took effect is unknown.
+pub async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    match timeout(limit, step).await {
+        Ok(done) => done,
+        Err(_) => Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())),
+    }
+}

@@ -1,0 +1,66 @@
+//! Hears the bell. A worker that does not hear it still looks by itself, a second later; so that is told, and mended.
+
+use std::time::Duration;
+
+use shared::Db;
+use shared::outbox::is_for_relay;
+use sqlx::postgres::PgListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Knock, wait};
+
+/// Between two tries to hear it again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// After which silence is asked whether there is anybody.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long the answer to that may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Carries the bell to the relay, which knocks at the claims when it has left something to them. Resends, imports, replays and
+/// erasures ring for all others, too.
+pub(crate) async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationToken) {
+    let mut lost = false;
+    while !stop.is_cancelled() {
+        let error = match db.listen().await {
+            Ok(mut bell) => {
+                metrics::gauge!("worker_hears_events").set(1.0);
+                if std::mem::take(&mut lost) {
+                    tracing::info!("events are heard again");
+                }
+                let heard = hear(&mut bell, &events, &others);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    error = heard => error,
+                }
+            }
+            Err(error) => error,
+        };
+        metrics::gauge!("worker_hears_events").set(0.0);
+        if !std::mem::replace(&mut lost, true) {
+            tracing::warn!(%error, "events are not heard, and begun up to a second later");
+        }
+        wait(AGAIN, std::future::pending(), &stop).await;
+    }
+}
+
+/// Until the connection is lost.
+async fn hear(bell: &mut PgListener, events: &Knock, others: &[Knock; 5]) -> sqlx::Error {
+    loop {
+        let rung = match timeout(SILENCE, bell.recv()).await {
+            Ok(Ok(rung)) => rung,
+            Ok(Err(error)) => return error,
+            Err(_) => match timeout(PATIENCE, sqlx::query("select 1").execute(&mut *bell)).await {
+                Ok(Ok(_)) => continue,
+                Ok(Err(error)) => return error,
+                Err(_) => return sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+            },
+        };
+        events.knock();
+        if !is_for_relay(rung.payload()) {
+            others.iter().for_each(Knock::knock);
+        }
+    }
+}
