@@ -21,9 +21,10 @@ pub(crate) struct Payload {
 }
 
 /// A member besides those of the record.
+#[derive(Clone)]
 pub(crate) enum Member {
-    /// `true` when a record came back; else absent.
-    Restored,
+    /// `true` with this meaning; else absent.
+    Sign(&'static str),
     /// The former values of what changed, with an example.
     Previous(Value),
     /// Anything else, with an example.
@@ -34,19 +35,27 @@ pub(crate) enum Member {
     RecordOrNull(SchemaOf),
 }
 
+const RESTORED: (&str, Member) = ("restored", Member::Sign("It was deleted and came back."));
+
+/// Of whatever tells of a person.
+const ERASED: (&str, Member) =
+    ("erased", Member::Sign("The contact was erased: nothing personal is left in here."));
+
 /// What the event's `data` holds; kept true by a test that compares it with what is sent.
 pub(crate) fn payload(event: EventType) -> Payload {
     use EventType as E;
     let (contact, company) = (SchemaOf::of::<Contact>(), SchemaOf::of::<Company>());
     let (lead, place) = (SchemaOf::of::<Lead>(), SchemaOf::of::<Place>());
     let (record, more) = match event {
-        E::ContactCreated => (contact, vec![("restored", Member::Restored)]),
-        E::ContactUpdated => (contact, former(json!({"email": "john.doe@example.com"}))),
-        E::ContactDeleted => (contact, vec![]),
-        E::CompanyCreated => (company, vec![("restored", Member::Restored)]),
+        E::ContactCreated => (contact, vec![RESTORED, ERASED]),
+        E::ContactUpdated => {
+            (contact, [former(json!({"email": "john.doe@example.com"})), vec![ERASED]].concat())
+        }
+        E::ContactDeleted => (contact, vec![ERASED]),
+        E::CompanyCreated => (company, vec![RESTORED]),
         E::CompanyUpdated => (company, former(json!({"employees": 240}))),
         E::CompanyDeleted => (company, vec![]),
-        E::LeadCreated => (lead, vec![("restored", Member::Restored)]),
+        E::LeadCreated => (lead, vec![RESTORED]),
         E::LeadUpdated => (lead, former(json!({"value": 9000}))),
         E::LeadDeleted => (lead, vec![]),
         E::LeadMovedToStage => {
@@ -75,7 +84,7 @@ fn former(one: Value) -> Vec<(&'static str, Member)> {
 /// Activities never change.
 fn activity() -> Vec<(&'static str, Member)> {
     let version = json!({"const": 1, "description": "Activities never change."});
-    vec![("version", Member::Plain(version, json!(1)))]
+    vec![("version", Member::Plain(version, json!(1))), ERASED]
 }
 
 /// Which pipeline a stage belongs to, and the pipeline's version.

@@ -11,8 +11,16 @@ use crate::error::CODES;
 const POLICIES: &[&str] = &["login", "qr", "qr_poll", "refresh", "write", "read"];
 
 /// What can come of a fetch.
-const FETCHES: &[&str] =
-    &["ok", "timeout", "unreachable", "status", "too_large", "malformed", "other_issuer"];
+const FETCHES: &[&str] = &[
+    "ok",
+    "timeout",
+    "unreachable",
+    "status",
+    "too_large",
+    "malformed",
+    "other_issuer",
+    "no_keys",
+];
 
 /// Every metric of an api, besides those that both programs have.
 pub(crate) const METRICS: &[Metric] = &[
@@ -50,6 +58,11 @@ pub(crate) const METRICS: &[Metric] = &[
         "oidc_fetches_total",
         Counter(&[("outcome", FETCHES)]),
         "Fetches of the outside issuer's keys by what came of them.",
+    ),
+    Metric(
+        "refresh_tokens_reused_total",
+        Counter(&[]),
+        "Refresh tokens that came twice and ended their sessions.",
     ),
     Metric("event_streams", UpDown, "Answers that follow the event log now."),
 ];

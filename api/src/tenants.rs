@@ -1,5 +1,7 @@
 //! New tenants. Creating one needs no power over the others: it begins a transaction of the tenant-to-be.
 
+use serde_json::json;
+use shared::changes;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, TenantId, UserId};
 use shared::scope::{Role, Scope};
@@ -66,6 +68,8 @@ async fn create_with(
         }
     }
     insert_key(&mut tx, owner, &key.prefix, &pepper.hash(key.text.expose())).await?;
+    let made = json!({"name": name, "ownerId": owner, "apiKeyPrefix": key.prefix});
+    changes::logged(&mut tx, ("tenant", tenant.0), "created", &made)?;
     tx.commit().await?;
     Ok(Created { tenant, owner, api_key: key.text })
 }

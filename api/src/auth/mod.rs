@@ -168,13 +168,13 @@ pub struct Callers {
     sessions: Together<Session>,
 }
 
-const UNKNOWN_KEY: Error = Error::Unauthorized("The API key is not valid");
-const UNKNOWN_TOKEN: Error = Error::Unauthorized("The access token is not valid");
+const UNKNOWN_KEY: Error = Error::InvalidToken("The API key is not valid");
+const UNKNOWN_TOKEN: Error = Error::InvalidToken("The access token is not valid");
 
 /// Finds the caller behind a credential.
 ///
 /// # Errors
-/// [`Error::Unauthorized`] without saying whether the key never existed, was revoked or is mistyped.
+/// [`Error::InvalidToken`] without saying whether the key never existed, was revoked or is mistyped.
 pub async fn authenticate(app: &App, credential: Credential<'_>, origin: Origin) -> Result<Caller> {
     match credential {
         Credential::ApiKey(text) => by_key(app, text, origin).await,
@@ -189,12 +189,13 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
     let now = app.db.clock().now();
-    // A replaced secret ends by itself, and with its key.
-    if [found.expires_at, found.secret_expires_at].into_iter().flatten().any(|end| end <= now) {
-        return Err(Error::Unauthorized("The API key has expired"));
+    // A replaced secret ends by itself, and with its key; whoever has it makes nothing that outlives it.
+    let end = [found.expires_at, found.secret_expires_at].into_iter().flatten().min();
+    if end.is_some_and(|end| end <= now) {
+        return Err(Error::InvalidToken("The API key has expired"));
     }
     let (tenant, id) = (TenantId(found.tenant_id), ApiKeyId(found.id));
-    let bounds = Bounds::stored(&found.scopes, found.expires_at, found.allowed_ips.as_deref());
+    let bounds = Bounds::stored(&found.scopes, end, found.allowed_ips.as_deref());
     if !bounds.admit(origin.address) {
         tracing::warn!(api_key = %id, address = ?origin.address, "an API key came from elsewhere");
         return Err(Error::Forbidden("The API key may not be used from this address"));

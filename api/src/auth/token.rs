@@ -93,7 +93,7 @@ impl TokenKeys {
     /// Reads a token that one of the keys signed and whose time has not passed.
     ///
     /// # Errors
-    /// [`Error::TokenExpired`], or [`Error::Unauthorized`] for everything else.
+    /// [`Error::TokenExpired`], or [`Error::InvalidToken`] for everything else.
     pub fn verify(&self, text: &str, now: DateTime<Utc>) -> Result<Claims> {
         let header = decode_header(text).map_err(|_| UNKNOWN_TOKEN)?;
         let (.., key) = self
@@ -128,9 +128,13 @@ impl Value for TokenKeys {
         let fault = || {
             "write kid:key pairs such as 2026a:<base64 of 32 bytes>, divided by commas".to_owned()
         };
-        let mut keys = Vec::new();
+        let mut keys: Vec<(String, EncodingKey, DecodingKey)> = Vec::new();
         for pair in text.split(',') {
             let (kid, key) = pair.trim().split_once(':').ok_or_else(fault)?;
+            // Of two keys with one name only the first would verify.
+            if kid.is_empty() || keys.iter().any(|(known, ..)| known == kid) {
+                return Err(format!("key id {kid:?} is empty or listed twice"));
+            }
             let key = STANDARD.decode(key).ok().filter(|key| key.len() >= 32).ok_or_else(fault)?;
             keys.push((
                 kid.to_owned(),
@@ -173,6 +177,14 @@ mod tests {
         let token = issue(&keys(OLD), now());
         assert!(keys(KEYS).verify(&token, now()).is_ok());
         assert!(keys(OLD).verify(&issue(&keys(KEYS), now()), now()).is_err());
+    }
+
+    #[test]
+    fn keys_have_names_and_no_two_have_the_same() {
+        let key = OLD.split_once(':').unwrap().1;
+        for text in [format!(":{key}"), format!("{OLD},{OLD}"), format!("{KEYS},b:{key}")] {
+            assert!(TokenKeys::parse(&text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{show, store};
 use crate::error::Result;
 use crate::http::Representation;
+use crate::webhooks::deliveries::{held_reason_schema, standing_schema};
 use crate::webhooks::holds::Holds;
 
 /// Webhooks that one answer tells of.
@@ -58,7 +59,8 @@ pub struct Verdict {
     pub pattern: Option<String>,
     /// The delivery, if there is one.
     pub delivery_id: Option<Uuid>,
-    /// How the delivery stands.
+    /// How the delivery stands; `null` when there is none.
+    #[schema(schema_with = standing_schema)]
     pub status: Option<String>,
     /// Its attempts in this cycle.
     pub attempts: Option<i32>,
@@ -66,6 +68,7 @@ pub struct Verdict {
     #[serde(serialize_with = "clock::serialize_option")]
     pub next_retry: Option<DateTime<Utc>>,
     /// Why it waits although it may be due.
+    #[schema(schema_with = held_reason_schema)]
     pub held_reason: Option<String>,
     /// What went wrong with it last.
     #[schema(value_type = Option<ErrorCode>)]
@@ -89,7 +92,8 @@ pub enum Outcome {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// Why. docs/webhooks.md explains each, and a test holds the two together.
+        // docs/webhooks.md explains each, and a test holds the two together.
+        /// Why.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
         #[serde(rename_all = "snake_case")]
         #[sqlx(type_name = "text", rename_all = "snake_case")]

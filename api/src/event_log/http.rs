@@ -29,9 +29,10 @@ fn page_doc() -> Doc {
 }
 
 fn stream_doc() -> Doc {
-    let doc = Doc::events("followEvents", "Follow the events as they come");
-    input::described(doc)
-        .header("Last-Event-ID", "The number of the last event that came; goes before `after`")
+    let example = "id: 6\n\nid: 7\ndata: {\"id\":\"01a2036d-dd90-8f80-adb3-9b61f9f3842d\",\"sequence\":7,\
+        \"event\":\"contact.created\",\"timestamp\":\"2026-01-02T03:04:05.678Z\",\"data\":{\"…\":\"…\"},\"requestId\":null}\n\n";
+    input::described(Doc::events("followEvents", "Follow the events as they come", example))
+        .header("Last-Event-ID", "The number of the last event that came; `after` is ignored then")
         .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
         .conflict("Fifty streams of the tenant are open already")
 }

@@ -1,6 +1,7 @@
 //! Whose address a request comes from. Only one header can say it, and only where a proxy of ours wrote it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv6Net};
@@ -39,6 +40,19 @@ impl TrustedProxies {
             }
         }
         client
+    }
+
+    /// Whether a peer that is not trusted passes somebody else on: a proxy that `TRUSTED_PROXIES` leaves out, as a rule.
+    #[must_use]
+    pub fn is_unknown(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        static TOLD: Once = Once::new();
+        let unknown = headers.contains_key(FORWARDED_FOR) && !self.trusts(peer.to_canonical());
+        if unknown {
+            TOLD.call_once(|| {
+                tracing::warn!(%peer, "X-Forwarded-For from a peer that TRUSTED_PROXIES leaves out");
+            });
+        }
+        unknown
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -87,6 +101,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, HeaderValue::from_static("198.51.100.7"));
         assert_eq!(nobody.client("10.0.0.1".parse().unwrap(), &headers).to_string(), "10.0.0.1");
+        assert!(nobody.is_unknown("10.0.0.1".parse().unwrap(), &headers));
+        assert!(!nobody.is_unknown("10.0.0.1".parse().unwrap(), &HeaderMap::new()));
+        let known = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        assert!(!known.is_unknown("::ffff:10.0.0.1".parse().unwrap(), &headers));
     }
 
     #[test]

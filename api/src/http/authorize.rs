@@ -123,7 +123,7 @@ pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {
 /// Whom a request's headers name now.
 ///
 /// # Errors
-/// [`Error::Unauthorized`], [`Error::Forbidden`].
+/// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::TokenExpired`], [`Error::Forbidden`].
 pub(crate) async fn recognise(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller> {
     auth::authenticate(app, credential(headers)?, origin).await
 }

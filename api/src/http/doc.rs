@@ -67,8 +67,8 @@ pub enum Outcome {
     Bare(&'static str, SchemaOf),
     /// 204.
     NoContent,
-    /// 200 and server-sent events.
-    Events,
+    /// 200 and server-sent events, with an example.
+    Events(&'static str),
 }
 
 /// The documentation of one route.
@@ -98,6 +98,8 @@ pub struct Doc {
     pub list: Option<&'static List>,
     /// When it answers 409.
     pub conflict: Option<&'static str>,
+    /// When it answers 204 in place of a stream.
+    pub silent: Option<&'static str>,
     /// The forms of a body that is read piece by piece, because it may be large.
     pub streams: &'static [Streamed],
     /// Whether it heeds `If-Match`.
@@ -162,10 +164,16 @@ impl Doc {
         Self::new(id, summary, Outcome::NoContent)
     }
 
-    /// A route that answers with server-sent events.
+    /// A route that answers with server-sent events such as these.
     #[must_use]
-    pub fn events(id: &'static str, summary: &'static str) -> Self {
-        Self::new(id, summary, Outcome::Events)
+    pub fn events(id: &'static str, summary: &'static str, example: &'static str) -> Self {
+        Self::new(id, summary, Outcome::Events(example))
+    }
+
+    /// When it answers 204 in place of a stream that would tell nothing.
+    #[must_use]
+    pub fn silent(self, when: &'static str) -> Self {
+        Self { silent: Some(when), ..self }
     }
 
     /// The body it reads, if there is one.
@@ -214,10 +222,10 @@ impl Doc {
         Self { refuses: statuses, ..self }
     }
 
-    /// A query parameter of its own that is one of some words.
+    /// A query parameter of its own that is one of some words, the first of them when it is absent.
     #[must_use]
     pub fn choice(self, name: &str, what: &str, words: &'static [&'static str]) -> Self {
-        self.parameter(name, what, json!({"type": "string", "enum": words}))
+        self.parameter(name, what, json!({"type": "string", "enum": words, "default": words[0]}))
     }
 
     /// The forms of its body, which is read piece by piece.
@@ -259,6 +267,7 @@ impl Doc {
             refuses: &[],
             list: None,
             conflict: None,
+            silent: None,
             streams: &[],
             conditional: false,
         }

@@ -47,8 +47,9 @@ async fn key(
     if class == Class::QrPoll
         && let Some(session) = first_parameter(request).await
     {
-        // However its id is written.
-        return named(&Uuid::parse_str(&session).map_or(session, |id| id.to_string()));
+        // However its id is written. Whoever saw the code knows the id, so each address counts for itself.
+        let session = Uuid::parse_str(&session).map_or(session, |id| id.to_string());
+        return named(&format!("{session} {}", address::subscriber(facts.address)));
     }
     match caller {
         Some(caller) => format!("{}:{}", caller.tenant, caller.principal),

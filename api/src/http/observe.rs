@@ -33,6 +33,8 @@ pub struct RequestFacts {
     pub span: Span,
     /// Where it comes from: the peer, or the client that a trusted proxy names.
     pub address: IpAddr,
+    /// Whether that is a proxy that is not known to be one, and so everybody's address.
+    masked: bool,
     decision: Arc<Mutex<Option<Decision>>>,
 }
 
@@ -50,6 +52,12 @@ impl RequestFacts {
 
     fn decided(&self) -> MutexGuard<'_, Option<Decision>> {
         self.decision.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The network it comes from; none when that cannot be told.
+    #[must_use]
+    pub fn network(&self) -> Option<IpAddr> {
+        (!self.masked).then_some(self.address)
     }
 
     /// What events of this request remember of it.
@@ -81,6 +89,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         id: request_id.clone(),
         span: span.clone(),
         address: app.config.proxies.client(peer(&request), request.headers()),
+        masked: app.config.proxies.is_unknown(peer(&request), request.headers()),
         decision: Arc::default(),
     };
     request.extensions_mut().insert(facts.clone());

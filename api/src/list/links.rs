@@ -24,8 +24,10 @@ impl Links {
         let links: Vec<_> = links
             .iter()
             .map(|(relation, place)| {
+                // Behind a cursor nothing is counted.
+                let counts = |name: &str| name == "total" && place.0 == "cursor";
                 let query = form_urlencoded::Serializer::new(String::new())
-                    .extend_pairs(&self.pairs)
+                    .extend_pairs(self.pairs.iter().filter(|(name, _)| !counts(name)))
                     .append_pair(place.0, &place.1)
                     .finish();
                 format!("<{}?{query}>; rel=\"{relation}\"", self.path)

@@ -122,7 +122,12 @@ pub(super) fn trigger_schema() -> Object {
     doc::words(what, TRIGGERS)
 }
 
-fn held_reason_schema() -> Object {
+/// The same of a delivery that there may not be.
+pub(crate) fn standing_schema() -> Object {
+    words_or_null("How the delivery stands; `null` when there is none.", STATUSES)
+}
+
+pub(crate) fn held_reason_schema() -> Object {
     let what = "Why it waits although it may be due. `webhook_disabled`: it was not the tenant who had switched the webhook off; \
                 `record_order`: behind another delivery of its record; `retry_after`: the receiver asked for time; `rate_limit`: \
                 the webhook's own.";

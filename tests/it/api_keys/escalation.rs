@@ -57,6 +57,20 @@ async fn a_key_makes_no_key_with_a_scope_that_it_lacks() {
 }
 
 #[tokio::test]
+async fn a_replaced_secret_makes_nothing_that_outlives_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (key, old) = manager(&acme, json!({})).await;
+    let rotate = format!("{}/rotate", at(&key));
+    let (_, new) = made(&acme, acme.post(&rotate, json!({})).await.ok());
+    refused(old.post(&rotate, json!({"overlapSeconds": 0})).await, OUTLIVES);
+    let eternal = json!({"name": "Eternal", "scopes": ["contacts:read"]});
+    refused(old.post(API_KEYS, eternal.clone()).await, OUTLIVES);
+    let_in(super::knock(&new).await);
+    new.post(API_KEYS, eternal).await.created();
+}
+
+#[tokio::test]
 async fn a_key_does_nothing_to_a_stronger_one_but_look_at_it() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

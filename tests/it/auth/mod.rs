@@ -3,6 +3,7 @@
 mod connections;
 mod demo;
 mod keys;
+mod lineage;
 mod oidc;
 mod qr;
 mod refresh;
@@ -23,10 +24,13 @@ async fn ask(app: &TestApp, headers: &[(&str, &str)]) -> Answer {
         .await
 }
 
-/// Expects 401 for this reason, with the challenge that RFC 9110 asks for.
+/// Expects 401 for this reason, with the challenge that RFC 9110 asks for, which says so when a credential was no good
+/// (RFC 6750 §3.1).
 #[track_caller]
 fn unauthorized(answer: Answer, reason: &str) {
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"liaison\"");
+    let brought = reason.starts_with("The ");
+    let fault = if brought { ", error=\"invalid_token\"" } else { "" };
+    assert_eq!(answer.header("www-authenticate"), format!("Bearer realm=\"liaison\"{fault}"));
     let body = answer.problem(401, "UNAUTHORIZED");
     assert_eq!(body["error"], reason);
     assert_eq!(body.get("details"), None);

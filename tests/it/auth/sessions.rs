@@ -31,7 +31,7 @@ async fn the_list_shows_ones_own_sessions_and_which_one_asks() {
     let session = &page.items[1];
     assert_eq!(first.get(SESSIONS).await.page().items[1]["id"], session["id"]);
     let expected = json!({
-        "id": session["id"], "current": false, "createdVia": "admin", "deviceName": null, "userAgent": null,
+        "id": session["id"], "current": false, "createdVia": "admin", "approvedBy": null, "deviceName": null, "userAgent": null,
         "ipAddress": "127.0.0.1", "createdAt": "2026-01-02T03:04:05.678Z", "lastUsedAt": "2026-01-02T03:04:05.678Z",
         "expiresAt": "2026-01-02T04:04:05.678Z",
     });

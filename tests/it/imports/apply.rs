@@ -152,7 +152,13 @@ async fn silenced_imports_announce_nothing_and_are_audited_all_the_same() {
         .unwrap();
     assert_eq!(
         audited,
-        ["contact.created", "contact.created", "contact.created", "import.created"]
+        [
+            "contact.created",
+            "contact.created",
+            "contact.created",
+            "import.created",
+            "tenant.created"
+        ]
     );
 }
 

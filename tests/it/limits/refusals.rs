@@ -1,11 +1,13 @@
 //! One request too many: what it is told, whom it counts for, and when it may come back.
 
+use api::config::Config;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::scope::Role;
 use tests::kit::{Answer, CONTACTS, TestApp};
 
+use super::addresses::loopback;
 use super::limited;
 use super::table::{TABLE, table};
 
@@ -164,11 +166,18 @@ async fn one_identity_is_limited_from_many_addresses() {
 }
 
 #[tokio::test]
-async fn polling_is_counted_by_qr_session_and_not_by_who_asks() {
-    let app = TestApp::serving(limited(&[("RATE_LIMIT_QR_POLL", "2/1m")]), table).await;
-    let poll = async |session: &str| {
-        Answer::to(app.request(Method::GET, &format!("{TABLE}/qr/{session}/status"))).await
+async fn polling_is_counted_by_qr_session_and_address() {
+    let limits = limited(&[("RATE_LIMIT_QR_POLL", "2/1m")]);
+    let behind = |config: &mut Config| {
+        limits(config);
+        config.proxies = loopback();
     };
+    let app = TestApp::serving(behind, table).await;
+    let poll_from = async |address: &str, session: &str| {
+        let request = app.request(Method::GET, &format!("{TABLE}/qr/{session}/status"));
+        Answer::to(request.header("x-forwarded-for", address)).await
+    };
+    let poll = async |session: &str| poll_from("198.51.100.1", session).await;
     for _ in 0..2 {
         poll("one").await.no_content();
         poll("two").await.no_content();
@@ -176,6 +185,8 @@ async fn polling_is_counted_by_qr_session_and_not_by_who_asks() {
     refused(poll("one").await, "qr_poll");
     // The same session in another spelling.
     refused(poll("%6Fne").await, "qr_poll");
+    // Whoever saw the code knows the session, and takes nothing from its screen.
+    poll_from("198.51.100.2", "one").await.no_content();
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     poll(id).await.no_content();
     poll(&id.to_uppercase()).await.no_content();

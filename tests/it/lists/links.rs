@@ -86,6 +86,10 @@ async fn where_pages_end_the_next_link_is_a_cursor_and_an_estimate_has_no_last_p
     let (relation, target) = &found[2];
     assert_eq!((found.len(), &**relation), (3, "next"));
     assert_eq!(acme.get(target).await.page().items.len(), 1);
+    // A cursor counts nothing, whatever the page was asked to count.
+    let found = links(&acme, &format!("{CONTACTS}?pageSize=100&page=1000&total=estimate")).await;
+    let (_, target) = found.iter().find(|(relation, _)| relation == "next").unwrap();
+    assert_eq!(acme.get(target).await.page().items.len(), 1);
 }
 
 #[tokio::test]

@@ -142,7 +142,8 @@ impl Tenant {
         let clock = Clock::manual(from);
         let db = Db::new(&self.api.config.db, clock);
         let client = Client { user_agent: None, address: Ipv4Addr::LOCALHOST.into() };
-        let sign_in = SignIn { user, via: Via::Admin, device_name: None, client };
+        let sign_in =
+            SignIn { user, via: Via::Admin, approved_by: None, device_name: None, client };
         let mut tx = db.tenant(self.id, Origin::default()).await.unwrap();
         let tokens = &self.api.config.tokens;
         let token = sessions::open_for(&mut tx, tokens, &sign_in, TimeDelta::hours(1)).await;

@@ -61,6 +61,6 @@ pub async fn log_in(
     client: Client,
 ) -> Result<SignedIn> {
     let user = store::find_user(tx, role).await?.ok_or(Error::NotFound("Demo user"))?;
-    let sign_in = SignIn { user, via: Via::Demo, device_name: None, client };
+    let sign_in = SignIn { user, via: Via::Demo, approved_by: None, device_name: None, client };
     sessions::open(tx, keys, &sign_in).await
 }

@@ -36,7 +36,7 @@ struct Claims {
 /// Reads a token that this key signed, for us, and whose time it is.
 ///
 /// # Errors
-/// [`Error::TokenExpired`], or [`Error::Unauthorized`] for everything else.
+/// [`Error::TokenExpired`], or [`Error::InvalidToken`] for everything else.
 pub(super) fn read(
     text: &str,
     key: &Key,

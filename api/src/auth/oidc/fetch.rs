@@ -34,6 +34,8 @@ pub(super) enum Fault {
     OpenAddress,
     #[error("the issuer gives itself another name than OIDC_ISSUER")]
     OtherIssuer,
+    #[error("the issuer has no key that can be used here")]
+    NoKeys,
 }
 
 impl Fault {
@@ -46,6 +48,7 @@ impl Fault {
             Self::TooLarge => "too_large",
             Self::Malformed(_) | Self::OpenAddress => "malformed",
             Self::OtherIssuer => "other_issuer",
+            Self::NoKeys => "no_keys",
         }
     }
 }
@@ -103,7 +106,9 @@ impl Source {
             return Err(Fault::OpenAddress);
         }
         let set: KeySet = self.get(&about.jwks_uri).await?;
-        Ok(set.keys.into_iter().filter_map(Key::read).collect())
+        let keys: Vec<Key> = set.keys.into_iter().filter_map(Key::read).collect();
+        // Taken at its word, it would sign everybody out for as long as it says so.
+        if keys.is_empty() { Err(Fault::NoKeys) } else { Ok(keys) }
     }
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, Fault> {

@@ -57,7 +57,7 @@ impl Keys {
     /// The key of this name.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] when the issuer has none, [`Error::Unavailable`] when it cannot be asked.
+    /// [`Error::InvalidToken`] when the issuer has none, [`Error::Unavailable`] when it cannot be asked.
     pub async fn find(&self, kid: &str) -> Result<Arc<Key>> {
         let mut found = self.look(kid);
         if let Found::Ask(meanwhile) = found {
@@ -115,9 +115,7 @@ impl State {
         let away = answer.is_err();
         match answer {
             Ok(keys) => {
-                if keys.is_empty() {
-                    tracing::warn!("the outside issuer has no key that can be used here");
-                } else if self.away {
+                if self.away {
                     tracing::info!("the outside issuer is back");
                 }
                 self.keys = keys.into_iter().map(Arc::new).collect();

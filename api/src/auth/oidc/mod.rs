@@ -54,7 +54,7 @@ impl Issuer {
     /// The person whom a token speaks of.
     ///
     /// # Errors
-    /// [`Error::TokenExpired`](crate::error::Error::TokenExpired); [`Error::Unauthorized`](crate::error::Error::Unauthorized)
+    /// [`Error::TokenExpired`](crate::error::Error::TokenExpired); [`Error::InvalidToken`](crate::error::Error::InvalidToken)
     /// for whatever else is wrong with it; [`Error::Unavailable`](crate::error::Error::Unavailable) when that cannot be told.
     pub async fn verify(&self, text: &str, now: DateTime<Utc>) -> Result<Person> {
         let Inner { config, keys } = &*self.0;

@@ -5,8 +5,10 @@ use serde::Serialize;
 use shared::clock;
 use shared::id::QrSessionId;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
-use crate::http::Representation;
+use super::Status;
+use crate::http::{Representation, doc};
 
 /// A QR session as its desktop sees it when it is made. It has no `Debug`: secrets must not reach a log.
 #[derive(Serialize, ToSchema)]
@@ -57,13 +59,18 @@ pub struct QrStatus {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: QrSessionId,
-    /// `pending`, `scanned`, `linked`, `consumed`, `denied`, `cancelled` or `expired`.
+    /// Where it stands.
+    #[schema(schema_with = status_schema)]
     pub status: &'static str,
     /// When the status becomes `expired`, unless it is final.
     #[serde(serialize_with = "clock::serialize")]
     pub expires_at: DateTime<Utc>,
     /// How often to ask.
     pub poll_interval_ms: u32,
+}
+
+fn status_schema() -> Object {
+    doc::words("Where it stands.", &Status::ALL.map(Status::as_str))
 }
 
 /// What a phone shows its user, who then decides.
@@ -111,8 +118,13 @@ pub struct Decided {
     /// The QR session.
     #[schema(value_type = Uuid)]
     pub id: QrSessionId,
-    /// `linked` or `denied`.
+    /// What was decided.
+    #[schema(schema_with = decided_schema)]
     pub status: &'static str,
+}
+
+fn decided_schema() -> Object {
+    doc::words("What was decided.", &[Status::Linked, Status::Denied].map(Status::as_str))
 }
 
 impl Representation for QrSession {}

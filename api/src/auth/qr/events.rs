@@ -38,7 +38,7 @@ pub(super) fn watch(
     let watch = Watch { app, id, place, looks, told: None };
     let events = stream::unfold(watch, async |mut watch| {
         let status = watch.next().await?;
-        let event = Event::default().event("status");
+        let event = Event::default().event("status").id(status.as_str());
         Some((Ok(event.data(format!("{{\"status\":\"{}\"}}", status.as_str()))), watch))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))

@@ -2,23 +2,23 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{AppendHeaders, IntoResponse};
-use http::HeaderMap;
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{self, HeaderName};
+use http::{HeaderMap, StatusCode};
 use shared::id::QrSessionId;
 
 use super::{
     Decided, Link, NewQrSession, Outcome, PATH, Phone, QrSession, QrStatus, Redeem, Scan, Scanned,
-    events,
+    Status, events,
 };
 use crate::App;
-use crate::auth::sessions::{Client, SignedIn};
+use crate::auth::sessions::{Client, PROMPT, SignedIn};
 use crate::auth::{Caller, Principal};
 use crate::error::{Error, Result};
 use crate::http::doc::Doc;
 use crate::http::routes::{Access, Class, Routes};
 use crate::http::{
-    Created, Data, Id, NoContent, OptionalBody, Reply, RequestFacts, Resource, Valid,
+    Created, Data, Deadline, Id, NoContent, OptionalBody, Reply, RequestFacts, Resource, Valid,
 };
 
 /// The header that carries the poll secret.
@@ -93,8 +93,11 @@ fn generate_doc() -> Doc {
 }
 
 fn watch_doc() -> Doc {
-    Doc::events("watchQrSession", "Desktop: hear where the session stands")
+    let example = "event: status\nid: pending\ndata: {\"status\":\"pending\"}\n\n";
+    Doc::events("watchQrSession", "Desktop: hear where the session stands", example)
+        .silent("A final status was heard already: `EventSource` does not come again")
         .header("X-QR-Poll-Secret", SECRET_WHAT)
+        .header("Last-Event-ID", "The status that was heard last; behind a final one comes nothing")
         .answers_with("X-Accel-Buffering", "`no`: proxies are not to hold events back")
         .conflict("Four answers about the session stay open already")
 }
@@ -113,10 +116,10 @@ async fn generate(
 async fn scan(
     caller: Caller,
     State(app): State<App>,
-    client: Client,
+    Extension(facts): Extension<RequestFacts>,
     Valid(body): Valid<Scan>,
 ) -> Result<Reply> {
-    let phone = Phone { user: caller.session()?, address: client.address };
+    let phone = Phone { user: caller.session()?, network: facts.network() };
     let mut tx = app.begin(&caller).await?;
     let scanned = super::scan(&mut tx, &app.config.pepper, &phone, body.qr_token.expose()).await;
     app.commit(&caller, tx, scanned.map(Data)).await
@@ -125,10 +128,10 @@ async fn scan(
 async fn link(
     caller: Caller,
     State(app): State<App>,
-    client: Client,
+    Extension(facts): Extension<RequestFacts>,
     Valid(body): Valid<Link>,
 ) -> Result<Reply> {
-    let phone = Phone { user: caller.session()?, address: client.address };
+    let phone = Phone { user: caller.session()?, network: facts.network() };
     let mut tx = app.begin(&caller).await?;
     let outcome = super::link(&mut tx, &phone, &body).await;
     // A wrong code costs a try, so it is committed although the caller gets an error.
@@ -154,22 +157,29 @@ async fn watch(
     State(app): State<App>,
     Id(id): Id<QrSessionId>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse> {
-    super::status(&app.db, id, &secret(&headers, id)?).await?;
+) -> Result<Response> {
+    let now = super::status(&app.db, id, &secret(&headers, id)?).await?.status;
+    let heard = headers.get("last-event-id").and_then(|last| last.to_str().ok());
+    if heard == Some(now) && Status::from(now.to_owned()).is_final() {
+        // There is no more to hear: the answer that makes `EventSource` stop asking.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let place = app.streams.open(id.0)?;
     // nginx would hold events back until its buffer is full.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
-    Ok((AppendHeaders([unbuffered]), events::watch(app, id, place)))
+    Ok((AppendHeaders([unbuffered]), events::watch(app, id, place)).into_response())
 }
 
 async fn redeem(
     State(app): State<App>,
     Extension(facts): Extension<RequestFacts>,
+    Extension(deadline): Extension<Deadline>,
     client: Client,
     Id(id): Id<QrSessionId>,
     headers: HeaderMap,
     Valid(body): Valid<Redeem>,
 ) -> Result<Data<SignedIn>> {
+    deadline.set(PROMPT);
     let secret = match body.poll_secret {
         Some(secret) => secret.expose().clone(),
         None => secret(&headers, id)?,

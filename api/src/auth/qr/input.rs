@@ -69,7 +69,7 @@ pub struct Redeem {
 
 impl Input for NewQrSession {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let device_name = fields.optional("deviceName", rules::line(100));
+        let device_name = fields.optional("deviceName", rules::label(100));
         let tenant = fields.optional("tenant", rules::id());
         let code_challenge = fields.optional("codeChallenge", challenge());
         let cookie = fields.optional("cookie", rules::boolean());

@@ -63,8 +63,8 @@ impl Resource for QrSessionId {
 pub struct Phone {
     /// Its user and session.
     pub user: (UserId, SessionId),
-    /// Its network address.
-    pub address: IpAddr,
+    /// The network it is in, where that can be told.
+    pub network: Option<IpAddr>,
 }
 
 /// What became of a decision. Either way there is something to commit.
@@ -187,7 +187,7 @@ pub async fn scan(
 ) -> Result<Scanned> {
     let id = record(QR, token)?;
     let mut row = scannable(tx, id, token).await?;
-    permission::check(tx, &row.ip_address, phone.address).await?;
+    permission::check(tx, &row.ip_address, phone.network).await?;
     // Made again for the same phone: there is nothing to store but its hash.
     let seed = format!("qr-link {id} {}", phone.user.1);
     let link = OpaqueToken::with_record(LINK, id.0, &pepper.hash(&seed));
@@ -208,7 +208,7 @@ pub async fn scan(
         id,
         status: Status::Scanned.as_str(),
         link_token: link.text().to_owned(),
-        same_network: permission::near(&row.ip_address, phone.address),
+        same_network: permission::near(&row.ip_address, phone.network),
         requester: Requester {
             device_name: row.device_name,
             ip_address: row.ip_address,
@@ -249,7 +249,7 @@ pub async fn link(tx: &mut TenantTx, phone: &Phone, link: &Link) -> Result<Outco
         other => return Err(Error::QrSessionState(other.as_str())),
     }
     if matches!(link.decision, Decision::Approve(_)) {
-        permission::check(tx, &claimed.ip_address, phone.address).await?;
+        permission::check(tx, &claimed.ip_address, phone.network).await?;
     }
     let tries = claimed.tries_left;
     let (status, tries_left) = match &link.decision {
@@ -290,11 +290,16 @@ pub async fn redeem(
     prove(claimed.code_challenge.as_deref(), verifier)?;
     let status = claimed.status(tx.now());
     let refused = Error::QrSessionState(status.as_str());
-    match (status, claimed.scanned_by, claimed.session_id) {
-        (Status::Linked, Some(user), _) if claimed.phone_lives => {
-            let device_name = claimed.device_name;
-            let sign_in = SignIn { user, via: Via::Qr, device_name, client: client.clone() };
+    match (status, claimed.scanned_by.zip(claimed.scanned_session), claimed.session_id) {
+        (Status::Linked, Some((user, phone)), _) => {
+            let (device_name, client) = (claimed.device_name, client.clone());
+            let approved_by = Some(phone);
+            let sign_in = SignIn { user, via: Via::Qr, approved_by, device_name, client };
             let signed_in = sessions::open(tx, keys, &sign_in).await?;
+            // Asked behind the user's lock: whoever ends the phone's session now ends this one, too.
+            if !store::hold_phone(tx, phone).await? {
+                return Err(refused);
+            }
             store::consume(tx, id, signed_in.session.id).await?;
             moved(tx, id, Status::Consumed)?;
             Ok(signed_in)

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use shared::TenantTx;
 
 use crate::error::{Error, Result};
+use crate::http::address::subscriber;
 use crate::settings;
 
 /// Refuses what the tenant's settings forbid.
 ///
 /// # Errors
 /// [`Error::Forbidden`].
-pub(super) async fn check(tx: &mut TenantTx, desktop: &str, phone: IpAddr) -> Result<()> {
+pub(super) async fn check(tx: &mut TenantTx, desktop: &str, phone: Option<IpAddr>) -> Result<()> {
     let settings = settings::show(tx).await?;
     if !settings.qr_login_allowed {
         return Err(Error::Forbidden("Your tenant does not allow signing in by QR code"));
@@ -22,13 +23,12 @@ pub(super) async fn check(tx: &mut TenantTx, desktop: &str, phone: IpAddr) -> Re
     Ok(())
 }
 
-/// The same IPv4 address, or the same IPv6 /64: what one household or office has.
-pub(super) fn near(desktop: &str, phone: IpAddr) -> bool {
-    match (desktop.parse(), phone) {
-        (Ok(IpAddr::V6(desktop)), IpAddr::V6(phone)) => {
-            desktop.segments()[..4] == phone.segments()[..4]
-        }
-        (desktop, phone) => desktop == Ok(phone),
+/// The same IPv4 address, or the same IPv6 /64: what one household or office has. A phone whose network cannot be told is
+/// near nobody.
+pub(super) fn near(desktop: &str, phone: Option<IpAddr>) -> bool {
+    match (desktop.parse().ok(), phone) {
+        (Some(desktop), Some(phone)) => subscriber(desktop) == subscriber(phone),
+        _ => false,
     }
 }
 
@@ -46,7 +46,8 @@ mod tests {
             ("192.0.2.1", "2001:db8::1", false),
             ("", "192.0.2.1", false),
         ] {
-            assert_eq!(near(one, other.parse().unwrap()), same, "{one} {other}");
+            assert_eq!(near(one, other.parse().ok()), same, "{one} {other}");
         }
+        assert!(!near("192.0.2.1", None));
     }
 }

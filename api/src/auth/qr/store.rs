@@ -152,8 +152,6 @@ pub(super) struct Claimed {
     pub scanned_session: Option<SessionId>,
     pub session_id: Option<SessionId>,
     pub consumed_at: Option<DateTime<Utc>>,
-    /// Whether the session that scanned it was not revoked since.
-    pub phone_lives: bool,
 }
 
 impl Claimed {
@@ -168,14 +166,21 @@ pub(super) async fn lock(tx: &mut TenantTx, id: QrSessionId) -> sqlx::Result<Opt
         Claimed,
         r#"select q.status, q.expires_at, q.link_hash, q.match_code, q.tries_left, q.code_challenge, q.device_name,
                   q.ip_address, q.scanned_by as "scanned_by: UserId", q.scanned_session as "scanned_session: SessionId",
-                  q.session_id as "session_id: SessionId", q.consumed_at,
-                  exists (select from sessions s where s.id = q.scanned_session and s.revoked_at is null)
-                  as "phone_lives!"
+                  q.session_id as "session_id: SessionId", q.consumed_at
            from qr_sessions q where q.id = $1 for no key update of q"#,
         id.0,
     )
     .fetch_optional(tx.conn())
     .await
+}
+
+/// Whether the session that scanned lives; it does so until the transaction ends.
+pub(super) async fn hold_phone(tx: &mut TenantTx, id: SessionId) -> sqlx::Result<bool> {
+    let held =
+        sqlx::query!("select from sessions where id = $1 and revoked_at is null for share", id.0)
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(held.is_some())
 }
 
 /// Stores a decision, or what is left of the tries.

@@ -4,15 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::clock;
 use shared::id::{SessionId, TenantId, UserId};
+use shared::scope::Role;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
-use crate::http::Representation;
+use super::Via;
+use crate::http::{Representation, doc};
 
 /// A pair of tokens and whom they are for. It has no `Debug`: tokens must not reach a log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"accessToken": "eyJ…", "tokenType": "Bearer", "expiresIn": 900, "refreshToken": "crt_…",
-    "refreshExpiresIn": 2_592_000,
+    "refreshExpiresIn": 604_800,
     "session": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef23", "createdVia": "demo"},
     "user": {"id": "01a2036c-0d4c-7400-87c8-25f570a5ef22", "name": "Ada Lovelace", "role": "admin"},
     "tenant": {"id": "01a2036b-3a53-7b66-93a5-a64f6d8bbd70", "name": "acme"}}))]
@@ -35,6 +38,15 @@ pub struct SignedIn {
     pub tenant: TenantRef,
 }
 
+fn via_schema() -> Object {
+    let words = [Via::Qr, Via::Demo, Via::Admin].map(Via::as_str);
+    doc::words("How it came to be: by QR code, demo login or `api admin token`.", &words)
+}
+
+fn role_schema() -> Object {
+    doc::words("What the user may do.", &Role::ALL.map(Role::as_str))
+}
+
 /// A session by its id.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +54,8 @@ pub struct SessionRef {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: SessionId,
-    /// `qr`, `demo` or `admin`.
+    /// How it came to be.
+    #[schema(schema_with = via_schema)]
     pub created_via: String,
 }
 
@@ -54,7 +67,8 @@ pub struct UserRef {
     pub id: UserId,
     /// Its name.
     pub name: String,
-    /// `owner`, `admin`, `member` or `read_only`.
+    /// What the user may do.
+    #[schema(schema_with = role_schema)]
     pub role: String,
 }
 
@@ -79,8 +93,12 @@ pub struct Session {
     /// Whether it is the one that asks.
     #[sqlx(default)]
     pub current: bool,
-    /// `qr`, `demo` or `admin`.
+    /// How it came to be.
+    #[schema(schema_with = via_schema)]
     pub created_via: String,
+    /// The session that approved it on a phone; null for one that was not signed in by QR code.
+    #[schema(value_type = Option<Uuid>)]
+    pub approved_by: Option<SessionId>,
     /// What the device called itself when it signed in.
     pub device_name: Option<String>,
     /// Its `User-Agent` when tokens were last issued.

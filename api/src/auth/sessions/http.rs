@@ -5,14 +5,16 @@ use axum::extract::State;
 use shared::id::SessionId;
 use utoipa::ToSchema;
 
-use super::{Client, LIST, REFUSED, Renewal, Session, SignedIn};
+use super::{Client, LIST, PROMPT, REFUSED, Renewal, Session, SignedIn};
 use crate::App;
 use crate::auth::{Caller, Principal};
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::fields::{Fields, Input};
 use crate::http::routes::{Access, Class, Routes};
-use crate::http::{Data, Id, Listed, NoContent, Params, Reply, RequestFacts, Valid, rules};
+use crate::http::{
+    Data, Deadline, Id, Listed, NoContent, Params, Reply, RequestFacts, Valid, rules,
+};
 use crate::list::ListQuery;
 
 /// What can be done with sessions.
@@ -56,9 +58,11 @@ impl Input for Refresh {
 async fn refresh(
     State(app): State<App>,
     Extension(facts): Extension<RequestFacts>,
+    Extension(deadline): Extension<Deadline>,
     client: Client,
     Valid(body): Valid<Refresh>,
 ) -> Result<Data<SignedIn>> {
+    deadline.set(PROMPT);
     let (tenant, session) = super::of_token(&app.db, &body.refresh_token).await?;
     facts.heed(app.limits.take(Class::Refresh, &session.to_string()).await?);
     facts.span.record("tenant_id", tracing::field::display(tenant));

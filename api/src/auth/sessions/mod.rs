@@ -8,6 +8,8 @@ mod client;
 mod http;
 mod store;
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use shared::audit::Actor;
@@ -35,10 +37,12 @@ pub const IDLE: TimeDelta = TimeDelta::days(7);
 pub const ABSOLUTE: TimeDelta = TimeDelta::days(30);
 /// How long an answer counts as possibly lost.
 pub const GRACE: TimeDelta = TimeDelta::seconds(10);
+/// After which whoever asks for tokens is answered for, so that there is time within [`GRACE`] to ask again.
+pub const PROMPT: Duration = Duration::from_secs(5);
 /// How long an ended session is kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
-const REFUSED: Error = Error::Unauthorized("The refresh token is not valid");
+const REFUSED: Error = Error::InvalidToken("The refresh token is not valid");
 
 /// How a session came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,8 @@ pub struct SignIn {
     pub user: UserId,
     /// How.
     pub via: Via,
+    /// The session that approved it, if one did: they end together when it is taken to be a stranger's.
+    pub approved_by: Option<SessionId>,
     /// What the user calls the device.
     pub device_name: Option<String>,
     /// From where.
@@ -103,20 +109,9 @@ pub static LIST: List = List {
 /// [`Error::NotFound`] when there is no such active user.
 pub async fn open(tx: &mut TenantTx, keys: &TokenKeys, sign_in: &SignIn) -> Result<SignedIn> {
     let now = tx.now();
-    let user = store::find_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
+    let user = store::hold_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
     tx.act_as(Actor::User(sign_in.user));
-    store::sweep(tx, sign_in.user, now - KEPT).await?;
-    let session = store::Live {
-        id: SessionId::fresh(now),
-        user_id: sign_in.user,
-        created_via: sign_in.via.as_str().to_owned(),
-        generation: 1,
-        expires_at: now + IDLE,
-        ends_at: now + ABSOLUTE,
-        revoked_at: None,
-    };
-    store::insert(tx, &session, sign_in).await?;
-    created(tx, &session)?;
+    let session = insert(tx, sign_in, now + IDLE, now + ABSOLUTE).await?;
     issue(tx, keys, &session, user).await
 }
 
@@ -131,26 +126,37 @@ pub async fn open_for(
     ttl: TimeDelta,
 ) -> Result<String> {
     let now = tx.now();
-    let user = store::find_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
-    let end = now + ttl;
+    let user = store::hold_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
+    let session = insert(tx, sign_in, now + ttl, now + ttl).await?;
+    keys.issue(&grant(tx.tenant(), &session, &user)?, now, ttl)
+}
+
+async fn insert(
+    tx: &mut TenantTx,
+    sign_in: &SignIn,
+    expires_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+) -> Result<store::Live> {
+    let now = tx.now();
+    store::sweep(tx, sign_in.user, now - KEPT).await?;
     let session = store::Live {
         id: SessionId::fresh(now),
         user_id: sign_in.user,
         created_via: sign_in.via.as_str().to_owned(),
         generation: 1,
-        expires_at: end,
-        ends_at: end,
+        expires_at,
+        ends_at,
         revoked_at: None,
     };
     store::insert(tx, &session, sign_in).await?;
     created(tx, &session)?;
-    keys.issue(&grant(tx.tenant(), &session, &user)?, now, ttl)
+    Ok(session)
 }
 
 /// The tenant and session that a refresh token belongs to.
 ///
 /// # Errors
-/// [`Error::Unauthorized`].
+/// [`Error::InvalidToken`].
 pub async fn of_token(db: &Db, token: &str) -> Result<(TenantId, SessionId)> {
     super::store::find_refresh_token(db, &opaque::hash(token)).await?.ok_or(REFUSED)
 }
@@ -183,8 +189,8 @@ pub async fn renew(
         }
         _ => {
             tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
-            store::revoke(tx, id, "token_reuse").await?;
-            revoked(tx, session.user_id, id, "token_reuse")?;
+            metrics::counter!("refresh_tokens_reused_total").increment(1);
+            end_line(tx, (session.user_id, id), "token_reuse").await?;
             return Ok(Renewal::Refused);
         }
     }
@@ -237,16 +243,24 @@ pub async fn list(
 /// # Errors
 /// The database's.
 pub async fn log_out(tx: &mut TenantTx, (user, id): (UserId, SessionId)) -> Result<()> {
-    end(tx, user, id, "logout").await?;
+    if store::revoke_own(tx, user, id, "logout").await? {
+        revoked(tx, user, id, "logout")?;
+    }
     Ok(())
 }
 
-/// Ends one of the user's sessions.
+/// Ends one of the user's sessions, with those that it approved.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the user has no such session, or it has ended.
 pub async fn remove(tx: &mut TenantTx, user: UserId, id: SessionId) -> Result<()> {
-    if end(tx, user, id, "removed").await? { Ok(()) } else { Err(SessionId::not_found()) }
+    let now = tx.now();
+    // Nobody approves with it from here on.
+    let session = store::lock(tx, id).await?;
+    session
+        .filter(|session| session.user_id == user && session.lives(now))
+        .ok_or_else(SessionId::not_found)?;
+    end_line(tx, (user, id), "removed").await
 }
 
 /// Ends all of the user's sessions.
@@ -265,19 +279,21 @@ pub(crate) async fn deactivate(tx: &mut TenantTx, user: UserId) -> Result<()> {
     end_all(tx, user, "deactivated").await
 }
 
-async fn end_all(tx: &mut TenantTx, user: UserId, reason: &str) -> Result<()> {
-    for id in store::revoke_all(tx, user, reason).await? {
+/// Ends a session that may be a stranger's, and whatever it made of itself by approving others. It is locked.
+async fn end_line(tx: &mut TenantTx, (user, id): (UserId, SessionId), reason: &str) -> Result<()> {
+    for id in store::revoke_line(tx, (user, id), reason).await? {
         revoked(tx, user, id, reason)?;
     }
     Ok(())
 }
 
-async fn end(tx: &mut TenantTx, user: UserId, id: SessionId, reason: &str) -> Result<bool> {
-    let ended = store::revoke_own(tx, user, id, reason).await?;
-    if ended {
+async fn end_all(tx: &mut TenantTx, user: UserId, reason: &str) -> Result<()> {
+    // Whoever is signing in is done before, and seen.
+    store::lock_user(tx, user).await?;
+    for id in store::revoke_all(tx, user, reason).await? {
         revoked(tx, user, id, reason)?;
     }
-    Ok(ended)
+    Ok(())
 }
 
 fn created(tx: &mut TenantTx, session: &store::Live) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::list::Source;
 /// What lists of a user's sessions select from.
 pub(super) fn source(user: UserId) -> Source {
     Source {
-        columns: "id, created_via, device_name, user_agent, ip_address, created_at, last_used_at, expires_at",
+        columns: "id, created_via, approved_by, device_name, user_agent, ip_address, created_at, last_used_at, expires_at",
         table: "sessions",
         condition: "revoked_at is null",
         inside: Some(("user_id", user.0)),
@@ -24,6 +24,28 @@ pub(super) struct User {
     pub tenant_name: String,
 }
 
+/// Finds whom a session is opened for, and keeps whoever switches the user off or signs it out everywhere waiting until
+/// the session can be seen.
+pub(super) async fn hold_user(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "select u.name, u.role, t.name as tenant_name from users u join tenants t on t.id = u.tenant_id
+         where u.id = $1 and u.active for share of u",
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Waits for those who are signing in as the user, and keeps others off.
+pub(super) async fn lock_user(tx: &mut TenantTx, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!("select from users where id = $1 for no key update", id.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The same for who has a session already.
 pub(super) async fn find_user(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
@@ -56,8 +78,8 @@ pub(super) async fn insert(tx: &mut TenantTx, session: &Live, by: &SignIn) -> sq
     let (tenant, now) = (tx.tenant(), tx.now());
     sqlx::query!(
         "insert into sessions (tenant_id, id, user_id, created_via, device_name, user_agent, ip_address,
-                               created_at, last_used_at, expires_at, ends_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+                               created_at, last_used_at, expires_at, ends_at, approved_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)",
         tenant.0,
         session.id.0,
         session.user_id.0,
@@ -68,6 +90,7 @@ pub(super) async fn insert(tx: &mut TenantTx, session: &Live, by: &SignIn) -> sq
         now,
         session.expires_at,
         session.ends_at,
+        by.approved_by.map(|id| id.0),
     )
     .execute(tx.conn())
     .await?;
@@ -116,17 +139,28 @@ pub(super) async fn set_generation(tx: &mut TenantTx, session: &Live) -> sqlx::R
     Ok(())
 }
 
-pub(super) async fn revoke(tx: &mut TenantTx, id: SessionId, reason: &str) -> sqlx::Result<()> {
+/// Ends a session of the user and those that it approved, that these approved, and so on; the ones that lived.
+pub(super) async fn revoke_line(
+    tx: &mut TenantTx,
+    (user, id): (UserId, SessionId),
+    reason: &str,
+) -> sqlx::Result<Vec<SessionId>> {
     let now = tx.now();
-    sqlx::query!(
-        "update sessions set revoked_at = $2, revoked_reason = $3 where id = $1 and revoked_at is null",
+    sqlx::query_scalar!(
+        r#"with recursive line as (
+               select id from sessions where id = $2 and user_id = $1
+               union
+               select s.id from line join sessions s on s.user_id = $1 and s.approved_by = line.id)
+           update sessions set revoked_at = $3, revoked_reason = $4
+           where id in (select id from line) and revoked_at is null and expires_at > $3
+           returning id as "id: SessionId""#,
+        user.0,
         id.0,
         now,
         reason,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .fetch_all(tx.conn())
+    .await
 }
 
 /// False when the user has no such session, or it has ended.

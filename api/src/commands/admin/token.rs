@@ -25,7 +25,7 @@ pub(crate) struct Token {
     /// The user's id
     #[arg(long)]
     user: UserId,
-    /// How long it is valid, such as 15m or 12h
+    /// How long it is valid, such as 15m or 12h; 720h at most
     #[arg(long, default_value = "15m", value_parser = Duration::parse)]
     ttl: Duration,
 }
@@ -35,10 +35,12 @@ pub(super) async fn run(Token { tenant, user, ttl }: Token) -> CommandResult {
     let sign_in = SignIn {
         user,
         via: Via::Admin,
+        approved_by: None,
         device_name: Some("api admin token".into()),
         client: Client { user_agent: None, address: Ipv4Addr::LOCALHOST.into() },
     };
-    let ttl = TimeDelta::from_std(ttl).map_err(|_| "--ttl is too long")?;
+    let ttl = TimeDelta::from_std(ttl).ok().filter(|ttl| *ttl <= sessions::ABSOLUTE);
+    let ttl = ttl.ok_or("--ttl: write 720h at most, which is as long as any session lives")?;
     let keys = Config::from_env()?.tokens;
     let mut tx = Front::open(tenant).await?.begin().await?;
     let token = sessions::open_for(&mut tx, &keys, &sign_in, ttl).await;

@@ -49,7 +49,8 @@ pub(crate) struct Options {
     /// Only these events and families, such as contact.*,lead.created
     #[arg(long, value_delimiter = ',')]
     events: Vec<String>,
-    /// Begin behind this number of the event log; 0 is its beginning. Without it, with the next event
+    /// Begin behind this number of the event log; 0 is its beginning, and refused once
+    /// that has expired. Without it, with the next event
     #[arg(long)]
     after: Option<u64>,
     /// Send to other machines too

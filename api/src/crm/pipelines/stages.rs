@@ -105,7 +105,8 @@ fn folded(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// What happened to a stage (requirement P-11).
+// Requirement P-11.
+/// What happened to a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = StageChangeKind)]

@@ -222,7 +222,7 @@ fn response(problem: &Problem) -> Value {
         rfc9457["errors"] = json!({ field: fault });
     }
     let more: &[&str] = match problem.status {
-        401 => &["Link", "WWW-Authenticate"],
+        401 | 403 => &["Link", "WWW-Authenticate"],
         405 => &["Link", "Allow"],
         429 | 503 => &["Link", "Retry-After"],
         _ => &["Link"],

@@ -82,9 +82,7 @@ fn data(payload: Payload, schemas: &mut Schemas) -> (Value, Value) {
     let (mut members, mut required) = (Map::new(), Vec::new());
     for (name, member) in payload.more {
         let (schema, one) = match member {
-            Member::Restored => {
-                (json!({"const": true, "description": "It was deleted and came back."}), None)
-            }
+            Member::Sign(what) => (json!({"const": true, "description": what}), None),
             Member::Previous(one) => {
                 let former = schemas.members(&(payload.record.name)());
                 let what = "The former values of what changed.";

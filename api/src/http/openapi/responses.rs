@@ -10,9 +10,6 @@ use crate::http::answer::Pagination;
 use crate::http::doc::{Outcome, SchemaOf};
 use crate::http::routes::{Access, Route};
 
-/// What a stream of events looks like.
-const EVENTS: &str = "event: status\ndata: {\"status\":\"pending\"}\n\n";
-
 /// All of them by status.
 pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
     let mut all = Map::new();
@@ -25,6 +22,9 @@ pub(super) fn of(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
             "304".to_owned(),
             json!({"description": what, "headers": with_headers(&["ETag"])}),
         );
+    }
+    if let Some(when) = route.doc.silent {
+        all.insert("204".to_owned(), json!({"description": when, "headers": with_headers(&[])}));
     }
     if matches!(route.doc.outcome, Outcome::NoContent) && route.access.rehearses(&route.method) {
         all.insert("200".to_owned(), tried());
@@ -75,7 +75,7 @@ fn shown(outcome: &Outcome) -> Option<SchemaOf> {
         | Outcome::Accepted(schema)
         | Outcome::AtOnceOrAccepted(schema)
         | Outcome::Page(schema) => Some(*schema),
-        Outcome::File(..) | Outcome::Bare(..) | Outcome::NoContent | Outcome::Events => None,
+        Outcome::File(..) | Outcome::Bare(..) | Outcome::NoContent | Outcome::Events(_) => None,
     }
 }
 
@@ -94,7 +94,7 @@ fn successes(outcome: &Outcome) -> &'static [Success] {
         Outcome::File(..) => &[("200", "The file", &[])],
         Outcome::Bare(..) => &[("200", "The document", &[])],
         Outcome::NoContent => &[("204", "Done", &[])],
-        Outcome::Events => &[("200", "Server-sent events", &[])],
+        Outcome::Events(_) => &[("200", "Server-sent events", &[])],
     }
 }
 
@@ -114,9 +114,9 @@ fn success(route: &Route, (what, own): (&str, &[&'static str]), schemas: &mut Sc
     let text = |example: &str| json!({"schema": {"type": "string"}, "example": example});
     if let Some(record) = shown(&route.doc.outcome) {
         response["content"] = json!({"application/json": enveloped(route, record, schemas)});
-    } else if let Outcome::Events = route.doc.outcome {
+    } else if let Outcome::Events(example) = route.doc.outcome {
         // Some readers hold the text against the schema, others each of its events: it must hold for both.
-        response["content"] = json!({"text/event-stream": {"schema": {}, "example": EVENTS}});
+        response["content"] = json!({"text/event-stream": {"schema": {}, "example": example}});
     } else if let Outcome::File(kind, example) = route.doc.outcome {
         response["content"] = json!({ kind: text(example) });
     } else if let Outcome::Bare(kind, document) = route.doc.outcome {

@@ -56,6 +56,17 @@ pub fn line(most: usize) -> impl Rule<String> {
     string_of(schema, move |text| trimmed(&text, most, char::is_control))
 }
 
+/// The same for what somebody is to recognise another by: nothing in it is invisible or turns the text around.
+pub fn label(most: usize) -> impl Rule<String> {
+    let schema =
+        move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": LINE});
+    let forbidden = |c: char| {
+        let unseen = matches!(c, '\u{200B}' | '\u{2060}' | '\u{FEFF}');
+        c.is_control() || unseen || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    string_of(schema, move |text| trimmed(&text, most, forbidden))
+}
+
 /// Lines of `1` to `most` characters together after trimming, with tabs and line ends of any kind.
 pub fn text(most: usize) -> impl Rule<String> {
     let schema =

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
+
+use crate::http::doc;
 
 macro_rules! mistakes {
     ($($name:ident = $code:literal, $help:literal;)+) => {
@@ -75,10 +78,16 @@ mistakes! {
 /// A mistake that was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Found {
-    /// What it is: stable, see the webhook guide.
+    /// What it is.
+    #[schema(schema_with = code_schema)]
     pub code: &'static str,
     /// What to do about it.
     pub message: &'static str,
+}
+
+fn code_schema() -> Object {
+    let codes: Vec<_> = Mistake::ALL.iter().map(|mistake| mistake.tell().0).collect();
+    doc::words("What it is: stable, see the webhook guide.", &codes)
 }
 
 impl From<Mistake> for Found {

@@ -37,7 +37,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         for (name, member) in &payload.more {
             known.all.insert((*name).to_owned());
             let inside = match member {
-                Member::Restored | Member::Plain(..) => BTreeSet::new(),
+                Member::Sign(_) | Member::Plain(..) => BTreeSet::new(),
                 Member::Previous(_) => {
                     known.changing.extend(members.keys().cloned());
                     members.keys().cloned().collect()

@@ -62,6 +62,16 @@ async fn what_cannot_be_judged_is_neither_refused_nor_a_fault_of_ours_and_heals_
 }
 
 #[tokio::test]
+async fn an_issuer_that_has_no_key_for_a_while_signs_nobody_out() {
+    let world = World::new().await;
+    world.ask(world.token()).await.page();
+    world.issuer.rotate(&[]);
+    world.app.advance(TimeDelta::minutes(11));
+    world.ask(world.token()).await.page();
+    unavailable(world.ask(IssuerKey::new("second").sign(&world.claims())).await);
+}
+
+#[tokio::test]
 async fn while_the_issuer_is_away_its_last_keys_work_for_a_day() {
     let world = World::new().await;
     let stranger = IssuerKey::new("stranger");

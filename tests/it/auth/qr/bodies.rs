@@ -29,6 +29,11 @@ async fn every_wrong_field_of_a_request_is_named() {
         "deviceName": "Must be 1 to 100 characters", "tenant": "Must be a UUID",
         "codeChallenge": CHALLENGE, "cookie": "Must be true or false", "x": "Unknown field",
     }));
+    // The name is what a user is to recognise the screen by.
+    for name in ["\u{202e}wolla", "My\u{200b}Phone", "\u{feff}"] {
+        let fault = json!({"deviceName": "Must not contain control characters"});
+        generate(&app, json!({"deviceName": name})).await.invalid(&fault);
+    }
     let scan = phone.post(&format!("{PATH}/scan"), json!({"qrToken": 5, "x": 1})).await;
     scan.invalid(&json!({"qrToken": "Must be a string", "x": "Unknown field"}));
     let scan = phone.post(&format!("{PATH}/scan"), json!({})).await;

@@ -8,7 +8,7 @@ use super::{Desktop, PATH, phone};
 
 /// Expects this status to be told next.
 async fn hear(listening: &mut EventStream, status: &str) {
-    let told = format!("event: status\ndata: {{\"status\":\"{status}\"}}");
+    let told = format!("event: status\nid: {status}\ndata: {{\"status\":\"{status}\"}}");
     assert_eq!(listening.next().await, told);
 }
 
@@ -34,7 +34,18 @@ async fn a_status_that_is_final_already_is_told_and_that_is_all() {
     let desktop = Desktop::start(&app).await;
     desktop.cancel().await.no_content();
     let told = EventStream::of(desktop.request(Method::GET, "/events")).await.rest().await;
-    assert_eq!(told, ["event: status\ndata: {\"status\":\"cancelled\"}"]);
+    assert_eq!(told, ["event: status\nid: cancelled\ndata: {\"status\":\"cancelled\"}"]);
+}
+
+#[tokio::test]
+async fn whoever_heard_the_end_and_comes_again_is_told_to_stop_and_nobody_else_is() {
+    let app = TestApp::start().await;
+    let desktop = Desktop::start(&app).await;
+    let again = |last| desktop.request(Method::GET, "/events").header("last-event-id", last);
+    hear(&mut EventStream::of(again("pending")).await, "pending").await;
+    desktop.cancel().await.no_content();
+    hear(&mut EventStream::of(again("pending")).await, "cancelled").await;
+    Answer::to(again("cancelled")).await.no_content();
 }
 
 #[tokio::test]

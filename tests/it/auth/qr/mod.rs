@@ -15,7 +15,7 @@ use tests::kit::{Answer, Tenant, TestApp};
 const PATH: &str = "/api/v1/auth/qr-session";
 
 /// A desktop that shows a QR code.
-struct Desktop<'a> {
+pub(super) struct Desktop<'a> {
     app: &'a TestApp,
     id: String,
     qr_token: String,
@@ -24,7 +24,7 @@ struct Desktop<'a> {
 }
 
 impl<'a> Desktop<'a> {
-    async fn start(app: &'a TestApp) -> Self {
+    pub(super) async fn start(app: &'a TestApp) -> Self {
         Self::with(app, json!({"deviceName": "Chrome on macOS"})).await
     }
 
@@ -63,7 +63,7 @@ impl<'a> Desktop<'a> {
         Answer::to(self.request(Method::DELETE, "")).await
     }
 
-    async fn redeem(&self) -> Answer {
+    pub(super) async fn redeem(&self) -> Answer {
         self.redeem_with(json!({"pollSecret": self.secret})).await
     }
 
@@ -86,7 +86,7 @@ impl<'a> Desktop<'a> {
     }
 
     /// Scans and approves.
-    async fn link(&self, phone: &Tenant) {
+    pub(super) async fn link(&self, phone: &Tenant) {
         let token = self.scan(phone).await;
         self.approve(phone, &token).await.ok();
     }
@@ -101,7 +101,7 @@ async fn generate(app: &TestApp, body: Value) -> Answer {
     Answer::to(app.request(Method::POST, &format!("{PATH}/generate")).json(&body)).await
 }
 
-async fn decide(phone: &Tenant, body: Value) -> Answer {
+pub(super) async fn decide(phone: &Tenant, body: Value) -> Answer {
     phone.post(&format!("{PATH}/link"), body).await
 }
 
@@ -113,6 +113,7 @@ async fn phone(tenant: &Tenant) -> Tenant {
 #[track_caller]
 fn wrong_state(answer: Answer, state: &str) {
     let body = answer.problem(409, "QR_SESSION_STATE");
+    assert_eq!(body["details"], json!({"status": state}));
     assert_eq!(body["error"], format!("The QR session does not allow this: it is {state}"));
 }
 

@@ -53,6 +53,12 @@ async fn a_tenant_can_want_the_phone_in_the_network_of_the_screen() {
     let (_, token) = payload.split_once('#').unwrap();
     forbidden(phone.post(&format!("{PATH}/scan"), json!({"qrToken": token})).await);
 
+    // Behind a proxy that nobody has named, everybody has its address.
+    let request = app.request(Method::POST, &format!("{PATH}/scan"));
+    let request = request.bearer_auth(phone.key()).header("x-forwarded-for", "192.0.2.7");
+    let near = Desktop::start(&app).await;
+    forbidden(Answer::to(request.json(&json!({"qrToken": near.qr_token}))).await);
+
     settle(&acme, json!({"qrSameNetworkRequired": false})).await;
     let scanned = phone.post(&format!("{PATH}/scan"), json!({"qrToken": token})).await.ok();
     assert_eq!(scanned["sameNetwork"], false);

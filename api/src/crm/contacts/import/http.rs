@@ -33,7 +33,11 @@ pub fn routes() -> Routes {
             "What is done with rows of contacts that are there",
             &["create", "upsert", "skip"],
         )
-        .choice("matchBy", "What a row and a contact have in common", &["email", "externalId"])
+        .choice(
+            "matchBy",
+            "What a row and a contact have in common; not with `mode=create`",
+            &["email", "externalId"],
+        )
         .choice("async", "Whether the worker does it", &["auto", "true", "false"])
         .choice("atomic", "All rows or none", &["true", "false"])
         .choice(
@@ -77,7 +81,7 @@ async fn import_contacts(
     let query = request.uri().query().unwrap_or_default();
     let faults = Faulted::of(request.extensions());
     let options = Options::read(query, caller.terms.dry_run, faults)?;
-    deadline.extend(arrival::WHOLE + AFTERWARDS);
+    deadline.set(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
     let upload = Upload::of(&parts.headers, body).await?;
