@@ -4,6 +4,7 @@
 #   deploy/operator.sh admin tenant list
 #
 # Needs kubectl and jq. NAMESPACE is liaison where it is not set. The exit code is the command's; Ctrl-C stops the command.
+# 124: it did not begin within two minutes, or so many seconds as BEGINS_WITHIN says: an image or a Secret may be missing.
 set -eu
 
 job=operator-$(date +%s)-$$
@@ -18,7 +19,17 @@ trap 'kube delete job "$job" --ignore-not-found --wait=false >/dev/null' EXIT
 trap 'exit 130' INT TERM
 printf '%s' "$wanted" | kube create -f - >/dev/null
 
-until state '' | grep -q 'running\|terminated'; do sleep 1; done
+latest=$(($(date +%s) + ${BEGINS_WITHIN:-120}))
+until state '' | grep -q 'running\|terminated'; do
+    [ "$(date +%s)" -lt "$latest" ] || {
+        why=$(state .waiting.reason)
+        echo "operator.sh: the command did not begin: ${why:-no container is there}" >&2
+        kube describe pods -l "job-name=$job" | sed -n '/^Events:/,$p' >&2
+        kube describe job "$job" | sed -n '/^Events:/,$p' >&2
+        exit 124
+    }
+    sleep 1
+done
 kube logs -f "job/$job"
 until code=$(state .terminated.exitCode) && [ -n "$code" ]; do sleep 1; done
 exit "$code"
