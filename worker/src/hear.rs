@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::Db;
+use shared::db::step::{STEP, in_time};
 use shared::outbox::is_for_relay;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use crate::queue::{Knock, wait};
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// After which silence is asked whether there is anybody.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long the answer to that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationToken) {
     let mut lost = false;
     while !stop.is_cancelled() {
-        let error = match db.listen().await {
+        let error = match in_time(STEP, db.listen()).await {
             Ok(mut bell) => {
                 metrics::gauge!("worker_hears_events").set(1.0);
                 if std::mem::take(&mut lost) {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use shared::Db;
+use shared::db::step::{STEP, in_time};
 use uuid::Uuid;
 
 use crate::lines;
@@ -33,7 +34,7 @@ impl Lines {
             lines::advance(&mut tx, &self.webhooks, &self.records).await?;
             tx.commit_lazily().await
         };
-        if let Err(error) = advanced.await {
+        if let Err(error) = in_time(STEP, advanced).await {
             tracing::warn!(%error, "lines that somebody held could not be advanced; they will be");
         }
     }

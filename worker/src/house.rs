@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::Db;
 use shared::db::fault;
+use shared::db::step::{ROUND, in_time};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +33,7 @@ pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        match all_of_it(&db, &slots, rounds).await {
+        match in_time(ROUND, all_of_it(&db, &slots, rounds)).await {
             Ok(true) => gauges::housekept(&db),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "housekeeping failed; trying again"),

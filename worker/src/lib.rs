@@ -27,6 +27,7 @@ mod run;
 pub mod shelf;
 pub mod signing;
 pub mod sweep;
+mod vital;
 
 pub use measured::METRICS;
 pub use run::run;

@@ -1,5 +1,6 @@
 //! A worker process: everything under one stop signal, drained in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock};
+use crate::vital::Vital;
 use crate::{
     admin, erasures, health, hear, house, imports, pipeline, queue, record, replays, retention,
     shelf, signing,
@@ -30,27 +32,20 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome {
-    check::require(&config.db.url, Process::Worker).await?;
-    if let Some(direct) = &config.direct {
-        let refused = |fault| format!("DIRECT_DATABASE_URL: {fault}");
-        check::require(direct, Process::Worker).await.map_err(refused)?;
-    }
+    require(&config).await?;
     let db = Db::new(&config.db, clock).hearing_at(config.direct.as_ref());
-    let listener = TcpListener::bind(config.admin_listen).await.map_err(|error| {
-        format!("{} (ADMIN_LISTEN) cannot be listened on: {error}", config.admin_listen)
-    })?;
+    let listener = bind(config.admin_listen).await?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
-    let broken = CancellationToken::new();
+    let vital = Vital::default();
     let (redis, slots) = pipeline::places(&db, &config, queue::PATIENCE)?;
     let (records, recorder) = record::recorder();
     let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
-    let judging = Knock::default();
-    let recorder = vital(recorder.run(db.clone(), judging.clone(), gone.clone()), &broken);
-    let ends = (stop.clone(), gone.clone());
-    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ends));
-    let [events, due, imports, replays, erasures, shelf] = [(); 6].map(|()| Knock::default());
+    let ended = (stop.clone(), gone.clone());
+    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ended));
+    let [events, due, imports, replays, erasures, shelf, judging] = knocks();
+    let recorder = vital.spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
     let others = [&due, &imports, &replays, &erasures, &shelf].map(Clone::clone);
     tokio::spawn(hear::listen(db.clone(), events.clone(), others, stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
@@ -76,8 +71,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         stop: stop.clone(),
     };
     retention::begin(&db).await;
-    let relaying = vital(engine.clone().relay(events, due.clone()), &broken);
-    let claiming = vital(engine.run(due), &broken);
+    let relaying = vital.spawn(engine.clone().relay(events, due.clone()));
+    let claiming = vital.spawn(engine.run(due));
 
     let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -88,7 +83,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .data(sender)
         .build(deliver);
     // On a thread of the runtime: here, on the main thread, each delivery would change threads twice before it is begun.
-    let ended = tokio::spawn(worker.run_until(serving(stopped, stop.clone(), broken))).await;
+    let serving = serving(stopped, stop.clone(), vital.clone());
+    let ended = tokio::spawn(worker.run_until(serving)).await;
 
     stop.cancel();
     let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
@@ -96,7 +92,28 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let _ = recorder.await;
     db.close().await;
     tracing::info!("stopped");
-    ended?.map_err(Into::into)
+    ended??;
+    if vital.is_broken() { Err("a part of the worker ended by itself".into()) } else { Ok(()) }
+}
+
+/// One for each who waits for something to do.
+fn knocks<const COUNT: usize>() -> [Knock; COUNT] {
+    [(); COUNT].map(|()| Knock::default())
+}
+
+async fn bind(admin: SocketAddr) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(admin).await;
+    bound.map_err(|error| format!("{admin} (ADMIN_LISTEN) cannot be listened on: {error}"))
+}
+
+/// Refuses a database that this worker must not work on, at either address.
+async fn require(config: &Config) -> Outcome {
+    check::require(&config.db.url, Process::Worker).await?;
+    if let Some(direct) = &config.direct {
+        let refused = |fault| format!("DIRECT_DATABASE_URL: {fault}");
+        check::require(direct, Process::Worker).await.map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// Begins what is in no hurry one after the other, so that all of it uses the same connection or two: each costs
@@ -117,34 +134,23 @@ impl Calmly {
     }
 }
 
-/// Work without which a worker looks healthy and is none: when it ends by itself, so does the process.
-fn vital(
-    work: impl Future<Output = ()> + Send + 'static,
-    broken: &CancellationToken,
-) -> JoinHandle<()> {
-    let broken = broken.clone();
-    tokio::spawn(async move {
-        let _told = broken.drop_guard();
-        work.await;
-    })
-}
-
-/// Lasts from when apalis runs until the signal to stop, or until something vital has ended.
+/// Lasts from when apalis runs until the signal to stop, or until something vital has ended. All is well for apalis either way: at
+/// an error it would drop what is under way.
 async fn serving(
     stopped: impl Future<Output = ()>,
     stop: CancellationToken,
-    broken: CancellationToken,
+    vital: Vital,
 ) -> std::io::Result<()> {
     shared::supervisor::ready();
-    let whole = tokio::select! {
-        () = stopped => Ok(()),
-        () = broken.cancelled() => Err(std::io::Error::other("a part of the worker ended by itself")),
-    };
+    tokio::select! {
+        () = stopped => {}
+        () = vital.broken() => tracing::error!("a part of the worker ended by itself: the worker ends"),
+    }
     tracing::info!("draining: no new claims, requests under way are finished");
     shared::supervisor::stopping();
     // At once: apalis stops taking tasks only a moment later.
     stop.cancel();
-    whole
+    Ok(())
 }
 
 /// A task of its own, on any thread of the runtime: apalis polls all of its tasks in one, on one thread. A panic ends

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::Db;
+use shared::db::step::{STEP, in_time};
 use shared::id::{ApiKeyId, TenantId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +55,8 @@ impl LastUsed {
             }
             let now = db.clock().now();
             for (tenant, keys) in self.take(now) {
-                if let Err(error) = store::used(db, tenant, &keys, now, now - EVERY).await {
+                let written = store::used(db, tenant, &keys, now, now - EVERY);
+                if let Err(error) = in_time(STEP, written).await {
                     tracing::debug!(%error, "the time of a key's last use was lost");
                 }
             }

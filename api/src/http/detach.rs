@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
 
 use crate::App;
@@ -24,9 +24,15 @@ impl Deadline {
         Self(Arc::new(watch::Sender::new(Instant::now() + limit)))
     }
 
-    /// Moves it to this long from now.
-    pub fn set(&self, limit: Duration) {
-        self.0.send_replace(Instant::now() + limit);
+    /// Puts it off to this long from now.
+    pub fn extend(&self, by: Duration) {
+        self.0.send_replace(Instant::now() + by);
+    }
+
+    /// Brings it forward to this long from now, if it is later.
+    pub fn hasten(&self, limit: Duration) {
+        let at = Instant::now() + limit;
+        self.0.send_modify(|deadline| *deadline = at.min(*deadline));
     }
 
     /// Ends at the deadline, wherever it is moved meanwhile.
@@ -50,19 +56,20 @@ const AFTERWARDS: Duration = Duration::from_mins(2);
 pub async fn detach(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let deadline = Deadline::after(app.config.request_timeout);
     request.extensions_mut().insert(deadline.clone());
-    let mut task = tokio::spawn(async move { next.run(request).await }.in_current_span());
+    let bound = deadline.clone();
+    let late = || Error::Unavailable("the request took too long".into()).into_response();
+    let task = async move {
+        tokio::select! {
+            response = next.run(request) => response,
+            () = async { bound.passed().await; sleep(AFTERWARDS).await } => late(),
+        }
+    };
+    let task = tokio::spawn(task.in_current_span());
     tokio::select! {
-        answered = &mut task => match answered {
+        answered = task => match answered {
             Ok(response) => response,
             Err(panicked) => Error::Internal(panicked.into()).into_response(),
         },
-        () = deadline.passed() => {
-            tokio::spawn(async move {
-                if timeout(AFTERWARDS, &mut task).await.is_err() {
-                    task.abort();
-                }
-            });
-            Error::Unavailable("the request took too long".into()).into_response()
-        }
+        () = deadline.passed() => late(),
     }
 }

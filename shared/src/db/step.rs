@@ -25,3 +25,16 @@ pub async fn in_time<T>(
         Err(_) => Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_never_ends_is_given_up_like_one_whose_connection_broke() {
+        let never = std::future::pending::<sqlx::Result<()>>();
+        let error = in_time(Duration::from_millis(1), never).await.unwrap_err();
+        assert!(crate::db::fault::is_disconnect(&error), "{error}");
+        assert!(matches!(in_time(STEP, async { Ok(7) }).await, Ok(7)));
+    }
+}

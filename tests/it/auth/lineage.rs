@@ -67,6 +67,19 @@ async fn a_session_that_is_ended_takes_what_it_approved_along_and_one_that_signs
 }
 
 #[tokio::test]
+async fn what_a_stolen_session_approved_ends_although_the_thief_has_signed_it_out() {
+    let app = demo_app().await;
+    let any = app.tenant("any").await;
+    let mine = sign_in(&app).await;
+    let stolen = refresh(&app, &mine).await.ok();
+    let child = approved_by(&app, &any, &stolen).await;
+    holder(&any, &stolen).post("/api/v1/auth/logout", json!({})).await.no_content();
+    app.advance(TimeDelta::seconds(11));
+    refresh(&app, &mine).await.problem(401, "UNAUTHORIZED");
+    dead(&app, &child).await;
+}
+
+#[tokio::test]
 async fn whoever_is_switched_off_or_signed_out_everywhere_meanwhile_is_not_signed_in() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -1,6 +1,7 @@
 //! What api and worker refuse to serve with: exit code 1, and a message that says what to do.
 
-use tests::kit::{Database, Nobody};
+use serde_json::json;
+use tests::kit::{CONTACTS, Database, Nobody, Program, TestApp, until};
 
 use super::process::{Environment, closed_database};
 
@@ -26,6 +27,29 @@ async fn a_superuser_is_refused() {
     let database = Database::migrated().await;
     let ended = Environment::with_url(&database.admin_url()).run(&["serve"]).await;
     ended.refused(&["refusing to start", "is a superuser", "connect as crm_app"]);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_changes_is_refused_and_whoever_runs_is_not_ready() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let url = app.database.app_url();
+    let api = Program::api(&url, &[]).await;
+    app.database
+        .execute(
+            "do $$ begin
+                 execute format('alter database %I set default_transaction_read_only = on', current_database());
+                 perform pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid();
+             end $$",
+        )
+        .await;
+    let said = "the database takes no changes: it is a standby, or read-only";
+    until("the api says so", async || api.admin("/readyz").await == (503, said.to_owned())).await;
+    let there = acme.through(api.url());
+    there.post(CONTACTS, json!({"name": "Ada"})).await.problem(503, "SERVICE_UNAVAILABLE");
+    let ended = Environment::with_url(&url).run(&["serve"]).await;
+    ended.refused(&["refusing to start", "connect to the primary"]);
 }
 
 #[tokio::test]

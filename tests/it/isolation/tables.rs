@@ -327,6 +327,25 @@ async fn the_worker_reaches_across_tenants_what_it_delivers_and_sweeps_and_nothi
 }
 
 #[tokio::test]
+async fn the_worker_sees_kept_answers_of_the_tenant_that_it_works_for_and_what_is_over() {
+    let arena = Arena::new().await;
+    arena
+        .database
+        .execute("update idempotency_keys set expires_at = now() + interval '1 hour'")
+        .await;
+    let worker = login(&arena.database.worker_url());
+    let sql = "select 1 from idempotency_keys";
+    let anywhere = worker.direct(async |conn| sqlx::query(sql).execute(conn).await).await;
+    assert_eq!(outcome(anywhere), Ok(0));
+    let mut tx = worker.tenant(arena.b.0, Origin::default()).await.unwrap();
+    assert_eq!(outcome(sqlx::query(sql).execute(tx.conn()).await), Ok(1));
+    tx.rollback().await.unwrap();
+    arena.database.execute("update idempotency_keys set expires_at = now()").await;
+    let over = worker.direct(async |conn| sqlx::query(sql).execute(conn).await).await;
+    assert_eq!(outcome(over), Ok(2));
+}
+
+#[tokio::test]
 async fn the_worker_sees_and_writes_records_of_the_tenant_that_it_works_for_only() {
     let arena = Arena::new().await;
     let worker = login(&arena.database.worker_url());

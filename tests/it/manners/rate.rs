@@ -47,6 +47,24 @@ async fn a_webhook_at_its_limit_keeps_no_other_waiting_and_no_limit_is_no_limit(
 }
 
 #[tokio::test]
+async fn a_limited_webhook_whose_row_somebody_holds_keeps_no_other_tenant_waiting() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let (limited, other) = (acme.subscribe(&["*"]).await, globex.subscribe(&["*"]).await);
+    acme.put(&limited.path(), json!({"rateLimit": 1})).await.ok();
+    app.announce(&acme, "contact.created", 1).await;
+    app.announce(&globex, "contact.created", 1).await;
+    let mut worker = app.worker();
+    worker.relay().await.unwrap();
+    let hold =
+        app.database.hold("select from webhooks where rate_limit = 1 for no key update").await;
+    let claimed = worker.claim().await.unwrap();
+    worker.deliver(claimed).await.unwrap();
+    assert_eq!((limited.receiver.calls().len(), other.receiver.calls().len()), (1, 1));
+    hold.release().await;
+}
+
+#[tokio::test]
 async fn a_rate_is_a_whole_number_from_1_to_1000() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

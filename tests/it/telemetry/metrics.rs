@@ -46,7 +46,7 @@ async fn both_programs_tell_prometheus_what_dashboards_and_alerts_need() {
         ("webhook_leases_expired_total", 0.0),
         ("imports_pending", 0.0),
         (r#"webhook_attempts_total{outcome="retry",error="secret_unreadable"}"#, 0.0),
-        (r#"webhook_deliveries_expired_total"#, 0.0),
+        ("webhook_deliveries_expired_total", 0.0),
     ] {
         assert_eq!(sample(&worker, series), Some(expected), "{series}\n{worker}");
     }

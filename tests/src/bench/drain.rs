@@ -44,7 +44,7 @@ struct Drained {
 
 impl Drains<'_> {
     fn count(&self) -> u32 {
-        if self.options.quick { 3_000 } else { 50_000 }
+        self.options.backlog
     }
 
     /// Runs B4.

@@ -109,7 +109,7 @@ async fn creating(scene: &Scene<'_>, api: &Program) -> Result<f64> {
 async fn draining(scene: &Scene<'_>) -> Result<f64> {
     let mut session = scene.stage.superuser().await?;
     empty(&mut session).await?;
-    let count = if scene.options.quick { 3_000 } else { 50_000 };
+    let count = scene.options.backlog;
     fill(&mut session, count, None).await?;
     let worker = scene.stage.worker().await?;
     let drained = async {

@@ -11,13 +11,14 @@ pub const ROWS: [&str; 10] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B
 const RATES: [u32; 4] = [10, 50, 200, 1_000];
 
 pub const USAGE: &str =
-    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--long] [--queue postgres|redis] [--note TEXT]
+    "bench [--quick] [--rows B1,B2,…] [--rates 10,50,200,1000] [--even] [--long] [--backlog 50000] [--queue postgres|redis] [--note TEXT]
 
   --quick   one short round on little data: a smoke run whose figures mean nothing
   --rows    only these rows
   --rates   only these rates of events in B5
   --even    in B5, events at even distances instead of at random ones (a Poisson process)
   --long    in B10, memory is watched for ten minutes instead of one
+  --backlog how many deliveries B4, B6, B9 and B10 drain, 50000 unless told
   --queue   how deliveries reach the worker (QUEUE): postgres, or redis through one that is started for it
   --growth  in place of the rows: what each costs as contacts and tenants grow
   --contacts, --tenants   the sizes of that, ascending; those of the tenants have ten contacts each
@@ -32,6 +33,8 @@ pub struct Options {
     pub even: bool,
     /// Minutes that B10 watches memory.
     pub watch: u64,
+    /// Deliveries that are drained.
+    pub backlog: u32,
     pub redis: bool,
     pub note: String,
     /// Asked for in place of the rows.
@@ -65,6 +68,7 @@ impl Options {
             quick: false,
             even: false,
             watch: 1,
+            backlog: 0,
             redis: false,
             note: String::new(),
             growth: None,
@@ -77,6 +81,7 @@ impl Options {
                 "--quick" => options.quick = true,
                 "--long" => options.watch = 10,
                 "--even" => options.even = true,
+                "--backlog" => options.backlog = value()?.parse()?,
                 "--queue" => options.redis = queue(&value()?)?,
                 "--growth" => drop(options.growth.get_or_insert_default()),
                 "--contacts" => options.growth.get_or_insert_default().contacts = sizes(&value()?)?,
@@ -86,6 +91,9 @@ impl Options {
                 "--rates" => options.rates = rates(&value()?)?,
                 _ => return Err(format!("{argument} is not known\n\n{USAGE}").into()),
             }
+        }
+        if options.backlog == 0 {
+            options.backlog = if options.quick { 3_000 } else { 50_000 };
         }
         Ok(options)
     }
@@ -159,6 +167,8 @@ mod tests {
         assert_eq!(parse("").unwrap().rows, ROWS);
         assert_eq!(parse("--rates 50,7").unwrap().rates, [50, 7]);
         assert_eq!(parse("").unwrap().growth, None);
+        assert_eq!(parse("--quick").unwrap().backlog, 3_000);
+        assert_eq!(parse("--backlog 7 --quick").unwrap().backlog, 7);
         assert_eq!(parse("--growth").unwrap().growth, Some(Sizes::default()));
         assert_eq!(parse("--contacts 10,200").unwrap().growth.unwrap().contacts, [10, 200]);
         for bad in ["--contacts 0", "--tenants 9,1", "--tenants", "--contacts x"] {

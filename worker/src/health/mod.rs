@@ -39,7 +39,7 @@ pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
             match in_time(STEP, gauges::measure(&db)).await {
                 Ok(()) => measured = Some(Instant::now()),
                 Err(error) => {
-                    tracing::warn!(%error, "webhooks could not be counted by their health")
+                    tracing::warn!(%error, "webhooks could not be counted by their health");
                 }
             }
         }

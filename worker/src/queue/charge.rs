@@ -4,32 +4,42 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::SystemTx;
+use shared::db::step::{STEP, in_time};
 use shared::id::WebhookId;
+use shared::{Db, SystemTx};
 use uuid::Uuid;
 
 use super::Slots;
 use super::claim::Row;
 use super::pace::burst;
 
-/// Books the claimed deliveries of webhooks with a rate limit. Two workers that claim at the same moment may both find
-/// the same room; both are booked, so that the next ones wait for it. What is claimed of a webhook whose row somebody else holds
-/// is not booked this once: everybody's deliveries would wait for that row.
+/// Tries to book what is left; each waits for a lock as long as one may be waited for.
+const TRIES: usize = 3;
+
+/// Deliveries that are claimed of webhooks with a rate limit, by tenant and webhook: in one order everywhere, so that workers
+/// cannot wait for each other in a circle.
+#[derive(Debug, Default)]
+pub(super) struct Spent(BTreeMap<(Uuid, Uuid), i32>);
+
+/// Books what was claimed, but for webhooks whose row somebody holds: everybody's deliveries would wait for it. They are left, to be
+/// booked behind the commit. Two workers that claim at the same moment may both find the same room; both are booked, so that the
+/// next ones wait for it.
 pub(super) async fn charge(
     tx: &mut SystemTx,
     slots: &Slots,
     rows: &[Row],
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    // In one order everywhere, so that workers cannot wait for each other in a circle.
-    let mut spent: BTreeMap<(Uuid, Uuid), i32> = BTreeMap::new();
+) -> sqlx::Result<Spent> {
+    let mut spent = Spent::default();
     for row in rows.iter().filter(|row| row.rate_limit.is_some()) {
-        *spent.entry((row.tenant_id, row.webhook_id)).or_default() += 1;
+        *spent.0.entry((row.tenant_id, row.webhook_id)).or_default() += 1;
     }
-    if spent.is_empty() {
-        return Ok(());
+    if spent.0.is_empty() {
+        return Ok(spent);
     }
-    let paced = sqlx::query!(
+    let (tenants, webhooks, requests) = spent.columns();
+    let paced = sqlx::query_as!(
+        Paced,
         r#"with free as (
                select w.tenant_id, w.id, s.requests
                from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
@@ -39,19 +49,84 @@ pub(super) async fn charge(
            set paced_until = greatest(w.paced_until, $4) + make_interval(secs => f.requests / w.rate_limit::float8)
            from free f
            where w.tenant_id = f.tenant_id and w.id = f.id
-           returning w.id, w.rate_limit as "rate_limit!", w.paced_until as "paced_until!""#,
-        &spent.keys().map(|(tenant, _)| *tenant).collect::<Vec<_>>(),
-        &spent.keys().map(|(_, webhook)| *webhook).collect::<Vec<_>>(),
-        &spent.values().copied().collect::<Vec<_>>(),
+           returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
+        &tenants,
+        &webhooks,
+        &requests,
         now,
     )
     .fetch_all(tx.conn())
     .await?;
     for row in paced {
-        let rate = f64::from(row.rate_limit);
+        spent.0.remove(&(row.tenant_id, row.id));
+        row.tell(slots);
+    }
+    Ok(spent)
+}
+
+impl Spent {
+    /// Books what is left, waiting for whoever holds the rows.
+    pub(super) fn book_later(self, db: &Db, slots: &Slots, now: DateTime<Utc>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let (db, slots) = (db.clone(), slots.clone());
+        tokio::spawn(async move {
+            for _ in 0..TRIES {
+                match in_time(STEP, self.book(&db, &slots, now)).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "claims of a webhook with a rate limit are not booked yet");
+                    }
+                }
+            }
+        });
+    }
+
+    async fn book(&self, db: &Db, slots: &Slots, now: DateTime<Utc>) -> sqlx::Result<()> {
+        let (tenants, webhooks, requests) = self.columns();
+        let mut tx = db.system().await?;
+        let paced = sqlx::query_as!(
+            Paced,
+            r#"update webhooks w
+               set paced_until = greatest(w.paced_until, $4) + make_interval(secs => s.requests / w.rate_limit::float8)
+               from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
+               where w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
+               returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
+            &tenants,
+            &webhooks,
+            &requests,
+            now,
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        tx.commit_lazily().await?;
+        for row in paced {
+            row.tell(slots);
+        }
+        Ok(())
+    }
+
+    fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>, Vec<i32>) {
+        let (tenants, webhooks) = self.0.keys().copied().unzip();
+        (tenants, webhooks, self.0.values().copied().collect())
+    }
+}
+
+/// A webhook whose claims are booked.
+struct Paced {
+    tenant_id: Uuid,
+    id: Uuid,
+    rate_limit: i32,
+    until: DateTime<Utc>,
+}
+
+impl Paced {
+    /// Notes when it may go on.
+    fn tell(self, slots: &Slots) {
+        let rate = f64::from(self.rate_limit);
         let ahead = Duration::from_secs_f64((burst(rate) - 1.0) / rate);
         let ahead = TimeDelta::from_std(ahead).unwrap_or_default();
-        slots.pace(WebhookId(row.id), row.paced_until - ahead);
+        slots.pace(WebhookId(self.id), self.until - ahead);
     }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::charge::charge;
+use super::charge::{Spent, charge};
 use super::slots::Counts;
 use super::{Caps, Claimed, Delivery, Slots, Token};
 
@@ -47,8 +47,9 @@ pub async fn claim(
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
     let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
-    let rows = due(&mut tx, slots, &room, &hold, after, now).await?;
+    let (rows, spent) = due(&mut tx, slots, &room, &hold, after, now).await?;
     tx.commit_lazily().await?;
+    spent.book_later(db, slots, now);
     let claimed = rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect();
     Ok((claimed, are_not_all(&promoted)?))
 }
@@ -69,8 +70,9 @@ pub(super) async fn claim_tokens(
     let now = db.clock().now();
     let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
     let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
-    let rows = due(&mut tx, slots, room, &hold, after, now).await?;
+    let (rows, spent) = due(&mut tx, slots, room, &hold, after, now).await?;
     tx.commit_lazily().await?;
+    spent.book_later(db, slots, now);
     let tokens = rows.into_iter().map(|row| row.token(hold.lease)).collect();
     Ok((tokens, are_not_all(&promoted)?))
 }
@@ -114,14 +116,14 @@ async fn due(
     hold: &Hold,
     after: Option<WebhookId>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Row>> {
+) -> sqlx::Result<(Vec<Row>, Spent)> {
     let rows = select(tx, slots.caps(), room, hold, after, now).await?;
-    charge(tx, slots, &rows, now).await?;
+    let spent = charge(tx, slots, &rows, now).await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
     // Claimed before by somebody who neither wrote an outcome nor gave it back.
     let lost = rows.iter().filter(|row| row.claims > hold.claims).count();
     metrics::counter!("webhook_leases_expired_total").increment(lost as u64);
-    Ok(rows)
+    Ok((rows, spent))
 }
 
 async fn select(

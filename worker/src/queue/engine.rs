@@ -18,6 +18,7 @@ use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::held::Lines;
 use crate::record::Records;
 use crate::relay;
+use crate::vital::Vital;
 
 /// Looks without being asked: retries fall due by time, and rings can be lost.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
@@ -100,17 +101,25 @@ impl Engine {
 
     /// Keeps the slots filled until the end, whenever `knock` is heard or a slot frees.
     pub async fn run(self, knock: Knock) {
-        let keep = |redis: RedisQueue| {
-            tokio::spawn(redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone()))
-        };
-        let keeping = self.redis.clone().map(keep);
-        let taking = tokio::spawn(self.clone().take());
-        self.claim(knock).await;
+        let Some(redis) = self.redis.clone() else { return self.claim(knock).await };
+        let vital = Vital::default();
+        let keeping = redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone());
+        let (keeping, taking) = (vital.spawn(keeping), vital.spawn(self.clone().take()));
+        let claiming = self.claim(knock);
+        tokio::pin!(claiming);
+        tokio::select! {
+            () = &mut claiming => {}
+            () = vital.broken() => {
+                // Only by a panic; without it this worker would be offered what it does not take.
+                if !self.stop.is_cancelled() {
+                    return;
+                }
+                claiming.await;
+            }
+        }
         let _ = taking.await;
         // What it tells Redis behind the leave would make this worker one that is there, and nobody the last.
-        if let Some(keeping) = keeping {
-            let _ = keeping.await;
-        }
+        let _ = keeping.await;
         self.leave().await;
     }
 

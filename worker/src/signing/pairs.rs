@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::Db;
+use shared::db::step::{ROUND, in_time};
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::Owner;
@@ -32,7 +33,7 @@ pub async fn keep_giving_pairs(db: Db, keyring: Keyring, stop: CancellationToken
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if let Err(error) = give_pairs(&db, &keyring).await {
+        if let Err(error) = in_time(ROUND, give_pairs(&db, &keyring)).await {
             tracing::warn!(%error, "webhooks wait for their key pairs");
         }
     }

@@ -179,7 +179,7 @@ async fn redeem(
     headers: HeaderMap,
     Valid(body): Valid<Redeem>,
 ) -> Result<Data<SignedIn>> {
-    deadline.set(PROMPT);
+    deadline.hasten(PROMPT);
     let secret = match body.poll_secret {
         Some(secret) => secret.expose().clone(),
         None => secret(&headers, id)?,

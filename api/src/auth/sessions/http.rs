@@ -62,7 +62,7 @@ async fn refresh(
     client: Client,
     Valid(body): Valid<Refresh>,
 ) -> Result<Data<SignedIn>> {
-    deadline.set(PROMPT);
+    deadline.hasten(PROMPT);
     let (tenant, session) = super::of_token(&app.db, &body.refresh_token).await?;
     facts.heed(app.limits.take(Class::Refresh, &session.to_string()).await?);
     facts.span.record("tenant_id", tracing::field::display(tenant));

@@ -173,26 +173,32 @@ pub async fn renew(
 ) -> Result<Renewal> {
     let now = tx.now();
     // Whoever renews the same session waits here, and then sees what the one before did.
-    let Some(mut session) = store::lock(tx, id).await?.filter(|session| session.lives(now)) else {
-        return Ok(Renewal::Refused);
-    };
+    let Some(mut session) = store::lock(tx, id).await? else { return Ok(Renewal::Refused) };
     let Some(token) = store::find_token(tx, id, &opaque::hash(token)).await? else {
         return Ok(Renewal::Refused);
     };
+    let lost = match token.used_at {
+        Some(used_at) => answer_was_lost(tx, id, &token, used_at).await?,
+        None => false,
+    };
+    let unused = token.used_at.is_none() && token.voided_at.is_none();
+    // Also of a session that has ended: whoever stole it may have signed it out, and what it approved lives on.
+    if !unused && !lost {
+        tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
+        metrics::counter!("refresh_tokens_reused_total").increment(1);
+        end_line(tx, (session.user_id, id), "token_reuse").await?;
+        return Ok(Renewal::Refused);
+    }
+    if !session.lives(now) {
+        return Ok(Renewal::Refused);
+    }
     let Some(user) = store::find_user(tx, session.user_id).await? else {
         return Ok(Renewal::Refused);
     };
-    match token.used_at {
-        None if token.voided_at.is_none() => store::mark_used(tx, id, token.number).await?,
-        Some(used_at) if answer_was_lost(tx, id, &token, used_at).await? => {
-            void(tx, &mut session, token.number).await?;
-        }
-        _ => {
-            tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
-            metrics::counter!("refresh_tokens_reused_total").increment(1);
-            end_line(tx, (session.user_id, id), "token_reuse").await?;
-            return Ok(Renewal::Refused);
-        }
+    if lost {
+        void(tx, &mut session, token.number).await?;
+    } else {
+        store::mark_used(tx, id, token.number).await?;
     }
     session.expires_at = (now + IDLE).min(session.ends_at);
     store::touch(tx, &session, client).await?;
@@ -281,10 +287,16 @@ pub(crate) async fn deactivate(tx: &mut TenantTx, user: UserId) -> Result<()> {
 
 /// Ends a session that may be a stranger's, and whatever it made of itself by approving others. It is locked.
 async fn end_line(tx: &mut TenantTx, (user, id): (UserId, SessionId), reason: &str) -> Result<()> {
-    for id in store::revoke_line(tx, (user, id), reason).await? {
-        revoked(tx, user, id, reason)?;
+    // Until nothing of it lives: one of them may have been approving another meanwhile.
+    loop {
+        let ended = store::revoke_line(tx, (user, id), reason).await?;
+        if ended.is_empty() {
+            return Ok(());
+        }
+        for id in ended {
+            revoked(tx, user, id, reason)?;
+        }
     }
-    Ok(())
 }
 
 async fn end_all(tx: &mut TenantTx, user: UserId, reason: &str) -> Result<()> {

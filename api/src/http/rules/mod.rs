@@ -7,6 +7,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, Utc};
@@ -27,6 +28,24 @@ const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x
 
 /// The same with tabs and line ends, as `text` has it.
 const TEXT: &str = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
+
+/// Characters that show nothing, or turn the text around. Joiners are not among them: Persian and Hindi need them.
+const UNSEEN: &[RangeInclusive<char>] = &[
+    '\u{AD}'..='\u{AD}',
+    '\u{61C}'..='\u{61C}',
+    '\u{115F}'..='\u{1160}',
+    '\u{180E}'..='\u{180E}',
+    '\u{200B}'..='\u{200B}',
+    '\u{200E}'..='\u{200F}',
+    '\u{2028}'..='\u{202E}',
+    '\u{2060}'..='\u{2069}',
+    '\u{3164}'..='\u{3164}',
+    '\u{FEFF}'..='\u{FEFF}',
+    '\u{FFA0}'..='\u{FFA0}',
+];
+
+/// The same and control characters, inside the brackets of a pattern.
+const NOT_IN_LABEL: &str = r"\x00-\x1F\x7F-\x9F\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\u3164\uFEFF\uFFA0";
 
 /// Any string that PostgreSQL can hold: without NUL characters.
 pub fn string() -> impl Rule<String> {
@@ -58,12 +77,10 @@ pub fn line(most: usize) -> impl Rule<String> {
 
 /// The same for what somebody is to recognise another by: nothing in it is invisible or turns the text around.
 pub fn label(most: usize) -> impl Rule<String> {
+    let pattern = || format!("^[^{NOT_IN_LABEL}]*[^\\s{NOT_IN_LABEL}][^{NOT_IN_LABEL}]*$");
     let schema =
-        move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": LINE});
-    let forbidden = |c: char| {
-        let unseen = matches!(c, '\u{200B}' | '\u{2060}' | '\u{FEFF}');
-        c.is_control() || unseen || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
+        move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern()});
+    let forbidden = |c: char| c.is_control() || UNSEEN.iter().any(|unseen| unseen.contains(&c));
     string_of(schema, move |text| trimmed(&text, most, forbidden))
 }
 

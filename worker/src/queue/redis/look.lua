@@ -11,9 +11,9 @@ redis.call('zadd', KEYS[3], now + 5000, me)
 if ARGV[2] == '' then redis.call('hdel', KEYS[4], me) else redis.call('hset', KEYS[4], me, ARGV[2]) end
 redis.call('zremrangebyscore', KEYS[2], '-inf', now)
 redis.call('zremrangebyscore', KEYS[3], '-inf', now)
--- Behind a Redis whose clock was ahead, nothing true ends later than this.
-redis.call('zremrangebyscore', KEYS[2], '(' .. (now + 5000), '+inf')
-redis.call('zremrangebyscore', KEYS[3], '(' .. (now + 5000), '+inf')
+-- Behind a Redis whose clock was ahead by more than a correction, nothing true ends later than this.
+redis.call('zremrangebyscore', KEYS[2], '(' .. (now + 10000), '+inf')
+redis.call('zremrangebyscore', KEYS[3], '(' .. (now + 10000), '+inf')
 for at = 1, 4 do redis.call('pexpire', KEYS[at], 60000) end
 
 local waiting = redis.call('llen', KEYS[1])

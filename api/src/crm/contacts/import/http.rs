@@ -81,7 +81,7 @@ async fn import_contacts(
     let query = request.uri().query().unwrap_or_default();
     let faults = Faulted::of(request.extensions());
     let options = Options::read(query, caller.terms.dry_run, faults)?;
-    deadline.set(arrival::WHOLE + AFTERWARDS);
+    deadline.extend(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
     let upload = Upload::of(&parts.headers, body).await?;
