@@ -36,7 +36,7 @@ pub const METRICS: &[Metric] = &[
     Metric(
         "webhook_deliveries_expired_total",
         Counter(&[]),
-        "Of these, such that were held until their time was over, and never sent.",
+        "Of these, such that were held until their time was over.",
     ),
     Metric("webhook_request_duration_seconds", Histogram, "One request, body included."),
     Metric(

@@ -13,8 +13,8 @@ use super::Slots;
 use super::claim::Row;
 use super::pace::burst;
 
-/// Tries to book what is left; each waits for a lock as long as one may be waited for.
-const TRIES: usize = 3;
+/// Between two tries to book what is left; each waits for a lock as long as one may be waited for.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Deliveries that are claimed of webhooks with a rate limit, by tenant and webhook: in one order everywhere, so that workers
 /// cannot wait for each other in a circle.
@@ -65,52 +65,58 @@ pub(super) async fn charge(
 }
 
 impl Spent {
-    /// Books what is left, waiting for whoever holds the rows.
-    pub(super) fn book_later(self, db: &Db, slots: &Slots, now: DateTime<Utc>) {
-        if self.0.is_empty() {
+    /// Owes what is left, to be booked by one task that waits for whoever holds the rows. Nothing more is claimed of these
+    /// webhooks until it has.
+    pub(super) fn book_later(self, db: &Db, slots: &Slots) {
+        if self.0.is_empty() || !slots.owe(self.0) {
             return;
         }
         let (db, slots) = (db.clone(), slots.clone());
         tokio::spawn(async move {
-            for _ in 0..TRIES {
-                match in_time(STEP, self.book(&db, &slots, now)).await {
-                    Ok(()) => return,
+            while let Some((webhook, requests)) = slots.owed() {
+                match in_time(STEP, book(&db, &slots, webhook, requests)).await {
+                    Ok(()) => slots.paid(webhook, requests),
+                    Err(sqlx::Error::PoolClosed) => return,
                     Err(error) => {
                         tracing::warn!(%error, "claims of a webhook with a rate limit are not booked yet");
+                        tokio::time::sleep(PAUSE).await;
                     }
                 }
             }
         });
     }
 
-    async fn book(&self, db: &Db, slots: &Slots, now: DateTime<Utc>) -> sqlx::Result<()> {
-        let (tenants, webhooks, requests) = self.columns();
-        let mut tx = db.system().await?;
-        let paced = sqlx::query_as!(
-            Paced,
-            r#"update webhooks w
-               set paced_until = greatest(w.paced_until, $4) + make_interval(secs => s.requests / w.rate_limit::float8)
-               from unnest($1::uuid[], $2::uuid[], $3::int[]) s (tenant_id, id, requests)
-               where w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
-               returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
-            &tenants,
-            &webhooks,
-            &requests,
-            now,
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        tx.commit_lazily().await?;
-        for row in paced {
-            row.tell(slots);
-        }
-        Ok(())
-    }
-
     fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>, Vec<i32>) {
         let (tenants, webhooks) = self.0.keys().copied().unzip();
         (tenants, webhooks, self.0.values().copied().collect())
     }
+}
+
+async fn book(
+    db: &Db,
+    slots: &Slots,
+    (tenant, webhook): (Uuid, Uuid),
+    requests: i32,
+) -> sqlx::Result<()> {
+    let mut tx = db.system().await?;
+    let paced = sqlx::query_as!(
+        Paced,
+        r#"update webhooks w
+           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => $3::int / w.rate_limit::float8)
+           where w.tenant_id = $1 and w.id = $2 and w.rate_limit is not null
+           returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
+        tenant,
+        webhook,
+        requests,
+        db.clock().now(),
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit_lazily().await?;
+    if let Some(row) = paced {
+        row.tell(slots);
+    }
+    Ok(())
 }
 
 /// A webhook whose claims are booked.

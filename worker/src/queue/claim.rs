@@ -49,7 +49,7 @@ pub async fn claim(
     let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
     let (rows, spent) = due(&mut tx, slots, &room, &hold, after, now).await?;
     tx.commit_lazily().await?;
-    spent.book_later(db, slots, now);
+    spent.book_later(db, slots);
     let claimed = rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect();
     Ok((claimed, are_not_all(&promoted)?))
 }
@@ -72,7 +72,7 @@ pub(super) async fn claim_tokens(
     let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
     let (rows, spent) = due(&mut tx, slots, room, &hold, after, now).await?;
     tx.commit_lazily().await?;
-    spent.book_later(db, slots, now);
+    spent.book_later(db, slots);
     let tokens = rows.into_iter().map(|row| row.token(hold.lease)).collect();
     Ok((tokens, are_not_all(&promoted)?))
 }

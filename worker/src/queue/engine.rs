@@ -110,10 +110,8 @@ impl Engine {
         tokio::select! {
             () = &mut claiming => {}
             () = vital.broken() => {
-                // Only by a panic; without it this worker would be offered what it does not take.
-                if !self.stop.is_cancelled() {
-                    return;
-                }
+                // By a panic, unless the worker stops: it would be offered what it does not take, and ends.
+                self.stop.cancel();
                 claiming.await;
             }
         }

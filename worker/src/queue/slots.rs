@@ -1,7 +1,7 @@
 //! How much may be under way at once: in all, to one webhook, and for one tenant. A hanging receiver fills its own
 //! slots and nobody else's, and what a receiver says of its own capacity counts too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +46,10 @@ struct Busy {
     flows: HashMap<WebhookId, Flow>,
     /// When webhooks with a rate limit may go on.
     paced: HashMap<WebhookId, DateTime<Utc>>,
+    /// Claims of such webhooks that are not booked yet, by tenant and webhook.
+    owed: BTreeMap<(Uuid, Uuid), i32>,
+    /// Whether somebody books them.
+    booking: bool,
 }
 
 /// Places taken by id, as two columns for SQL, by ascending id.
@@ -207,7 +211,38 @@ impl Slots {
             let closed = cap.saturating_sub(flow.room(under_way, now));
             (*id, closed.saturating_sub(under_way))
         });
-        closed.filter(|(_, closed)| *closed > 0).collect()
+        let closed = closed.filter(|(_, closed)| *closed > 0);
+        // What is not booked is not to be overrun.
+        let owing = busy.owed.keys().map(|(_, webhook)| (WebhookId(*webhook), cap));
+        closed.chain(owing).collect()
+    }
+
+    /// Takes in claims that are not booked; whether somebody has to be sent to book them.
+    pub(super) fn owe(&self, claims: BTreeMap<(Uuid, Uuid), i32>) -> bool {
+        let mut busy = self.busy();
+        for (webhook, requests) in claims {
+            *busy.owed.entry(webhook).or_default() += requests;
+        }
+        !std::mem::replace(&mut busy.booking, true)
+    }
+
+    /// The next to be booked; whoever hears that there are none books no more.
+    pub(super) fn owed(&self) -> Option<((Uuid, Uuid), i32)> {
+        let mut busy = self.busy();
+        let next = busy.owed.first_key_value().map(|(webhook, requests)| (*webhook, *requests));
+        busy.booking = next.is_some();
+        next
+    }
+
+    /// So many are booked.
+    pub(super) fn paid(&self, webhook: (Uuid, Uuid), requests: i32) {
+        let mut busy = self.busy();
+        let left = busy.owed.remove(&webhook).unwrap_or_default() - requests;
+        if left > 0 {
+            busy.owed.insert(webhook, left);
+        }
+        drop(busy);
+        self.0.freed.notify_one();
     }
 
     /// Notes when a webhook with a rate limit may go on.

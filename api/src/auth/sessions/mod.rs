@@ -184,9 +184,10 @@ pub async fn renew(
     let unused = token.used_at.is_none() && token.voided_at.is_none();
     // Also of a session that has ended: whoever stole it may have signed it out, and what it approved lives on.
     if !unused && !lost {
-        tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
-        metrics::counter!("refresh_tokens_reused_total").increment(1);
-        end_line(tx, (session.user_id, id), "token_reuse").await?;
+        if end_line(tx, (session.user_id, id), "token_reuse").await? {
+            tracing::warn!(session_id = %id, "a refresh token came twice: its session is revoked");
+            metrics::counter!("refresh_tokens_reused_total").increment(1);
+        }
         return Ok(Renewal::Refused);
     }
     if !session.lives(now) {
@@ -266,7 +267,8 @@ pub async fn remove(tx: &mut TenantTx, user: UserId, id: SessionId) -> Result<()
     session
         .filter(|session| session.user_id == user && session.lives(now))
         .ok_or_else(SessionId::not_found)?;
-    end_line(tx, (user, id), "removed").await
+    end_line(tx, (user, id), "removed").await?;
+    Ok(())
 }
 
 /// Ends all of the user's sessions.
@@ -285,14 +287,21 @@ pub(crate) async fn deactivate(tx: &mut TenantTx, user: UserId) -> Result<()> {
     end_all(tx, user, "deactivated").await
 }
 
-/// Ends a session that may be a stranger's, and whatever it made of itself by approving others. It is locked.
-async fn end_line(tx: &mut TenantTx, (user, id): (UserId, SessionId), reason: &str) -> Result<()> {
+/// Ends a session that may be a stranger's, and whatever it made of itself by approving others; whether anything of it lived.
+/// It is locked.
+async fn end_line(
+    tx: &mut TenantTx,
+    (user, id): (UserId, SessionId),
+    reason: &str,
+) -> Result<bool> {
+    let mut any = false;
     // Until nothing of it lives: one of them may have been approving another meanwhile.
     loop {
         let ended = store::revoke_line(tx, (user, id), reason).await?;
         if ended.is_empty() {
-            return Ok(());
+            return Ok(any);
         }
+        any = true;
         for id in ended {
             revoked(tx, user, id, reason)?;
         }

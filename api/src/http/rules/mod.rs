@@ -38,14 +38,14 @@ const UNSEEN: &[RangeInclusive<char>] = &[
     '\u{200B}'..='\u{200B}',
     '\u{200E}'..='\u{200F}',
     '\u{2028}'..='\u{202E}',
-    '\u{2060}'..='\u{2069}',
+    '\u{2060}'..='\u{206F}',
     '\u{3164}'..='\u{3164}',
     '\u{FEFF}'..='\u{FEFF}',
     '\u{FFA0}'..='\u{FFA0}',
 ];
 
 /// The same and control characters, inside the brackets of a pattern.
-const NOT_IN_LABEL: &str = r"\x00-\x1F\x7F-\x9F\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\u3164\uFEFF\uFFA0";
+const NOT_IN_LABEL: &str = r"\x00-\x1F\x7F-\x9F\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\u3164\uFEFF\uFFA0";
 
 /// Any string that PostgreSQL can hold: without NUL characters.
 pub fn string() -> impl Rule<String> {
@@ -77,11 +77,16 @@ pub fn line(most: usize) -> impl Rule<String> {
 
 /// The same for what somebody is to recognise another by: nothing in it is invisible or turns the text around.
 pub fn label(most: usize) -> impl Rule<String> {
-    let pattern = || format!("^[^{NOT_IN_LABEL}]*[^\\s{NOT_IN_LABEL}][^{NOT_IN_LABEL}]*$");
+    let pattern =
+        || format!("^[^{NOT_IN_LABEL}]*[^\\s\\u200C\\u200D{NOT_IN_LABEL}][^{NOT_IN_LABEL}]*$");
     let schema =
         move || json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern()});
     let forbidden = |c: char| c.is_control() || UNSEEN.iter().any(|unseen| unseen.contains(&c));
-    string_of(schema, move |text| trimmed(&text, most, forbidden))
+    string_of(schema, move |text| {
+        let shown = |c: char| !c.is_whitespace() && !matches!(c, '\u{200C}' | '\u{200D}');
+        let text = if text.chars().any(shown) { text } else { String::new() };
+        trimmed(&text, most, forbidden)
+    })
 }
 
 /// Lines of `1` to `most` characters together after trimming, with tabs and line ends of any kind.

@@ -30,6 +30,9 @@ async fn every_wrong_field_of_a_request_is_named() {
         "codeChallenge": CHALLENGE, "cookie": "Must be true or false", "x": "Unknown field",
     }));
     // The name is what a user is to recognise the screen by.
+    let none = json!({"deviceName": "Must be 1 to 100 characters"});
+    generate(&app, json!({"deviceName": "\u{200d}\u{200c}"})).await.invalid(&none);
+    generate(&app, json!({"deviceName": "\u{645}\u{6cc}\u{200c}\u{62e}"})).await.created();
     for name in ["\u{202e}wolla", "My\u{200b}Phone", "\u{feff}"] {
         let fault = json!({"deviceName": "Must not contain control characters"});
         generate(&app, json!({"deviceName": name})).await.invalid(&fault);
