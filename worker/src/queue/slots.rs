@@ -345,6 +345,22 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_whose_claims_are_not_booked_is_closed_until_one_task_has_booked_them() {
+        let slots = Slots::new(Caps { total: 8, per_webhook: 4, per_tenant: 8 });
+        let now = shared::Clock::system().now();
+        let webhook = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert!(slots.owe(BTreeMap::from([(webhook, 2)])));
+        assert!(!slots.owe(BTreeMap::from([(webhook, 1)])), "somebody books already");
+        assert_eq!(slots.counts(now).webhooks, (vec![webhook.1], vec![4]));
+        assert_eq!(slots.owed(), Some((webhook, 3)));
+        slots.paid(webhook, 2);
+        assert_eq!(slots.owed(), Some((webhook, 1)), "what came meanwhile");
+        slots.paid(webhook, 1);
+        assert_eq!((slots.owed(), slots.counts(now).webhooks), (None, (vec![], vec![])));
+        assert!(slots.owe(BTreeMap::from([(webhook, 1)])));
+    }
+
+    #[test]
     fn headroom_is_the_least_of_all_but_those_that_have_half_of_their_places_taken() {
         let slots = Slots::new(Caps { total: 16, per_webhook: 4, per_tenant: 8 });
         let now = shared::Clock::system().now();
