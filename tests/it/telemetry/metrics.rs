@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::json;
-use tests::kit::{CONTACTS, PATIENCE, TestApp, sample};
+use tests::kit::{CONTACTS, PATIENCE, Program, TestApp, sample};
 
 use super::delivered;
 
@@ -162,4 +162,20 @@ async fn a_delivery_whose_worker_died_is_counted_when_it_is_claimed_again() {
     product.app.wait_until("delivered", 2).await;
     let (_, text) = product.worker.admin("/metrics").await;
     assert_eq!(sample(&text, "webhook_leases_expired_total"), Some(1.0), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_webhooks_own_rate_limit_holds_back_is_in_no_gauge_that_scales_or_pages() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.put(&subscriber.path(), json!({"rateLimit": 1})).await.ok();
+    app.announce(&acme, "contact.created", 60).await;
+    let worker = Program::worker(&app.database.worker_url(), &[]).await;
+    subscriber.receiver.wait_for(6).await;
+    // Each round of housekeeping looks again; none of the last five seconds may have found anything late.
+    let (_, text) = worker.admin("/metrics").await;
+    assert_eq!(sample(&text, "webhook_oldest_due_seconds"), Some(0.0), "{text}");
+    assert_eq!(sample(&text, "webhook_delivery_latency_seconds_count"), Some(0.0), "{text}");
+    assert!(app.count("pending").await > 40);
 }
