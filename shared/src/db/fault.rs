@@ -48,6 +48,13 @@ pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()
 }
 
+/// A pooler lent no connection in time: so PgBouncer ends a connection whose first statement waited for longer than its
+/// `query_wait_timeout`.
+#[must_use]
+pub(super) fn is_pooler_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|db| db.message() == "query_wait_timeout")
+}
+
 /// A statement waited for another transaction as long as a lock may be waited for.
 #[must_use]
 pub fn is_lock_timeout(error: &sqlx::Error) -> bool {

@@ -42,6 +42,10 @@ impl Guarded {
     pub(super) async fn send(&mut self, begin: &str) -> sqlx::Result<Vec<PgRow>> {
         loop {
             let sent = sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(self.conn()).await;
+            if sent.as_ref().is_err_and(fault::is_pooler_full) {
+                metrics::counter!("db_connection_timeouts_total", "reason" => "pooler")
+                    .increment(1);
+            }
             match sent {
                 Err(error) if fault::is_disconnect(&error) && self.replace().await? => {}
                 sent => return sent,

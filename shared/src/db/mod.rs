@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, PgConnection};
 
@@ -90,10 +91,7 @@ impl DatabaseUrl {
     /// # Errors
     /// The server's or the network's; a server that does not answer within five seconds.
     pub async fn connect(&self) -> sqlx::Result<PgConnection> {
-        match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&self.0)).await {
-            Ok(connected) => connected,
-            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-        }
+        step::in_time(PATIENCE, PgConnection::connect_with(&self.0)).await
     }
 }
 
@@ -106,7 +104,10 @@ impl Db {
             .0
             .clone()
             .application_name(config.application)
-            .options(config.settings.iter().copied());
+            .options(config.settings.iter().copied())
+            // PostgreSQL's own log names slow statements (`log_min_duration_statement`); ours would repeat their whole text for
+            // each request of a stall.
+            .log_slow_statements(tracing_log::log::LevelFilter::Off, Duration::ZERO);
         let pool = Pool::new(options.clone(), config.connections);
         Self { pool, options: Arc::new(options), bell: Bell::default(), clock }
     }

@@ -1,7 +1,7 @@
 //! The pool: deadpool over sqlx's connections. sqlx's own pool asks each connection that comes back whether it still
 //! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::Status;
@@ -9,10 +9,14 @@ use deadpool::managed::{Manager, Metrics, Object, PoolError, QueueMode, RecycleR
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
-use super::fault;
+use super::{fault, step};
 
 /// How long a connection may take, waiting for a free one included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the making of one may take: shorter, so that a server that does not answer is told from a pool whose
+/// connections are all busy.
+const MAKING: Duration = Duration::from_secs(4);
 
 /// The wait before the next try while the server is away or starting.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -27,21 +31,25 @@ const MOST_AGE: Duration = Duration::from_mins(30);
 #[derive(Clone)]
 pub(super) struct Pool(deadpool::managed::Pool<Login>);
 
-/// What a pool makes connections with, and how many came back whole.
+/// What a pool makes connections with, and how that goes.
 struct Login {
     options: PgConnectOptions,
+    /// Connections that came back whole.
     given_back: AtomicUsize,
+    /// Whether the last one could not be made.
+    refused: AtomicBool,
 }
 
 impl Pool {
     /// Prepares it; the first connection is made when it is needed.
     pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
-        let pool =
-            deadpool::managed::Pool::builder(Login { options, given_back: AtomicUsize::new(0) })
-                .max_size(connections as usize)
-                // The one used last: its memory is warm, and the server's too.
-                .queue_mode(QueueMode::Lifo)
-                .build();
+        let login =
+            Login { options, given_back: AtomicUsize::new(0), refused: AtomicBool::new(false) };
+        let pool = deadpool::managed::Pool::builder(login)
+            .max_size(connections as usize)
+            // The one used last: its memory is warm, and the server's too.
+            .queue_mode(QueueMode::Lifo)
+            .build();
         #[expect(clippy::expect_used, reason = "building fails only for timeouts, and none is set")]
         Self(pool.expect("a pool without timeouts needs no runtime"))
     }
@@ -69,7 +77,9 @@ impl Pool {
         let taken = tokio::time::timeout(PATIENCE, taken).await;
         metrics::histogram!("db_connection_wait_seconds").record(asked.elapsed());
         taken.unwrap_or_else(|_| {
-            metrics::counter!("db_connection_timeouts_total").increment(1);
+            let refused = self.0.manager().refused.load(Ordering::Relaxed);
+            let reason = if refused { "refused" } else { "busy" };
+            metrics::counter!("db_connection_timeouts_total", "reason" => reason).increment(1);
             Err(sqlx::Error::PoolTimedOut)
         })
     }
@@ -142,13 +152,29 @@ impl Drop for Pooled {
     }
 }
 
+impl Login {
+    /// Says why no connection can be made, and that one can be again: each once, because many may be waiting.
+    fn tell(&self, made: &sqlx::Result<PgConnection>) {
+        let refused = made.is_err();
+        if self.refused.swap(refused, Ordering::Relaxed) == refused {
+            return;
+        }
+        match made {
+            Ok(_) => tracing::info!("connections to the database can be made again"),
+            Err(error) => tracing::warn!(%error, "no connection to the database can be made"),
+        }
+    }
+}
+
 impl Manager for Login {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
     async fn create(&self) -> sqlx::Result<PgConnection> {
         // Boxed, being rare and 20 KB, which every request would carry along.
-        Box::pin(PgConnection::connect_with(&self.options)).await
+        let made = Box::pin(step::in_time(MAKING, PgConnection::connect_with(&self.options))).await;
+        self.tell(&made);
+        made
     }
 
     async fn recycle(
@@ -163,5 +189,21 @@ impl Manager for Login {
             Box::pin(conn.ping()).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_knows_whether_its_server_refuses_or_its_connections_are_busy() {
+        // Port 1 is nobody's.
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1);
+        let pool = Pool::new(options, 1);
+        let refused = || pool.0.manager().refused.load(Ordering::Relaxed);
+        assert!(!refused());
+        assert!(matches!(pool.take().await, Err(sqlx::Error::PoolTimedOut)));
+        assert!(refused());
     }
 }

@@ -20,10 +20,13 @@ pub async fn in_time<T>(
     limit: Duration,
     step: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<T> {
-    match timeout(limit, step).await {
-        Ok(done) => done,
-        Err(_) => Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())),
-    }
+    timeout(limit, step).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// What a step that was given up ends with.
+#[must_use]
+pub fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
 }
 
 #[cfg(test)]

@@ -51,9 +51,10 @@ const COMMON: &[Metric] = &[
     Metric("db_connection_wait_seconds", Kind::Histogram, "From asking the pool to a connection."),
     Metric(
         "db_connection_timeouts_total",
-        Kind::Counter(&[]),
+        Kind::Counter(&[("reason", &["busy", "refused", "pooler"])]),
         "Times that no connection was to be had within five seconds.",
     ),
+    Metric("panics_total", Kind::Counter(&[]), "Panics: faults of the program."),
     Metric(
         "clock_offset_seconds",
         Kind::Gauge,

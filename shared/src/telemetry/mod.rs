@@ -4,6 +4,7 @@
 mod chosen;
 mod lines;
 pub mod metrics;
+mod panics;
 mod trace;
 
 use std::io::IsTerminal as _;
@@ -110,6 +111,7 @@ impl Telemetry {
             .map_err(|error| TelemetryError(error.to_string()))?;
         let metrics = Exposition::start(program, measured)
             .map_err(|error| TelemetryError(error.to_string()))?;
+        panics::tell();
         Ok(Self { provider, metrics })
     }
 

@@ -1,5 +1,6 @@
 //! Traces: which are kept, where they go, and how a trace passes from a request through the outbox to a receiver.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
@@ -106,7 +107,8 @@ impl TraceConfig {
             .with_endpoint(format!("{}/v1/traces", endpoint.expose().trim_end_matches('/')))
             .build()
             .map_err(|error| TelemetryError(error.to_string()))?;
-        Ok(builder.with_sampler(self.sampler()).with_batch_exporter(Counted(exporter)).build())
+        let exporter = Counted { exporter, lost: AtomicBool::new(false) };
+        Ok(builder.with_sampler(self.sampler()).with_batch_exporter(exporter).build())
     }
 
     fn sampler(&self) -> Sampler {
@@ -119,29 +121,48 @@ impl TraceConfig {
     }
 }
 
-/// Counts what leaves, because the exporter itself says nothing of a collector that is away.
+/// Counts what leaves and says why it does not, because the exporter itself says nothing of a collector that is away.
 #[derive(Debug)]
-struct Counted(opentelemetry_otlp::SpanExporter);
+struct Counted {
+    exporter: opentelemetry_otlp::SpanExporter,
+    /// Whether the last batch was lost.
+    lost: AtomicBool,
+}
+
+impl Counted {
+    /// Once when it begins and once when it ends.
+    fn tell(&self, exported: &OTelSdkResult) {
+        let lost = exported.is_err();
+        if self.lost.swap(lost, Ordering::Relaxed) == lost {
+            return;
+        }
+        match exported {
+            Ok(()) => tracing::info!("spans reach the collector again"),
+            Err(error) => tracing::warn!(%error, "spans do not reach the collector, and are lost"),
+        }
+    }
+}
 
 impl SpanExporter for Counted {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
-        let exported = self.0.export(batch).await;
+        let exported = self.exporter.export(batch).await;
+        self.tell(&exported);
         let outcome = if exported.is_ok() { "sent" } else { "lost" };
         metrics::counter!("trace_spans_total", "outcome" => outcome).increment(spans);
         exported
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
+        self.exporter.shutdown_with_timeout(timeout)
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
+        self.exporter.force_flush()
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0.set_resource(resource);
+        self.exporter.set_resource(resource);
     }
 }
 

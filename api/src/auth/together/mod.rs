@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shared::Db;
+use shared::db::step::{in_time, timed_out};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -12,8 +13,9 @@ use tokio::time::timeout;
 const UNDER_WAY: usize = 2;
 /// How many questions one statement asks at most.
 const MOST: usize = 256;
-/// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all. Longer than
+/// the pool's patience and the server's with one statement, which are 5 s each and say more.
+const PATIENCE: Duration = Duration::from_millis(5500);
 
 /// What can be asked of the database for many at once.
 pub(super) trait Question: Send + Sync + Sized + 'static {
@@ -59,8 +61,8 @@ impl<Q: Question> Together<Q> {
     /// Asks by the next statement.
     ///
     /// # Errors
-    /// The statement's; [`sqlx::Error::PoolTimedOut`] after five seconds; [`sqlx::Error::WorkerCrashed`] when it was broken
-    /// off.
+    /// The statement's; [`std::io::ErrorKind::TimedOut`] when there is no answer in time; [`sqlx::Error::WorkerCrashed`] when it was
+    /// broken off.
     pub(super) async fn ask(&self, db: &Db, question: Q) -> Answered<Q> {
         let begun = Instant::now();
         let (asker, answer) = oneshot::channel();
@@ -73,7 +75,7 @@ impl<Q: Question> Together<Q> {
         match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Fault::new(sqlx::Error::WorkerCrashed)),
-            Err(_) => Err(Fault::new(sqlx::Error::PoolTimedOut)),
+            Err(_) => Err(Fault::new(timed_out())),
         }
     }
 
@@ -101,8 +103,7 @@ impl<Q: Question> Round<Q> {
     async fn run(mut self, db: Db) {
         while let Some((questions, askers)) = self.next() {
             metrics::counter!("caller_lookup_statements_total").increment(1);
-            let asked = timeout(self.of.patience, Q::ask(&db, &questions)).await;
-            match asked.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            match in_time(self.of.patience, Q::ask(&db, &questions)).await {
                 Ok(answers) => {
                     for (asker, answer) in askers.into_iter().zip(answers) {
                         // Who asked may have left.

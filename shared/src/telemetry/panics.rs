@@ -1,0 +1,59 @@
+//! Panics as lines of the log, with the ids of the request or delivery whose span they happen in, and as a metric.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+
+/// Has panics told from now on, in place of the standard library's lines on standard error.
+pub(super) fn tell() {
+    std::panic::set_hook(Box::new(log));
+}
+
+fn log(panic: &PanicHookInfo<'_>) {
+    metrics::counter!("panics_total").increment(1);
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let error = panic.payload_as_str().unwrap_or("no text");
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(error, place, backtrace, "a panic");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_line_with_its_place_and_the_ids_of_what_it_happened_in() {
+        let written = Written::default();
+        let to = written.clone();
+        let lines =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
+        tracing::subscriber::with_default(lines, || {
+            let _entered = tracing::info_span!("deliver", delivery_id = "d-1").entered();
+            std::panic::set_hook(Box::new(log));
+            let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
+            let _ = std::panic::take_hook();
+            panicked.unwrap_err();
+        });
+        let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        for part in ["on purpose", "panics.rs:", "d-1", "ERROR"] {
+            assert!(lines.contains(part), "{part} in {lines}");
+        }
+    }
+}
