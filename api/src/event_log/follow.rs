@@ -12,6 +12,7 @@ use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::{Event, FeedQuery, SCOPE};
 use crate::App;
@@ -38,6 +39,8 @@ struct Follower {
     heads: watch::Receiver<i64>,
     ends: Instant,
     stop: CancellationToken,
+    /// The request's.
+    span: Span,
     _open: UnderWay,
 }
 
@@ -68,6 +71,7 @@ pub(super) async fn follow(
         heads,
         ends,
         stop,
+        span: Span::current(),
         _open: UnderWay::counted(metrics::gauge!("event_streams")),
     };
     // Whoever loses the connection before the first event knows where it was.
@@ -96,23 +100,35 @@ async fn begins(tx: &mut TenantTx, query: &mut FeedQuery) -> Result<i64> {
 impl Follower {
     /// The next event; `None` at the end. An error ends the answer: the client comes again with `Last-Event-ID`.
     async fn next(&mut self) -> Option<Event> {
+        let next = self.wait().await;
+        next.unwrap_or_else(|error| {
+            self.span.in_scope(|| tracing::info!(error = error.chain(), "a stream ends"));
+            None
+        })
+    }
+
+    async fn wait(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(event) = self.read.pop_front() {
-                return Some(event);
+                return Ok(Some(event));
             }
             if self.stop.is_cancelled() || Instant::now() >= self.ends {
-                return None;
+                return Ok(None);
             }
             if !self.has_more {
                 let after = self.query.after.unwrap_or_default();
                 tokio::select! {
-                    () = self.stop.cancelled() => return None,
-                    () = sleep_until(self.ends) => return None,
-                    newer = self.heads.wait_for(|last| *last > after) => { newer.ok()?; }
+                    () = self.stop.cancelled() => return Ok(None),
+                    () = sleep_until(self.ends) => return Ok(None),
+                    newer = self.heads.wait_for(|last| *last > after) => {
+                        if newer.is_err() {
+                            return Ok(None);
+                        }
+                    }
                 }
             }
-            self.is_still_admitted().await.ok()?;
-            self.read_on().await.ok()?;
+            self.is_still_admitted().await?;
+            self.read_on().await?;
         }
     }
 

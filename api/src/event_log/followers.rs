@@ -70,6 +70,7 @@ impl Followers {
     }
 
     async fn look(self, db: Db) {
+        let mut lost = false;
         while !self.0.stop.is_cancelled() {
             let tenants: Vec<Uuid> = self.tenants().keys().map(|tenant| tenant.0).collect();
             if tenants.is_empty() {
@@ -79,8 +80,16 @@ impl Followers {
                 }
             }
             match heads(&db, &tenants).await {
-                Ok(heads) => self.tell(heads),
-                Err(error) => tracing::debug!(%error, "the newest numbers could not be asked for"),
+                Ok(heads) => {
+                    if std::mem::take(&mut lost) {
+                        tracing::info!("streams hear of new events again");
+                    }
+                    self.tell(heads);
+                }
+                Err(error) if !std::mem::replace(&mut lost, true) => {
+                    tracing::warn!(%error, "streams do not hear of new events; trying again");
+                }
+                Err(_) => {}
             }
             tokio::select! {
                 () = self.0.stop.cancelled() => return,

@@ -8,9 +8,11 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
 
+use super::envelope;
 use crate::App;
 use crate::error::Error;
 
@@ -57,19 +59,34 @@ pub async fn detach(State(app): State<App>, mut request: Request, next: Next) ->
     let deadline = Deadline::after(app.config.request_timeout);
     request.extensions_mut().insert(deadline.clone());
     let bound = deadline.clone();
-    let late = || Error::Unavailable("the request took too long".into()).into_response();
     let task = async move {
         tokio::select! {
             response = next.run(request) => response,
             () = async { bound.passed().await; sleep(AFTERWARDS).await } => late(),
         }
     };
-    let task = tokio::spawn(task.in_current_span());
+    let mut task = tokio::spawn(task.in_current_span());
     tokio::select! {
-        answered = task => match answered {
-            Ok(response) => response,
-            Err(panicked) => Error::Internal(panicked.into()).into_response(),
-        },
-        () = deadline.passed() => late(),
+        answered = &mut task => answered.unwrap_or_else(panicked),
+        () = deadline.passed() => {
+            tokio::spawn(tell_the_end(task).in_current_span());
+            late()
+        }
     }
+}
+
+fn late() -> Response {
+    Error::Unavailable("the request took too long".into()).into_response()
+}
+
+fn panicked(error: JoinError) -> Response {
+    Error::Internal(error.into()).into_response()
+}
+
+/// What became of a request that was answered for before: whether it committed is what its caller will ask.
+async fn tell_the_end(task: JoinHandle<Response>) {
+    let response = task.await.unwrap_or_else(panicked);
+    let status = response.status().as_u16();
+    let error = envelope::problem(&response).map(Error::chain);
+    tracing::warn!(status, error, "a request has ended behind its answer");
 }

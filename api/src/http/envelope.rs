@@ -113,6 +113,15 @@ fn challenge(error: &Error) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("Bearer realm=\"liaison\"{fault}")).ok()
 }
 
+/// The error that a response is yet to be written for.
+#[must_use]
+pub fn problem(response: &Response) -> Option<&Error> {
+    match response.extensions().get() {
+        Some(Said::Problem(error)) => Some(error),
+        _ => None,
+    }
+}
+
 /// Writes the envelope of a response. The error comes back for the log.
 #[must_use]
 pub fn seal(mut response: Response, form: &Form<'_>) -> (Response, Option<Arc<Error>>) {

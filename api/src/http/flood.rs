@@ -33,6 +33,8 @@ pub(super) fn guarded(routes: Router<App>, app: &App) -> Router<App> {
         .finish();
     // Only a period or a burst of nothing has none, and a rate is neither.
     let Some(config) = config else { return routes };
+    metrics::counter!("rate_limit_decisions_total", "policy" => POLICY, "decision" => "refused")
+        .absolute(0);
     let limiter = Arc::downgrade(config.limiter());
     tokio::spawn(async move {
         // Whose quota is whole again is forgotten: memory is bounded by the requests of two windows.

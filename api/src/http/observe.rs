@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -20,6 +20,9 @@ use crate::limit::Decision;
 
 /// Longer request ids from outside are replaced.
 const LONGEST_ID: usize = 128;
+
+/// The status, in logs and metrics only, of a request whose caller hung up before it was answered (nginx's).
+const HUNG_UP: u16 = 499;
 
 /// The route of a path that there is not.
 const UNMATCHED: &str = "unmatched";
@@ -83,6 +86,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
     let span = span(&request_id, &method, &route, request.headers());
     let under_way = UnderWay::counted(metrics::gauge!("http_requests_in_flight"));
+    let told = Told { span: span.clone(), method: method.clone(), route, started, is_over: false };
     let problem_json = accepts_problem(request.headers());
     let known = known_tag(&method, request.headers());
     let facts = RequestFacts {
@@ -107,21 +111,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     if let Some(decision) = decision {
         decision.describe(response.headers_mut());
     }
-    let status = response.status();
     drop(under_way);
-    let elapsed = started.elapsed();
-    measure(&method, route, status, elapsed);
-    trace(&span, status, problem.as_deref());
-    span.in_scope(|| {
-        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let error = problem.as_ref().map(|problem| problem.chain());
-        let status = status.as_u16();
-        if status >= 500 {
-            tracing::error!(status, micros, error, "request failed");
-        } else {
-            tracing::info!(status, micros, error, "request");
-        }
-    });
+    told.of(response.status(), problem.as_deref());
     if let Some(problem) = problem {
         // For a caller inside this process, who may see the causes: `api admin`.
         response.extensions_mut().insert(problem);
@@ -129,13 +120,58 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     response
 }
 
-fn measure(method: &Method, route: String, status: StatusCode, elapsed: Duration) {
-    // A method that the route does not have is the caller's word: of each there would be a series for each route.
-    let method = if status == StatusCode::METHOD_NOT_ALLOWED { "other" } else { label(method) };
-    let labels =
-        [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
+/// Measures a request and writes its line, however it ends: of one whose caller hangs up, the server drops all that waits for its
+/// answer.
+struct Told {
+    span: Span,
+    method: Method,
+    route: String,
+    started: Instant,
+    is_over: bool,
+}
+
+impl Told {
+    /// It was answered.
+    fn of(mut self, status: StatusCode, problem: Option<&Error>) {
+        self.is_over = true;
+        let micros = self.measure(status.as_u16());
+        trace(&self.span, status, problem);
+        self.span.in_scope(|| {
+            let error = problem.map(Error::chain);
+            let status = status.as_u16();
+            if status >= 500 {
+                tracing::error!(status, micros, error, "request failed");
+            } else {
+                tracing::info!(status, micros, error, "request");
+            }
+        });
+    }
+
+    /// Counts it; says how long it took, in microseconds.
+    fn measure(&self, status: u16) -> u64 {
+        // A method that the route does not have is the caller's word: of each there would be a series for each route.
+        let method = if status == 405 { "other" } else { label(&self.method) };
+        let labels = [
+            ("method", method.to_owned()),
+            ("route", self.route.clone()),
+            ("status", status.to_string()),
+        ];
+        let elapsed = self.started.elapsed();
+        metrics::counter!("http_requests_total", &labels).increment(1);
+        metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(elapsed);
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let micros = self.measure(HUNG_UP);
+        let _entered = self.span.enter();
+        tracing::info!(status = HUNG_UP, micros, error = "the caller hung up", "request");
+    }
 }
 
 /// What came of it, for whoever reads the trace.

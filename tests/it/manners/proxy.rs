@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use shared::settings::Value as _;
-use tests::kit::{CONTACTS, Nobody, Receiver, TcpServer, TestApp};
+use tests::kit::{CONTACTS, Deaf, Nobody, Receiver, TcpServer, TestApp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use worker::client::{Lookup, Proxy};
@@ -111,12 +111,13 @@ async fn a_fault_of_the_proxy_is_called_one() {
     let (refusing, _) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
     let (broken, _) = proxy("HTTP/1.1 500 Internal Server Error\r\n\r\n").await;
     let (garbage, _) = proxy("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
-    let nobody = Nobody::here();
+    let (nobody, deaf) = (Nobody::here(), Deaf::here().await);
     for (address, error) in [
         (refusing.address(), "it answered 407"),
         (broken.address(), "it answered 500"),
         (garbage.address(), "it does not speak HTTP"),
         (nobody.address(), "it cannot be reached"),
+        (deaf.address(), "it cannot be reached"),
     ] {
         let (status, attempt) =
             through(&format!("http://{address}"), "http://hooks.example.com/").await;

@@ -8,6 +8,7 @@ mod named;
 mod promql;
 pub(crate) mod runbooks;
 mod traces;
+mod unanswered;
 
 use serde_json::json;
 use tests::kit::{CONTACTS, Call, Program, Subscriber, Tenant, TestApp};

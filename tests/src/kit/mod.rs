@@ -60,5 +60,5 @@ pub use patience::{PATIENCE, until};
 pub use program::{Program, binary, sample, test_redis_url, through_redis};
 pub use receiver::{Call, Receiver, Reply};
 pub use stage::{Caller, Stage};
-pub use tcp::{Nobody, TcpServer, read_webhook};
+pub use tcp::{Deaf, Nobody, TcpServer, read_webhook};
 pub use tenant::{Credential, Tenant};

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -78,6 +79,36 @@ impl Nobody {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+}
+
+/// A port of this machine at which nobody is told that nobody answers: its queue is full, so that whoever knocks waits.
+pub struct Deaf {
+    listener: TcpListener,
+    _queue: Vec<TcpStream>,
+}
+
+impl Deaf {
+    /// Takes a free port and fills its queue.
+    pub async fn here() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut queue = Vec::new();
+        let knock = async || {
+            let address = listener.local_addr().unwrap();
+            tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+        };
+        while let Ok(queued) = knock().await {
+            queue.push(queued.unwrap());
+        }
+        Self { listener, _queue: queue }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
     }
 }
 

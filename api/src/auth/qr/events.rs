@@ -56,7 +56,11 @@ impl Watch {
                 _ = self.looks.tick() => {}
             }
             // An error ends the answer: the browser asks again.
-            let row = store::find_anywhere(&self.app.db, self.id).await.ok()??;
+            let found = store::find_anywhere(&self.app.db, self.id).await;
+            let row = found.unwrap_or_else(|error| {
+                tracing::info!(%error, qr_session_id = %self.id, "a stream ends");
+                None
+            })?;
             let status = row.status(self.app.db.clock().now());
             if self.told.replace(status) != Some(status) {
                 return Some(status);

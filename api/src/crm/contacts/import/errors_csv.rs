@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt as _, stream};
 use serde_json::value::RawValue;
 use shared::TenantTx;
 use shared::id::ImportId;
 use shared::import::{RowError, rows};
+use tracing::Span;
 
 use super::rows::{FIELDS, REST};
 use crate::App;
@@ -55,7 +56,8 @@ fn members(row: &RowError) -> Option<BTreeMap<String, Box<RawValue>>> {
 /// The file, page by page.
 pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>) -> Body {
     let start = (app, caller, columns, Some(None));
-    Body::from_stream(stream::try_unfold(start, move |(app, caller, columns, after)| async move {
+    let span = Span::current();
+    let pages = stream::try_unfold(start, move |(app, caller, columns, after)| async move {
         let Some(after) = after else { return Ok::<_, Error>(None) };
         let mut text = String::new();
         if after.is_none() {
@@ -70,6 +72,10 @@ pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>)
         }
         let next = page.last().map(|row| Some(row.row));
         Ok(Some((Bytes::from(text), (app, caller, columns, next))))
+    });
+    // The head has gone out by then: whoever downloads sees the answer break off.
+    Body::from_stream(pages.inspect_err(move |error| {
+        span.in_scope(|| tracing::error!(error = error.chain(), "errors.csv broke off"));
     }))
 }
 
