@@ -53,13 +53,14 @@ impl Sender {
     /// claims it next.
     pub async fn deliver(&self, claimed: Claimed) {
         let margin = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
+        let span = span(&claimed.delivery);
         if self.clock.now() + margin > claimed.delivery.lease_until {
-            let id = claimed.delivery.id;
-            tracing::warn!(delivery_id = %id, "the lease is too short for an attempt; giving it back");
+            span.in_scope(|| {
+                tracing::warn!("the lease is too short for an attempt; giving it back")
+            });
             return self.records.hand_back(claimed);
         }
         let Claimed { delivery, slot } = claimed;
-        let span = span(&delivery);
         let (report, told) = self.attempt(&delivery, &span).instrument(span.clone()).await;
         if told.is_some_and(|told| slot.hear(told)) {
             metrics::counter!("webhook_slowdowns_total").increment(1);

@@ -2,13 +2,60 @@
 //! limit hold its deliveries, and no worker more would send them sooner; one that was claimed of
 //! within five seconds goes at its own pace.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use shared::Db;
+use shared::db::step::{STEP, in_time};
+use tokio_util::sync::CancellationToken;
 
-use crate::queue::Slots;
+use crate::queue::{Slots, wait};
 
-/// Asks the database and sets the gauges.
-pub(crate) async fn measure(db: &Db, slots: &Slots) -> sqlx::Result<()> {
+/// How often the outbox is looked at.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Sets the gauges of this worker's places.
+pub(crate) fn measure_places(db: &Db, slots: &Slots) {
+    let places = slots.caps().total;
+    metrics::gauge!("webhook_places").set(f64::from(places));
+    let busy = places - slots.free();
+    metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
+    let slowed = u32::try_from(slots.forget_idle(db.clock().now())).unwrap_or(u32::MAX);
+    metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
+}
+
+/// Says until `stop` how long events have waited for the relay, and when that was known: apart from all other gauges, because
+/// who is paged by it is paged as well when nobody can say.
+pub(crate) async fn watch_outbox(db: Db, stop: CancellationToken) {
+    outbox_measured(&db);
+    while !stop.is_cancelled() {
+        if let Err(error) = in_time(STEP, measure_outbox(&db)).await {
+            tracing::debug!(%error, "the outbox's age could not be asked for");
+        }
+        wait(PERIOD, std::future::pending(), &stop).await;
+    }
+}
+
+async fn measure_outbox(db: &Db) -> sqlx::Result<()> {
+    let oldest = db
+        .direct(async |conn| {
+            sqlx::query_scalar!("select occurred_at from outbox order by id limit 1")
+                .fetch_optional(conn)
+                .await
+        })
+        .await?;
+    metrics::gauge!("outbox_oldest_seconds").set(age(oldest, db.clock().now()));
+    outbox_measured(db);
+    Ok(())
+}
+
+/// Says that the age of the outbox is known, or that this worker has just begun.
+fn outbox_measured(db: &Db) {
+    metrics::gauge!("outbox_measured_timestamp_seconds").set(seconds(db.clock().now()));
+}
+
+/// Asks the database for everything else and sets the gauges.
+pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
     let now = db.clock().now();
     let row = db.direct(async |conn| {
 sqlx::query!(
@@ -24,26 +71,17 @@ sqlx::query!(
                order by q.next_retry limit 1
            )
            select least((select min(next_retry) from turns), (select next_retry from parked)) as oldest_due,
-               (select occurred_at from outbox order by id limit 1) as oldest_event,
                (select count(*) from erasures where due_at is not null) as "erasures!",
                (select min(created_at) from erasures where due_at is not null) as oldest_erasure"#,
         now
     ).fetch_one(conn).await
 }).await?;
-    measure_replays(db).await?;
-    measure_imports(db).await?;
     metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
-    metrics::gauge!("outbox_oldest_seconds").set(age(row.oldest_event, now));
     let erasures = u32::try_from(row.erasures).unwrap_or(u32::MAX);
     metrics::gauge!("erasures_pending").set(f64::from(erasures));
     metrics::gauge!("erasures_oldest_seconds").set(age(row.oldest_erasure, now));
-    let places = slots.caps().total;
-    metrics::gauge!("webhook_places").set(f64::from(places));
-    let busy = places - slots.free();
-    metrics::gauge!("webhook_requests_in_flight").set(f64::from(busy));
-    let slowed = u32::try_from(slots.forget_idle(now)).unwrap_or(u32::MAX);
-    metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
-    Ok(())
+    measure_replays(db).await?;
+    measure_imports(db).await
 }
 
 /// Says that housekeeping has done all that a round of it does.

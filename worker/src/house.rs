@@ -47,7 +47,8 @@ pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
 /// # Errors
 /// The database is away.
 async fn all_of_it(db: &Db, slots: &Slots, round: u32) -> sqlx::Result<bool> {
-    let mut whole = kept("gauges", gauges::measure(db, slots).await)?;
+    gauges::measure_places(db, slots);
+    let mut whole = kept("gauges", gauges::measure(db).await)?;
     whole &= kept("deleted webhooks", sweep::fail_deleted(db).await)?;
     whole &= kept("answers", sweep::forget_answers(db).await)?;
     whole &= kept("lines", lines::dissolve(db).await)?;

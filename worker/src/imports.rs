@@ -103,18 +103,28 @@ async fn carry_out(db: &Db, claim: &Claim) -> sqlx::Result<bool> {
     metrics::histogram!("import_batch_seconds").record(started.elapsed());
     match done {
         Ok(Moved::On { alone }) => return Ok(alone),
-        Ok(Moved::Given) => end(db, claim, "The worker gave up after 8 tries").await?,
+        Ok(Moved::Given) => {
+            tracing::error!("an import was given up: its workers kept failing");
+            failed(db, claim, "abandoned", "The worker gave up after 8 tries").await?;
+        }
         Err(error) if is_weather(&error) => {
             tracing::warn!(%error, "a batch of an import failed; trying again");
             forgive(db, claim).await?;
         }
         Err(error) => {
             tracing::error!(%error, "an import failed");
-            end(db, claim, "A fault of the service; nothing of the last batch was imported")
-                .await?;
+            let told = "A fault of the service; nothing of the last batch was imported";
+            failed(db, claim, "fault", told).await?;
         }
     }
     Ok(false)
+}
+
+/// Ends an import through no fault of its own.
+async fn failed(db: &Db, claim: &Claim, why: &'static str, told: &str) -> sqlx::Result<()> {
+    end(db, claim, told).await?;
+    metrics::counter!("imports_failed_total", "why" => why).increment(1);
+    Ok(())
 }
 
 /// What became of a claim.

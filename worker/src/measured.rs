@@ -7,6 +7,11 @@ use shared::telemetry::metrics::Metric;
 pub const METRICS: &[Metric] = &[
     Metric("outbox_relayed_total", Counter(&[]), "Events taken from the outbox."),
     Metric("outbox_oldest_seconds", Gauge, "Age of the oldest event that is not relayed."),
+    Metric(
+        "outbox_measured_timestamp_seconds",
+        Gauge,
+        "When this worker last could say that age, or began, in seconds since 1970.",
+    ),
     Metric("webhook_deliveries_created_total", Counter(&[]), "Deliveries written by the relay."),
     Metric("webhook_filtered_total", Counter(&[]), "Times that a filter did not pass an event."),
     Metric("webhook_deliveries_due", Gauge, "Deliveries that are due and not under way."),
@@ -60,6 +65,11 @@ pub const METRICS: &[Metric] = &[
         "Changes of webhooks' health.",
     ),
     Metric("webhooks_unhealthy", Gauge, "Webhooks that fail or were switched off for it."),
+    Metric(
+        "tenants_newly_failing",
+        Gauge,
+        "Tenants of which a webhook has begun to fail within a quarter of an hour, and still does.",
+    ),
     Metric("webhook_replays_running", Gauge, "Replays that go on."),
     Metric("webhook_replays_remaining", Gauge, "Deliveries that they have before them."),
     Metric(
@@ -82,6 +92,11 @@ pub const METRICS: &[Metric] = &[
         "import_rows_total",
         Counter(&[("outcome", &["created", "updated", "skipped", "failed", "undone"])]),
         "Rows of imports applied by this worker.",
+    ),
+    Metric(
+        "imports_failed_total",
+        Counter(&[("why", &["fault", "abandoned"])]),
+        "Imports that this worker has ended through no fault of theirs.",
     ),
     Metric("import_batch_seconds", Histogram, "One batch of an import."),
     Metric("erasures_pending", Gauge, "Erasures that are not completed."),

@@ -18,8 +18,8 @@ use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock};
 use crate::vital::Vital;
 use crate::{
-    admin, erasures, health, hear, house, imports, pipeline, queue, record, replays, retention,
-    shelf, signing,
+    admin, erasures, gauges, health, hear, house, imports, pipeline, queue, record, replays,
+    retention, shelf, signing,
 };
 
 /// Between the beginnings of two parts that are in no hurry.
@@ -58,6 +58,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
+    calmly.spawn(gauges::watch_outbox(db.clone(), stop.clone()));
     calmly.spawn(house::keep(db.clone(), slots.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine = Engine {

@@ -64,7 +64,7 @@ impl Connector {
         progress.connection = addrs.first().map(|addr| self.to(*addr));
         let (stream, addr) = match &self.proxy {
             None => direct(addrs).await.map_err(|error| Fault::of_connect(&error))?,
-            Some(proxy) => proxy.tunnel(&addrs).await?,
+            Some(proxy) => proxy.tunnel(&addrs, self.limits.connect / 2).await?,
         };
         let _ = stream.set_nodelay(true);
         let connection = self.to(addr);

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use shared::secret::Secret;
 use shared::settings::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use url::Url;
 
 use super::Fault;
@@ -40,14 +42,16 @@ pub enum ProxyProblem {
 }
 
 impl Proxy {
-    /// A connection to the first of these addresses that the proxy reaches.
+    /// A connection to the first of these addresses that the proxy reaches. The proxy itself has to be reached within `patience`: it is
+    /// near, and its silence must not be taken for the receiver's.
     pub(super) async fn tunnel(
         &self,
         addrs: &[SocketAddr],
+        patience: Duration,
     ) -> Result<(TcpStream, SocketAddr), Fault> {
         let mut fault = Fault::ProxyFailed(ProxyProblem::Unreachable);
         for addr in addrs {
-            match self.connect(*addr).await {
+            match self.connect(*addr, patience).await {
                 Ok(stream) => return Ok((stream, *addr)),
                 Err(error) => fault = error,
             }
@@ -55,8 +59,8 @@ impl Proxy {
         Err(fault)
     }
 
-    async fn connect(&self, addr: SocketAddr) -> Result<TcpStream, Fault> {
-        let (stream, answer) = self.ask(addr).await.map_err(Fault::ProxyFailed)?;
+    async fn connect(&self, addr: SocketAddr, patience: Duration) -> Result<TcpStream, Fault> {
+        let (stream, answer) = self.ask(addr, patience).await.map_err(Fault::ProxyFailed)?;
         match answer {
             200..=299 => Ok(stream),
             // So it says that there is nobody (RFC 9110, 15.6): the receiver's fault, or nobody would hear that it is down.
@@ -66,9 +70,14 @@ impl Proxy {
         }
     }
 
-    /// Asks it for a tunnel; the status that it answers with.
-    async fn ask(&self, addr: SocketAddr) -> Result<(TcpStream, u16), ProxyProblem> {
-        let made = TcpStream::connect((&*self.host, self.port)).await;
+    /// Asks it for a tunnel; the status that it answers with. That it says nothing more may be because the receiver does not.
+    async fn ask(
+        &self,
+        addr: SocketAddr,
+        patience: Duration,
+    ) -> Result<(TcpStream, u16), ProxyProblem> {
+        let made = timeout(patience, TcpStream::connect((&*self.host, self.port))).await;
+        let made = made.map_err(|_| ProxyProblem::Unreachable)?;
         let mut stream = made.map_err(|_| ProxyProblem::Unreachable)?;
         let authorization = self.authorization.as_ref().map_or(String::new(), |credentials| {
             format!("proxy-authorization: Basic {}\r\n", credentials.expose())

@@ -69,7 +69,6 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
 pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     let today = db.clock().now().date_naive();
     let (mut done, days) = open(db).await?;
-    metrics::gauge!("event_log_until_timestamp_seconds").set(seconds(start(until(&days, today))));
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
     let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
     let kept: Vec<Kept> = kept.into_iter().map(since).collect();
@@ -107,7 +106,7 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
 /// way, and the days there are.
 async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
     let today = db.clock().now().date_naive();
-    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    let days = partitioned(db).await?;
     let missing: Vec<_> = missing(&days, today).collect();
     if missing.is_empty() {
         return Ok((true, days));
@@ -116,7 +115,15 @@ async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
     for day in missing {
         done &= db.direct(async |conn| store::open_day(conn, day).await).await?;
     }
-    Ok((done, db.direct(async |conn| store::open_days(conn).await).await?))
+    Ok((done, partitioned(db).await?))
+}
+
+/// The days that have partitions; says until when, also when no more can be made.
+async fn partitioned(db: &Db) -> sqlx::Result<Vec<NaiveDate>> {
+    let days = db.direct(async |conn| store::open_days(conn).await).await?;
+    let until = until(&days, db.clock().now().date_naive());
+    metrics::gauge!("event_log_until_timestamp_seconds").set(seconds(start(until)));
+    Ok(days)
 }
 
 /// The days without a partition from behind the newest past one, of those that anybody may keep, to the last one ahead.
@@ -142,21 +149,18 @@ fn until(days: &[NaiveDate], today: NaiveDate) -> NaiveDate {
 async fn expire(db: &Db, kept: &Kept) -> sqlx::Result<()> {
     let now = db.clock().now();
     let moments = (start(kept.since), start(kept.since) + TimeDelta::days(1), now);
-    let mut all = 0;
     loop {
         let expired =
             db.direct(async |conn| store::expire(conn, kept.tenant, moments).await).await?;
-        all += expired;
+        if expired > 0 {
+            tracing::warn!(tenant_id = %kept.tenant, expired, "deliveries were held until their time was over");
+            metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(expired);
+            metrics::counter!("webhook_deliveries_expired_total").increment(expired);
+        }
         if expired < BATCH.unsigned_abs() {
-            break;
+            return Ok(());
         }
     }
-    if all > 0 {
-        tracing::warn!(tenant_id = %kept.tenant, expired = all, "deliveries were held until their time was over");
-        metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(all);
-        metrics::counter!("webhook_deliveries_expired_total").increment(all);
-    }
-    Ok(())
 }
 
 /// Drops a day's partitions, unless something in it is still under way.

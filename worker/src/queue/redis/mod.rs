@@ -95,6 +95,7 @@ impl RedisQueue {
         });
         if was_there {
             metrics::gauge!("queue_redis_up").set(0.0);
+            metrics::gauge!("queue_tokens_waiting").set(0.0);
             tracing::warn!(%error, "Redis is away: this worker claims deliveries by itself");
         }
     }
@@ -113,12 +114,14 @@ impl RedisQueue {
                     Ok(()) if told => tracing::info!("Redis is back: deliveries go through it"),
                     Ok(()) => tracing::info!("deliveries go through Redis"),
                     Err(error) => {
-                        metrics::counter!("queue_redis_errors_total").increment(1);
+                        if let Trouble::Redis(_) = &error {
+                            metrics::counter!("queue_redis_errors_total").increment(1);
+                        }
                         metrics::gauge!("queue_redis_up").set(0.0);
                         // What nobody hears is not kept.
                         self.0.flights.news(false);
                         if !told {
-                            tracing::warn!(%error, "Redis is away: this worker claims deliveries by itself");
+                            tracing::warn!(%error, "Redis cannot be used yet: this worker claims deliveries by itself");
                         }
                     }
                 },
