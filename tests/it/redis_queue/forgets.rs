@@ -1,6 +1,7 @@
 //! A Redis that loses what it holds, whole or in parts.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tests::kit::{Program, Reply, TestApp, sample, until};
@@ -8,6 +9,29 @@ use tests::servers::Redis;
 use tokio::task::JoinHandle;
 
 use super::{client, key, wait_for, worker};
+use crate::architecture::file;
+
+/// The product's keys, as it names them.
+const NAMES: [&str; 6] = ["tokens", "flights", "workers", "closed", "claimer", "again"];
+
+/// What stands in Redis as long as anything is under way.
+const STANDING: [&str; 2] = ["flights", "workers"];
+
+/// How often each thing was done to Redis, and how often there was something to lose.
+type Harms = Arc<Mutex<BTreeMap<&'static str, Times>>>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    done: u32,
+    felt: u32,
+}
+
+fn note(harms: &Harms, what: &'static str, felt: bool) {
+    let mut harms = harms.lock().unwrap();
+    let times = harms.entry(what).or_default();
+    times.done += 1;
+    times.felt += u32::from(felt);
+}
 
 /// Three workers send so many deliveries while something is done to Redis; each must arrive once.
 async fn send_while(number: i32, harm: impl AsyncFnOnce(&Redis) -> Option<JoinHandle<()>>) {
@@ -31,7 +55,10 @@ async fn send_while(number: i32, harm: impl AsyncFnOnce(&Redis) -> Option<JoinHa
     }
     app.wait_until("delivered", i64::from(number) * 2).await;
     if let Some(harming) = harming {
+        let lives = !harming.is_finished();
         harming.abort();
+        let end = harming.await;
+        assert!(lives, "Redis was harmed no longer after this: {end:?}");
     }
     for subscriber in subscribers {
         let calls = subscriber.receiver.calls();
@@ -54,33 +81,57 @@ async fn three_workers_send_each_delivery_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flushall_again_and_again_under_load_loses_nothing_and_repeats_nothing() {
+    let harms = Harms::default();
     send_while(1000, async |redis| {
-        let mut connection = client(redis).await;
+        let (mut connection, harms) = (client(redis).await, harms.clone());
         Some(tokio::spawn(async move {
             loop {
-                let _: () = redis::cmd("flushall").query_async(&mut connection).await.unwrap();
+                let (held, ()): (u32, ()) = redis::pipe()
+                    .atomic()
+                    .cmd("dbsize")
+                    .cmd("flushall")
+                    .query_async(&mut connection)
+                    .await
+                    .unwrap();
+                note(&harms, "flushall", held > 0);
                 tokio::time::sleep(Duration::from_millis(400)).await;
             }
         }))
     })
     .await;
+    let times = harms.lock().unwrap()["flushall"];
+    assert!(times.felt >= 3, "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_evicted_one_by_one_lose_nothing_and_repeat_nothing() {
+    let harms = Harms::default();
     send_while(500, async |redis| {
-        let mut connection = client(redis).await;
+        let (mut connection, harms) = (client(redis).await, harms.clone());
         Some(tokio::spawn(async move {
-            for name in
-                ["tokens", "flights", "workers", "closed", "claimer", "again"].iter().cycle()
-            {
+            for name in NAMES.iter().cycle() {
                 let key = key(&mut connection, name).await;
-                let _: u32 = redis::cmd("del").arg(key).query_async(&mut connection).await.unwrap();
+                let gone: u32 =
+                    redis::cmd("del").arg(key).query_async(&mut connection).await.unwrap();
+                note(&harms, name, gone == 1);
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }))
     })
     .await;
+    let harms = harms.lock().unwrap();
+    for name in NAMES {
+        assert!(harms.get(name).is_some_and(|times| times.done >= 3), "{name}: {harms:?}");
+    }
+    for name in STANDING {
+        assert!(harms[name].felt >= 1, "{name}: {harms:?}");
+    }
+}
+
+#[test]
+fn the_keys_that_are_evicted_are_those_of_the_product() {
+    let product = file("worker/src/queue/redis/session.rs").unwrap();
+    assert!(product.text.contains(&format!("{NAMES:?}")), "its keys are not {NAMES:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
