@@ -4,7 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
+use tests::kit::PATIENCE;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +69,13 @@ impl Wire {
     pub async fn settle(&self) {
         self.0.silent.store(self.0.open.load(Ordering::SeqCst), Ordering::SeqCst);
         self.0.tell.notify_waiters();
-        while self.0.silent.load(Ordering::SeqCst) > 0 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let silent = self.0.silent.load(Ordering::SeqCst);
+            if silent == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{silent} sessions never tell their statistics");
             tokio::task::yield_now().await;
         }
     }

@@ -10,10 +10,11 @@ use rustix::process::{Pid, Signal};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::json;
-use tests::kit::{CONTACTS, Database, Tenant, TestApp};
+use tests::kit::{CONTACTS, Database, PATIENCE, Tenant, TestApp};
 use tests::servers::Folder;
 use tokio::process::Child;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::operator;
 
@@ -53,10 +54,16 @@ impl AtTerminal {
 
     async fn shows(&mut self, text: &str) -> &mut Self {
         while !self.seen.contains(text) {
-            let more = self.screen.recv().await;
+            let more = self.more().await;
             self.seen += &more.unwrap_or_else(|| panic!("{text:?} is not shown: {}", self.seen));
         }
         self
+    }
+
+    /// What is shown next; `None` when the command has ended.
+    async fn more(&mut self) -> Option<String> {
+        let more = timeout(PATIENCE, self.screen.recv()).await;
+        more.unwrap_or_else(|_| panic!("it neither goes on nor ends: {}", self.seen))
     }
 
     fn types(&mut self, line: &str) -> &mut Self {
@@ -72,10 +79,11 @@ impl AtTerminal {
 
     /// The exit code, and all that was shown.
     async fn ends(&mut self) -> (Option<i32>, String) {
-        while let Some(more) = self.screen.recv().await {
+        while let Some(more) = self.more().await {
             self.seen += &more;
         }
-        (self.child.wait().await.unwrap().code(), std::mem::take(&mut self.seen))
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends with its screen");
+        (ended.unwrap().code(), std::mem::take(&mut self.seen))
     }
 }
 

@@ -58,7 +58,7 @@ impl Page {
 impl Answer {
     /// Sends a request and reads the whole answer; of one that stays open, what comes without a pause.
     pub async fn to(request: reqwest::RequestBuilder) -> Self {
-        let mut response = request.send().await.expect("the api answers");
+        let mut response = request.send().await.expect("the api answers in time");
         let (status, headers) = (response.status(), response.headers().clone());
         let mut bytes = Vec::new();
         let stays_open =

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::config::{START, config};
-use super::{Database, Tenant};
+use super::{Database, PATIENCE, Tenant};
 
 /// A running api with a database and a clock of its own.
 pub struct TestApp {
@@ -101,7 +101,9 @@ impl TestApp {
         let router = router(api.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(axum::serve(listener, router).into_future());
         // Reading the machine's certificates would take most of a test's time, and none is needed here.
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+        // Between two parts of an answer, not in all: some stay open.
+        let http = http.read_timeout(PATIENCE).build().unwrap();
         Self { database, clock, api, http, address }
     }
 

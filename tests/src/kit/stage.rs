@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::config::PEPPER;
-use super::{Hold, Program, Receiver, WEBHOOKS};
+use super::{Hold, PATIENCE, Program, Receiver, WEBHOOKS};
 use crate::servers::{Options, Postgres};
 
 /// A cluster, an api, a worker, a tenant, and a receiver that hears of everything.
@@ -69,7 +69,7 @@ impl Stage {
             Program::api(&app_url, variables),
             Program::worker(&worker_url, variables)
         );
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap();
         let caller = Caller { api_key, base: api.url(), http };
         let receiver = Receiver::start().await;
         let (status, webhook) =
