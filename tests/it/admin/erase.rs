@@ -99,14 +99,9 @@ async fn an_erasure_that_was_stopped_halfway_is_finished_by_the_next() {
 #[tokio::test]
 async fn a_login_that_may_only_act_as_the_owner_erases_and_lists_too() {
     let world = World::new().await;
-    let name = format!("migrator_of_{}", world.database.name());
-    let mut url: url::Url = world.database.admin_url().parse().unwrap();
-    let password = url.password().unwrap_or_default().to_owned();
-    let create =
-        format!("create role {name} login password '{password}'; grant crm_owner to {name}");
-    world.database.execute(&create).await;
-    url.set_username(&name).unwrap();
-    let operator = operator(&world.database).set("MIGRATION_DATABASE_URL", url.to_string());
+    let login = world.database.login("").await;
+    world.database.execute(&format!("grant crm_owner to {}", login.name)).await;
+    let operator = operator(&world.database).set("MIGRATION_DATABASE_URL", &login.url);
 
     let listed = super::json(&operator, &["tenant", "list"]).await;
     assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
@@ -114,8 +109,7 @@ async fn a_login_that_may_only_act_as_the_owner_erases_and_lists_too() {
     operator.run(&["admin", "tenant", "erase", "--tenant", &id, "--yes"]).await.success();
     assert!(world.rows_of(world.gone).await.values().all(|rows| *rows == 0));
     let log = super::json(&operator, &["log"]).await;
-    assert_eq!(log[0]["login"], json!(name));
-    world.database.execute(&format!("drop role {name}")).await;
+    assert_eq!(log[0]["login"], json!(login.name));
 }
 
 #[tokio::test]

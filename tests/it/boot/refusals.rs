@@ -12,16 +12,6 @@ async fn spoilt(sql: &str) -> Database {
     database
 }
 
-/// A login of this test's own, because logins belong to the whole cluster; it shares everybody's password.
-async fn login(database: &Database, attributes: &str) -> (String, String) {
-    let name = format!("login_of_{}", database.name());
-    let mut url: url::Url = database.admin_url().parse().unwrap();
-    let password = url.password().unwrap_or_default().to_owned();
-    database.execute(&format!("create role {name} login {attributes} password '{password}'")).await;
-    url.set_username(&name).unwrap();
-    (name, url.into())
-}
-
 #[tokio::test]
 async fn a_superuser_is_refused() {
     let database = Database::migrated().await;
@@ -55,20 +45,18 @@ async fn a_database_that_takes_no_changes_is_refused_and_whoever_runs_is_not_rea
 #[tokio::test]
 async fn a_login_that_bypasses_row_security_is_refused() {
     let database = Database::migrated().await;
-    let (name, url) = login(&database, "bypassrls").await;
-    let ended = Environment::with_url(&url).run(&["serve"]).await;
-    ended.refused(&["refusing to start", &name, "has BYPASSRLS", "connect as crm_app"]);
-    database.execute(&format!("drop role {name}")).await;
+    let login = database.login("bypassrls").await;
+    let ended = Environment::with_url(&login.url).run(&["serve"]).await;
+    ended.refused(&["refusing to start", &login.name, "has BYPASSRLS", "connect as crm_app"]);
 }
 
 #[tokio::test]
 async fn the_owner_of_a_table_is_refused() {
     let database = Database::migrated().await;
-    let (name, url) = login(&database, "").await;
-    database.execute(&format!("alter table contacts owner to {name}")).await;
-    let ended = Environment::with_url(&url).run(&["serve"]).await;
-    ended.refused(&["refusing to start", &name, "owns tables", "connect as crm_app"]);
-    database.execute(&format!("drop owned by {name} cascade; drop role {name}")).await;
+    let login = database.login("").await;
+    database.execute(&format!("alter table contacts owner to {}", login.name)).await;
+    let ended = Environment::with_url(&login.url).run(&["serve"]).await;
+    ended.refused(&["refusing to start", &login.name, "owns tables", "connect as crm_app"]);
 }
 
 #[tokio::test]

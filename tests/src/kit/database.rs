@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::{Pid, test_kill_process};
+use sha2::{Digest as _, Sha256};
 use shared::db::migrate::{MIGRATOR, migrate};
 use shared::settings::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -12,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::until;
+use super::{hex, until};
 
 /// Session lock of whoever prepares the cluster; any number that nobody else uses.
 const PREPARING: i64 = 0x006c_6961_6973_6f6e;
@@ -125,6 +128,16 @@ impl Database {
         }
     }
 
+    /// A login with these attributes; it shares everybody's password.
+    pub async fn login(&self, attributes: &str) -> Login {
+        let name = format!("login_of_{}", self.name);
+        let url = url_of(&self.name, Some(&name));
+        let password = url.password().unwrap_or_default();
+        let sql = format!("create role {name} login {attributes} password '{password}'");
+        self.execute(&sql).await;
+        Login { name, url: url.into(), admin_url: self.admin_url() }
+    }
+
     /// Runs statements in a transaction of the superuser's and keeps its locks until it is released.
     pub async fn hold(&self, sql: &str) -> Hold {
         Hold::of(&self.admin_url(), sql).await
@@ -167,21 +180,46 @@ impl Hold {
     }
 }
 
+/// A login of one test's own, because logins belong to the whole cluster; it is dropped with this, and with it what
+/// it owns.
+pub struct Login {
+    /// Its name.
+    pub name: String,
+    /// The database's address for it.
+    pub url: String,
+    admin_url: String,
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        let sql = format!("drop owned by {0} cascade; drop role {0}", self.name);
+        let dropped = aside(self.admin_url.clone(), sql).join();
+        // What else has failed is said, and not this.
+        if !std::thread::panicking() {
+            dropped.unwrap().unwrap();
+        }
+    }
+}
+
 impl Drop for Database {
-    /// In the background: a database is some megabytes, and there is one for every test.
+    /// In the background: a database is some megabytes, and there is one for every test. What is left goes with the
+    /// cluster, or before the next run on it.
     fn drop(&mut self) {
         let sql = format!("drop database {} with (force)", self.name);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(async {
-                // What is left goes with the cluster.
-                if let Ok(mut session) = PgConnection::connect(cluster_url().as_str()).await {
-                    let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await;
-                }
-            });
-        });
+        aside(cluster_url().to_string(), sql);
     }
+}
+
+/// Runs statements as the superuser on a thread of their own: a drop cannot wait in the runtime of its test.
+fn aside(admin_url: String, sql: String) -> JoinHandle<sqlx::Result<()>> {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut session = PgConnection::connect(&admin_url).await?;
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await?;
+            session.close().await
+        })
+    })
 }
 
 /// Where `with-servers` put the cluster.
@@ -210,12 +248,11 @@ fn url_of(database: &str, login: Option<&str>) -> Url {
 
 /// Makes the template, unless another test process did; its name tells which migrations it has.
 async fn prepare_cluster() -> String {
-    let marks = MIGRATOR.iter().flat_map(|migration| migration.checksum.iter().take(4));
-    let template = marks.fold("template_".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-    let template = template.get(..60).unwrap_or(&template).to_owned();
+    let template = template_name(MIGRATOR.iter().map(|migration| &*migration.checksum));
     let mut session = cluster_session().await;
     // Held until the session ends, however it ends.
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut session).await.unwrap();
+    drop_leftovers(&mut session).await;
     let ready: bool =
         sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
             .bind(&template)
@@ -227,6 +264,30 @@ async fn prepare_cluster() -> String {
     }
     session.close().await.unwrap();
     template
+}
+
+/// Another one as soon as any migration is another one.
+fn template_name<'a>(checksums: impl Iterator<Item = &'a [u8]>) -> String {
+    let all = checksums.fold(Sha256::new(), Sha256::chain_update);
+    format!("template_{}", hex(&all.finalize()[..8]))
+}
+
+/// Drops what the last tests of an earlier run had no time to: databases that nobody uses, of processes that are gone.
+async fn drop_leftovers(session: &mut PgConnection) {
+    let sql = "select datname::text from pg_database d where datname ~ '^t_[0-9]+_[0-9]+$'
+               and not exists (select from pg_stat_activity a where a.datid = d.oid)";
+    let unused: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *session).await.unwrap();
+    for name in unused.iter().filter(|name| !owner_lives(name)) {
+        let sql = format!("drop database if exists {name}");
+        // Somebody may look into it: then it is for the next run.
+        let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await;
+    }
+}
+
+/// Whether the process that a database is named after still runs.
+fn owner_lives(name: &str) -> bool {
+    let pid = name.split('_').nth(1).and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// Under another name first, so that whoever finds the template finds it whole.
@@ -246,5 +307,43 @@ async fn make_template(session: &mut PgConnection, template: &str) {
         format!("alter database unfinished_template rename to {template}"),
     ] {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await.unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Database, MIGRATOR, cluster_session, drop_leftovers, template_name};
+
+    #[test]
+    fn a_change_of_any_migration_needs_another_template() {
+        let mut checksums: Vec<_> = MIGRATOR.iter().map(|one| one.checksum.to_vec()).collect();
+        let name = |checksums: &[Vec<u8>]| template_name(checksums.iter().map(|one| &**one));
+        let before = name(&checksums);
+        assert_eq!((before.len(), &before), ("template_".len() + 16, &name(&checksums)));
+        for at in 0..checksums.len() {
+            checksums[at][0] ^= 1;
+            assert_ne!(name(&checksums), before, "the migration at {at}");
+            checksums[at][0] ^= 1;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_run_left_behind_is_dropped_and_what_a_running_one_uses_is_not() {
+        let ours = Database::empty().await;
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let left = format!("t_{}_0", ended.id());
+        let mut session = cluster_session().await;
+        ours.execute(&format!("create database {left}")).await;
+        ours.admin().close().await;
+        drop_leftovers(&mut session).await;
+        let there = "select datname::text from pg_database where datname in ($1, $2)";
+        let there: Vec<String> = sqlx::query_scalar(there)
+            .bind(ours.name())
+            .bind(&left)
+            .fetch_all(&mut session)
+            .await
+            .unwrap();
+        assert_eq!(there, [ours.name()]);
     }
 }

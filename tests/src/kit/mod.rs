@@ -52,7 +52,7 @@ pub use app::{Event, TestApp};
 pub use authority::Authority;
 pub use collector::{Collector, Span, hex};
 pub use config::{PEPPER, SECRET_KEY, START, TOKEN_KEY, TOKEN_KID};
-pub use database::{Database, Hold};
+pub use database::{Database, Hold, Login};
 pub use deliveries::{Subscriber, expire_leases};
 pub use event_stream::EventStream;
 pub use issuer::{DISCOVERY, Issuer, IssuerKey, JWKS, unsigned};
