@@ -1,6 +1,7 @@
 //! The built api and worker, run as an operator runs them: processes with an environment.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -101,9 +102,12 @@ impl Program {
         }
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the end; one that has to be killed fails the test.
     pub async fn stop(&mut self) -> ExitStatus {
-        self.process.take().unwrap().stop(PATIENCE).await.unwrap()
+        let status = self.process.take().unwrap().stop(PATIENCE).await.unwrap();
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        assert!(!killed, "{} did not end when it was told to: {}", self.name, self.last_lines());
+        status
     }
 
     /// Ends it as a crash would.
