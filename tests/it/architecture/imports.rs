@@ -2,17 +2,27 @@
 
 use super::source::{Source, file, files, mentions};
 
-/// The names under `[dependencies]` of a crate.
-fn dependencies(crate_name: &str) -> Vec<String> {
-    let manifest = file(&format!("{crate_name}/Cargo.toml")).unwrap().text;
-    let section = manifest.split("[dependencies]\n").nth(1).unwrap();
-    let section = section.split("\n[").next().unwrap();
-    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+/// The crates that a manifest depends on outside its tests, on whatever target, by their names here and elsewhere.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let (mut inside, mut names) = (false, Vec::new());
+    for line in manifest.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        if let Some(table) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+            let (place, name) = table.rsplit_once("dependencies").unwrap_or(("no", ""));
+            inside = ["", "build-"].contains(&place)
+                || place.ends_with('.')
+                || place.ends_with(".build-");
+            names.extend(name.strip_prefix('.').filter(|_| inside));
+        } else if inside {
+            names.extend(line.split(['.', ' ', '=']).next());
+            names.extend(line.split("package = \"").nth(1).and_then(|name| name.split('"').next()));
+        }
+    }
+    names.into_iter().filter(|name| !name.is_empty()).map(|name| name.replace('"', "")).collect()
 }
 
 fn assert_no_dependency(crate_name: &str, banned: &[&str]) {
-    let found = dependencies(crate_name);
+    let found = dependencies(&file(&format!("{crate_name}/Cargo.toml")).unwrap().text);
+    assert!(found.len() > 5, "the manifest of {crate_name} is not read: {found:?}");
     let bad: Vec<_> = found.iter().filter(|name| banned.contains(&name.as_str())).collect();
     assert!(bad.is_empty(), "{crate_name}/Cargo.toml must not depend on {bad:?}");
 }
@@ -28,9 +38,18 @@ fn users(folders: &[&str], names: &[&str], allowed: &[&str]) -> Vec<String> {
     files(folders, ".rs")
         .iter()
         .filter(|source| !permitted(&source.path) && !is_test(source))
-        .filter(|source| names.iter().any(|name| mentions(&source.code(), name)))
+        .filter(|source| holds_any(&source.code(), names))
         .map(|source| source.path.clone())
         .collect()
+}
+
+/// Whether the code holds one of these names, or calls one of these methods (`.name(`), however its lines are broken.
+fn holds_any(code: &str, names: &[&str]) -> bool {
+    let joined: String = code.split_whitespace().collect();
+    names.iter().any(|name| {
+        let calls = name.starts_with('.') && joined.contains(name);
+        calls || mentions(code, name) || mentions(&joined, name)
+    })
 }
 
 /// Whether the file is only compiled into tests.
@@ -138,13 +157,13 @@ fn sql_made_of_strings_is_found_in_the_database_module_only() {
 fn dynamic_sql_is_found_in_lists_only() {
     let lists =
         ["api/src/list/", "api/src/webhooks/deliveries.rs", "api/src/webhooks/replays/store.rs"];
-    let users = users(&["api", "shared"], &["QueryBuilder"], &lists);
+    let users = users(&["api", "worker", "shared"], &["QueryBuilder"], &lists);
     assert!(users.is_empty(), "{users:?}: use query_as!, which the compiler checks");
 }
 
 #[test]
 fn the_api_never_crosses_tenants() {
-    let banned = ["SystemTx", "db.system", "db().system"];
+    let banned = ["SystemTx", ".system(", ".system_asking(", "Db::system", "Db::system_asking"];
     let users = users(&["api", "shared"], &banned, &["shared/src/db/", "shared/src/lib.rs"]);
     assert!(
         users.is_empty(),
@@ -167,6 +186,40 @@ fn the_api_speaks_without_a_tenant_to_find_callers_heads_and_public_keys_and_for
 
 #[test]
 fn only_the_database_module_holds_a_pool() {
-    let users = users(&["api", "worker"], &["PgPool", "PgPoolOptions"], &[]);
+    let banned = [
+        "PgPool",
+        "PgPoolOptions",
+        "PoolOptions",
+        "sqlx::Pool",
+        "Pool<Postgres",
+        "Pool<sqlx::Postgres",
+        "PgConnectOptions",
+        "PgConnection::connect",
+        "PgConnection::connect_with",
+    ];
+    let users = users(&["api", "worker"], &banned, &[]);
     assert!(users.is_empty(), "{users:?}: take a shared::Db");
+}
+
+#[test]
+fn a_dependency_is_found_in_whatever_table_it_stands() {
+    let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\n# c\nd = { package = \"e\" }\n\n\
+        [dependencies.f]\nversion = \"1\"\n[target.'cfg(unix)'.dependencies]\ng = \"1\"\n\
+        [target.x.build-dependencies.h]\n[build-dependencies]\ni = \"1\"\n[dev-dependencies]\nj = \"1\"\n\
+        [dev-dependencies.k]\n[lints]\nworkspace = true\n";
+    let found = dependencies(manifest);
+    for name in ["b", "d", "e", "f", "g", "h", "i"] {
+        assert!(found.iter().any(|one| one == name), "no {name} in {found:?}");
+    }
+    for name in ["a", "c", "j", "k", "lints", "workspace"] {
+        assert!(found.iter().all(|one| one != name), "{name} in {found:?}");
+    }
+}
+
+#[test]
+fn a_call_is_found_wherever_its_line_is_broken_and_another_one_is_not() {
+    let broken = "let tx = self.db\n    .system()\n    .await?;";
+    assert!(holds_any(broken, &[".system("]) && !holds_any("Clock::system()", &[".system("]));
+    assert!(holds_any("PgConnection::\n    connect(url)", &["PgConnection::connect"]));
+    assert!(holds_any("a: Pool<\n    Postgres,\n>", &["Pool<Postgres"]));
 }

@@ -48,12 +48,24 @@ fn collect(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
+/// The least that `#[cfg(test)]` can stand above.
+const LAST: &str = "\nmod tests {\n}\n";
+
+/// Whether this is one module that ends the file.
+fn is_last(tests: &str) -> bool {
+    let Some(module) = tests.strip_prefix("\nmod tests {") else { return false };
+    // The first line that is indented no more ends it.
+    module.split_once("\n}\n").is_some_and(|(_, behind)| behind.is_empty())
+}
+
 impl Source {
-    /// What runs in production: without comments and without the tests at the end.
+    /// What runs in production: without comments and without the tests at the end. Nothing may stand behind those: it
+    /// would be taken for one of them.
     pub fn code(&self) -> String {
         // Tests in a file of their own are named at the top.
         let code = self.text.replace("#[cfg(test)]\nmod tests;\n", "");
-        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let (code, tests) = code.split_once("#[cfg(test)]").unwrap_or((&code, LAST));
+        assert!(is_last(tests), "{}: put the tests in one module at the end", self.path);
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.map(|line| line.split(" // ").next().unwrap_or_default()).fold(
             String::new(),
@@ -82,10 +94,19 @@ fn a_name_is_found_whole_and_comments_and_tests_are_not_code() {
     assert!(!mentions("use my_axum::Router;", "axum"));
     let source = Source {
         path: String::new(),
-        text: "//! axum\nlet a = 1; // axum\n#[cfg(test)]\nuse axum;".into(),
+        text: "//! axum\nlet a = 1; // axum\n#[cfg(test)]\nmod tests {\n    use axum;\n}\n".into(),
     };
     assert!(!mentions(&source.code(), "axum"));
-    let text = "#[cfg(test)]\nmod tests;\n\nuse axum::Router;\n#[cfg(test)]\nuse tower;".into();
-    let source = Source { path: String::new(), text };
+    let text = "#[cfg(test)]\nmod tests;\n\nuse axum::Router;\n#[cfg(test)]\nmod tests {\n    use tower;\n}\n";
+    let source = Source { path: String::new(), text: text.into() };
     assert!(mentions(&source.code(), "axum") && !mentions(&source.code(), "tower"));
+}
+
+#[test]
+fn code_behind_the_tests_or_for_tests_alone_in_the_middle_is_noticed() {
+    for behind in ["", "\nfn a() {}\n", "\nmod more {\n}\n"] {
+        let tests = format!("\nmod tests {{\n    fn b() {{\n    }}\n}}\n{behind}");
+        assert_eq!(is_last(&tests), behind.is_empty(), "{tests}");
+    }
+    assert!(is_last(LAST) && !is_last("\nfn only_for_tests() {}\n") && !is_last("\nmod tests {\n"));
 }
