@@ -59,7 +59,8 @@ impl Subject {
     async fn ask_everything(&mut self) {
         let list = self.list;
         let middle = self.tenant.get(&format!("{}?pageSize=1&page=5000", self.path)).await.page();
-        let middle = middle.items.into_iter().next().unwrap_or_default();
+        let middle = middle.items.into_iter().next();
+        let middle = middle.unwrap_or_else(|| panic!("{} has no record in its middle", self.path));
         let mut filters = vec![("ids".to_owned(), text(&middle["id"], Kind::Id))];
         if list.search.is_some() {
             filters.push(("q".to_owned(), "nobody is called so".to_owned()));
