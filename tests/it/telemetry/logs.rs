@@ -65,7 +65,7 @@ async fn no_log_line_holds_a_secret_a_credential_or_a_body_even_at_debug() {
     ] {
         for program in [&product.api, &product.worker] {
             let log = program.log();
-            assert!(log.lines().count() > 5);
+            assert!(log.contains(r#""level":"DEBUG""#), "it says no more than usual: {log}");
             let line = log.lines().find(|line| line.contains(text));
             assert!(line.is_none(), "{what} is in the log: {line:?}");
         }

@@ -185,6 +185,7 @@ async fn no_secret_of_a_sign_in_is_in_the_log_even_at_debug() {
     api.stop().await;
     let log = api.log();
     assert!(log.contains("/api/v1/auth/qr-session/scan"), "{log}");
+    assert!(log.contains(r#""level":"DEBUG""#), "it says no more than usual: {log}");
     for secret in [
         &made["pollSecret"],
         &json!(qr_token),
