@@ -74,14 +74,19 @@ async fn what_a_mask_leaves_of_an_event_is_as_the_document_says() {
     let mask = json!({"fields": ["name", "value", "previous.email", "from.stageId", "to.name", "actor.type"]});
     acme.put(&subscriber.path(), mask).await.ok();
     cause_everything(&acme).await;
+    let caused: BTreeSet<_> = app.announced().await.into_iter().collect();
     app.worker().drain().await.unwrap();
     let document = document();
+    let mut sent = BTreeSet::new();
     for call in subscriber.receiver.calls() {
         let body = call.json();
         let event = body["event"].as_str().unwrap();
         let faults = faults(&document, schema(&document, event), &body);
         assert!(faults.is_empty(), "{event}: {faults:#?}\n{body:#}");
+        sent.insert(event.to_owned());
     }
+    assert!(sent.len() > 15, "{sent:?}");
+    assert_eq!(sent, caused);
 }
 
 #[tokio::test]
