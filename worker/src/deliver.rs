@@ -56,7 +56,7 @@ impl Sender {
         let span = span(&claimed.delivery);
         if self.clock.now() + margin > claimed.delivery.lease_until {
             span.in_scope(|| {
-                tracing::warn!("the lease is too short for an attempt; giving it back")
+                tracing::warn!("the lease is too short for an attempt; giving it back");
             });
             return self.records.hand_back(claimed);
         }
