@@ -1,4 +1,4 @@
-//! The database: [`TenantTx`] is the only door to a tenant's rows, [`SystemTx`] the only door across tenants.
+//! The database: [`TenantTx`] sees one tenant's rows; [`SystemTx`] and single statements by [`Db::direct`] see all tenants'.
 
 pub mod check;
 pub mod fault;

@@ -1,4 +1,4 @@
-//! The only door across tenants: for the relay, the queue and the sweeps.
+//! Transactions across tenants: for the relay, the queue and the sweeps.
 
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::guarded::Guarded;
 use super::pool::Pool;
 
-/// A transaction across tenants. Search for its name to see every place that crosses them.
+/// A transaction across tenants. Single statements cross by [`Db::direct`](super::Db::direct): search for both.
 pub struct SystemTx {
     tx: Guarded,
 }
