@@ -1,5 +1,5 @@
-//! Housekeeping: the gauges, what was deleted, lines, imports, replays and probes. However one part ends, the others are
-//! done: what stands in the way of one tenant's is in no other's.
+//! Housekeeping, every two seconds: gauges, clean-up, stuck lines, probes. One part that fails does not stop the others,
+//! unless the database is away.
 
 use std::time::Duration;
 

@@ -82,7 +82,7 @@ impl Erasure {
     }
 }
 
-/// Who is next, and how often it was tried without progress.
+/// The erasure to work on next.
 struct Claim {
     tenant: TenantId,
     id: ErasureId,

@@ -1,4 +1,4 @@
-//! The SQL of outcomes: one statement for the attempts and one for the deliveries, however many there are.
+//! The SQL of outcomes. A batch is one transaction of a few statements, however many outcomes it has.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Step 2 of 6. Before: api/src/crm/contacts/http.rs. After: shared/src/outbox.rs.
 //!
-//! Contacts: the rules. Every change announces itself in the transaction that makes it.
+//! Contacts: the rules. A contact's change is announced in its transaction; what its company's change does to it is not.
 
 mod company;
 mod erase;
