@@ -1,6 +1,5 @@
-//! What operators scale and alert on: how old the oldest work is that nobody holds. A receiver's wish and a webhook's own rate
-//! limit hold its deliveries, and no worker more would send them sooner; one that was claimed of
-//! within five seconds goes at its own pace.
+//! What operators scale and alert on: the age of the oldest work that more workers could do. Deliveries that wait for
+//! `Retry-After` do not count, nor those of a webhook whose rate limit was used up within five seconds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Lines that the relay has left because somebody held them: it keeps everybody waiting, and waits for nobody's.
+//! Lines that were locked when the relay came by. It must not wait, so they are advanced here, later.
 
 use serde::Deserialize;
 use shared::Db;

@@ -157,8 +157,8 @@ impl Line {
     }
 }
 
-/// Takes events of the next batch from the outbox that the log has: somebody has announced them again. Says how many: none
-/// while another worker relays, so that nobody passes over what is locked here.
+/// Deletes events of the next batch that the log has already, being announced twice; returns how many. None while another
+/// worker relays: it would skip what is locked here.
 async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(

@@ -55,11 +55,11 @@ pub(crate) async fn run(db: Db, knock: Knock, due: Knock, stop: CancellationToke
 /// Where the next looks begin.
 #[derive(Default)]
 pub struct Shelf {
-    /// Behind which of the webhooks in turn.
+    /// The last webhook that `put_up` saw.
     turn: Uuid,
-    /// Behind which of those that are on again.
+    /// The last webhook that `take_down` saw.
     again: Webhook,
-    /// Whether one of them before it may have more.
+    /// Whether this pass may have left some on the shelf.
     full: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Parts without which a worker looks healthy and is none.
+//! Tasks without which a worker only looks healthy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ impl Vital {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody has waited for that, and it was so.
+    /// Whether [`Vital::broken`] has returned.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)
     }

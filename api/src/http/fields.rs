@@ -58,7 +58,7 @@ pub struct Fields<'a> {
     members: Members,
     faults: Details,
     targets: &'a TargetPolicy,
-    /// There when nothing is read and everything is told.
+    /// Set when a body is described, not read.
     description: Option<Description>,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Ends the reading of a field, when nothing is read and everything is told.
+    /// When describing, notes the field's schema and stops: `None`.
     fn tell<T>(&mut self, name: &str, rule: &impl Rule<T>, presence: (bool, bool)) -> Option<()> {
         let Some(description) = &mut self.description else { return Some(()) };
         description.member(name, rule, presence);

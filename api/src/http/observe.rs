@@ -42,8 +42,8 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
-    /// Keeps what a rate limit said, for the headers of whatever the answer will be: of several limits the one that fewer may
-    /// still pass, and of two such the one asked last, which knows more of who it is.
+    /// Keeps a rate limit's decision for the answer's headers: of several the one with the fewest requests left; of equals
+    /// the last, which knows the caller best.
     pub fn heed(&self, said: Option<Decision>) {
         let mut known = self.decided();
         if let Some(said) = said

@@ -119,7 +119,7 @@ impl Contract {
     }
 }
 
-/// What is wrong with a query already, as an extension of a request whose handler reads the rest and refuses both.
+/// Query faults found so far, in the request's extensions: the handler adds its own and refuses with all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faulted(pub(crate) Details);
 

@@ -38,7 +38,8 @@ pub enum MigrateError {
 }
 
 /// Creates missing roles where the login may, then runs all migrations that have not run. Safe to run at any time
-/// and from several places at once: they wait for each other.
+/// and from several places at once: they wait for each other. `false` when invalid indexes were left because somebody
+/// was building one: run it again.
 ///
 /// # Errors
 /// See [`MigrateError`].
@@ -70,8 +71,8 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Makes indexes of ours anew whose making was interrupted in an earlier run: they are there and no good. What an interrupted one of
-/// these leaves beside them goes. While somebody makes an index it is left for the next run: it may be one of these. Whether none is left.
+/// Rebuilds our indexes whose build was interrupted and drops what a `reindex` left. While anybody builds one it touches
+/// none: it may be one of these. `false` when some are left.
 async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<bool> {
     if indexes::are_made(conn).await? {
         return Ok(indexes::invalid(conn).await?.is_empty());

@@ -253,7 +253,7 @@ impl TenantTx {
         self.entries.push(entry);
     }
 
-    /// Wakes every part of the workers after the commit, for changes that are more to them than their events.
+    /// Wakes every worker task after the commit, not only the relay: for work that no event announces.
     pub fn wake(&mut self) {
         self.wakes = true;
     }

@@ -64,7 +64,7 @@ impl Done {
 /// Applies at most [`super::BATCH`] rows of an import. Nothing persists unless the transaction commits.
 ///
 /// # Errors
-/// The database's; a unique value that was taken meanwhile is one that goes away with another try.
+/// The database's. A unique violation means that another writer was quicker; try again.
 pub async fn apply(
     tx: &mut TenantTx,
     import: &Import,

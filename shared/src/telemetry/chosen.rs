@@ -1,5 +1,5 @@
-//! What `LOG` chooses: lines, and not our spans. A warning without its request would be of little use, and whether there
-//! are traces is for other variables to say.
+//! The `LOG` filter. It drops lines but never our own spans: a warning needs its request's fields, and traces have
+//! variables of their own.
 //!
 //! One filter for all layers: with one for each, whoever asks `tracing::enabled!`, as sqlx does, would leave its answer
 //! behind for the next line.

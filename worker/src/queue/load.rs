@@ -7,8 +7,8 @@ use shared::id::LeaseId;
 use super::claim::{Hold, Row};
 use super::{Claimed, Slots, Token};
 
-/// Takes over what these tokens stand for under this lease, which holds for `holds`; again, with the same one. Tokens that are not, or no longer, true
-/// come to nothing: already taken, run out, made up, of a webhook that was switched off or asked for time meanwhile.
+/// Claims the tokens' deliveries under `lease`, for `holds`; safe to repeat with the same lease. Stale tokens are skipped:
+/// taken, claimed anew, forged, of a webhook that is off, deleted or held.
 ///
 /// # Errors
 /// The database's; nothing is taken over then.

@@ -48,7 +48,7 @@ pub struct Report {
     pub next: Next,
     /// When the attempt ended.
     pub ended: DateTime<Utc>,
-    /// As long before that as all waits of the schedule.
+    /// `ended` minus the schedule's waits before it.
     pub waited_since: DateTime<Utc>,
     /// Until when the receiver asked to be left alone.
     pub held_until: Option<DateTime<Utc>>,
