@@ -141,8 +141,8 @@ impl App {
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
     }
 
-    /// The same for what reads by statements that need no other around them: a record ([`shared::find!`]), a list. Whatever
-    /// else is asked comes behind [`TenantTx::open`].
+    /// The same for reads by statements that set their tenant themselves: a record ([`shared::find!`]), a list. Anything else
+    /// comes behind [`TenantTx::open`].
     ///
     /// # Errors
     /// As for [`App::begin`].

@@ -23,7 +23,7 @@ use crate::id::{EventId, TenantId};
 /// The channel of `LISTEN`.
 pub(crate) const CHANNEL: &str = "outbox";
 
-/// What a ring says that is for the relay alone; any other is for every part of a worker.
+/// The payload of a ring for the relay alone; any other wakes every task of a worker.
 const EVENTS: &str = "events";
 
 /// Whether what was heard on the channel is for the relay alone. Whatever looks for work at each ring costs its time just
@@ -33,10 +33,10 @@ pub fn is_for_relay(heard: &str) -> bool {
     heard == EVENTS
 }
 
-/// The commit of who rings alone, and behind it the ring, in one message.
+/// Commit and ring in one message, for a writer whose ring is alone.
 pub(crate) const COMMIT_AND_RING: &str = "commit; notify outbox, 'events'";
 
-/// How long nobody else may have rung for a ring to be alone.
+/// A ring is alone when nobody rang for this long before.
 const ALONE: Duration = Duration::from_millis(2);
 
 /// The pause after a ring was carried while few ring.
@@ -124,7 +124,7 @@ pub(crate) struct Bell(Arc<Rings>);
 #[derive(Default)]
 struct Rings {
     count: AtomicU32,
-    /// Whether one of them was for every part of a worker.
+    /// Whether one of the rings was for every task.
     all: AtomicBool,
     heard: Notify,
     /// When one was rung last, either way.

@@ -207,10 +207,10 @@ impl Value for Duration {
     }
 }
 
-/// Anything longer is a slip of the pen, and some sums of such times there would not be.
+/// Anything longer is a slip of the pen, and sums of such times could overflow.
 const LONGEST: Duration = Duration::from_hours(720);
 
-/// How long something may take: never no time at all, which some would write for no limit.
+/// How long something may take; never zero, which some would write for no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience(pub Duration);
 

@@ -24,9 +24,9 @@ pub(super) struct KeyRow {
 /// The prefix of a key.
 pub(super) struct Prefix(pub String);
 
-// How long an array is, the planner takes from its value, so that a plan for one question always seemed cheaper than the
-// plan for any number, and each statement was planned anew, which takes as long as the look-up. Behind `(select …)` it
-// does not see the value, and keeps the plan.
+// The planner takes an array's length from its value: a plan for one question always seemed cheaper than the generic one,
+// so each statement was planned anew, which takes as long as the look-up. Behind `(select …)` it cannot see the value,
+// and keeps the plan.
 impl Question for Prefix {
     /// The live keys with a secret of this prefix: one, or none.
     type Answer = Vec<KeyRow>;
@@ -64,7 +64,7 @@ pub(super) struct Session {
 }
 
 impl Question for Session {
-    /// It, if it was not revoked and its user is active.
+    /// None once revoked, or while its user is inactive.
     type Answer = Option<SessionRow>;
 
     async fn ask(db: &Db, sessions: &[Self]) -> sqlx::Result<Vec<Option<SessionRow>>> {
@@ -89,7 +89,7 @@ impl Question for Session {
     }
 }
 
-/// What was found for each of so many questions, by their places, which count from 1.
+/// The row that was found for each question, by the question's place from 1.
 fn in_their_places<R>(questions: usize, rows: Vec<R>, place: fn(&R) -> i64) -> Vec<Vec<R>> {
     let mut found: Vec<Vec<R>> = std::iter::repeat_with(Vec::new).take(questions).collect();
     for row in rows {

@@ -30,7 +30,7 @@ const LONGEST: Duration = Duration::from_mins(15);
 struct Follower {
     app: App,
     caller: Caller,
-    /// What the request came with: it is asked again whom they name before news are told.
+    /// The request's: its credential is checked again before news are told.
     headers: HeaderMap,
     /// `after` is the last number that was looked at.
     query: FeedQuery,

@@ -67,7 +67,7 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
         Some(mut caller) => {
             caller.terms.dry_run = dry_run;
             if !request.method().is_safe() {
-                // A try keeps no answer, and still says what is wrong with the key.
+                // A dry run keeps no answer, but a bad key is refused.
                 let key = once::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();
                 (caller.terms.once, request) = Once::read(key, request, whole).await?;
@@ -106,7 +106,7 @@ async fn repeatable(
     match once.earlier(app, &caller).await {
         Ok(Some(earlier)) => Ok(earlier.into_response()),
         Err(Error::KeyReused) => Err(Error::KeyReused),
-        // What was wrong is told, whatever the weather.
+        // Otherwise the refusal stands.
         Ok(None) | Err(_) => Ok(response),
     }
 }

@@ -79,7 +79,7 @@ impl Description {
     pub fn schema(mut self, words: &Value) -> Value {
         for (name, schema) in &mut self.members {
             let member = &words["properties"][name];
-            // utoipa says it of the record, not of the choice between the record and nothing.
+            // utoipa describes the record, not the choice between the record and `null`.
             if let Some(what) = member.get("description").or(member["oneOf"][0].get("description"))
             {
                 schema["description"] = what.clone();

@@ -16,8 +16,8 @@ use super::envelope;
 use crate::App;
 use crate::error::Error;
 
-/// When a request is answered for. A handler that reads a long upload puts it off; one whose answer is given again for a
-/// short time only brings it forward.
+/// A request's deadline. A handler that reads a long upload puts it off; one whose answer can be repeated for a short time
+/// only brings it forward.
 #[derive(Clone, Debug)]
 pub struct Deadline(Arc<watch::Sender<Instant>>);
 

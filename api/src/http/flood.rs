@@ -31,13 +31,13 @@ pub(super) fn guarded(routes: Router<App>, app: &App) -> Router<App> {
         .burst_size(rate.quota)
         .key_extractor(ByAddress)
         .finish();
-    // Only a period or a burst of nothing has none, and a rate is neither.
+    // `None` is for a period or burst of zero, which no rate has.
     let Some(config) = config else { return routes };
     metrics::counter!("rate_limit_decisions_total", "policy" => POLICY, "decision" => "refused")
         .absolute(0);
     let limiter = Arc::downgrade(config.limiter());
     tokio::spawn(async move {
-        // Whose quota is whole again is forgotten: memory is bounded by the requests of two windows.
+        // Addresses with a full quota are forgotten: memory is bounded by the requests of two windows.
         while let Some(limiter) = limiter.upgrade() {
             limiter.retain_recent();
             limiter.shrink_to_fit();

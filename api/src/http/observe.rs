@@ -36,7 +36,7 @@ pub struct RequestFacts {
     pub span: Span,
     /// Where it comes from: the peer, or the client that a trusted proxy names.
     pub address: IpAddr,
-    /// Whether that is a proxy that is not known to be one, and so everybody's address.
+    /// Whether `address` is a proxy that is not configured, and so everybody's.
     masked: bool,
     decision: Arc<Mutex<Option<Decision>>>,
 }

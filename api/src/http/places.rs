@@ -19,7 +19,7 @@ pub struct Places {
     all: Arc<Semaphore>,
     of_one: Arc<Mutex<HashMap<TenantId, Weak<Semaphore>>>>,
     most_of_one: usize,
-    /// What is said to whom there is no place for.
+    /// The message when no place is free.
     full: &'static str,
 }
 
@@ -57,7 +57,7 @@ impl Places {
         if let Some(places) = tenants.get(&tenant).and_then(Weak::upgrade) {
             return places;
         }
-        // Whoever has none any more is forgotten.
+        // Tenants without a place are forgotten.
         tenants.retain(|_, places| places.strong_count() > 0);
         let places = Arc::new(Semaphore::new(self.most_of_one));
         tenants.insert(tenant, Arc::downgrade(&places));

@@ -51,9 +51,9 @@ impl Window {
         rate.window_ms() - elapsed + fades(self.current, free, rate)
     }
 
-    /// The same counts in the window that `now` lies in. A clock that is behind the one that counted last stays in that
-    /// one's window: processes share a key. By more than a window no clock is behind; the other one was ahead, and a caller
-    /// must not wait until its time has come.
+    /// The same counts in the window that `now` lies in. Processes share a key: one whose clock is a little behind stays in
+    /// the later window. More than a window behind, the other clock must have been ahead, and the caller is not made to
+    /// wait for its time.
     fn at(self, rate: Rate, now_ms: i64) -> Self {
         let number = now_ms.div_euclid(rate.window_ms());
         match number - self.number {

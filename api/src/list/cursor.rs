@@ -30,7 +30,7 @@ pub(super) struct Cursor {
 
 /// Signs and reads the cursors of one list of one tenant.
 pub(super) struct Signer {
-    /// The one secret that is never rotated while credentials shall live; its other texts begin with `crm_`.
+    /// The pepper of API keys, which is never rotated while they shall live; their texts begin with `crm_`.
     pub pepper: Pepper,
     pub tenant: TenantId,
     pub path: String,

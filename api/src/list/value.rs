@@ -59,7 +59,7 @@ fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
-/// What somebody is told who may have written a `+` as it is, which is a space in a query.
+/// The hint for a `+` that was not escaped: in a query it is a space.
 const PLUS: &str = "; a + is written %2B";
 
 impl Value {

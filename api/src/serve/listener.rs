@@ -40,8 +40,8 @@ const LAST_ANSWERS: Duration = Duration::from_mins(16);
 /// Requests of one connection of HTTP/2 at once: as few as RFC 9113 (6.5.2) recommends to allow.
 const STREAMS: u32 = 100;
 
-/// Bytes of answers that the kernel keeps for a caller who is slower than they are made. Its own choice would be megabytes, of which a third
-/// has to be taken before a write goes on.
+/// Bytes of answers that the kernel buffers for a slow caller. Its own choice would be megabytes, of which a third has to
+/// drain before a write goes on.
 const SEND_BUFFER: u32 = 256 * 1024;
 
 /// Connections that wait to be accepted, as far as the system allows.
@@ -210,9 +210,9 @@ enum Retired {
     Old,
 }
 
-/// Waits until a connection is to take no more requests. Of HTTP/1 hyper's own timers end it, and nobody else: the next request
-/// could be on its way, where HTTP/2 says which was the last. Nothing is to be done for each request, so that it is
-/// quiet after once or twice the patience.
+/// Waits until a connection is to take no more requests. HTTP/1 is left to hyper's timers: a next request could be on its
+/// way, where HTTP/2 says which was the last. It samples, to cost a request nothing, so `Quiet` comes after one to two
+/// times the patience.
 async fn retired(asked: &Asked, patience: Patience) -> Retired {
     sleep(patience.head).await;
     match asked.so_far() {

@@ -15,7 +15,7 @@ const MOST_DEAD: usize = 64;
 /// A connection in a transaction, closed when dropped unless it was ended.
 pub(super) struct Guarded {
     conn: Pooled,
-    /// Connections that it had before and were dead.
+    /// How many dead connections it has replaced.
     dead: usize,
 }
 
@@ -27,7 +27,7 @@ impl Guarded {
         Ok((armed, answer))
     }
 
-    /// Takes another connection in place of one on which nothing was begun; not when it has done so too often.
+    /// Replaces a connection on which nothing was begun; `false` after [`MOST_DEAD`] of them.
     pub(super) async fn replace(&mut self) -> sqlx::Result<bool> {
         self.dead += 1;
         if self.dead > MOST_DEAD {
@@ -62,7 +62,7 @@ impl Guarded {
         Ok(Self { conn: pool.take().await?, dead: 0 })
     }
 
-    /// Nothing was begun, or it has ended by itself.
+    /// To be called only without an open transaction.
     pub(super) fn give_back(self) {
         self.conn.give_back();
     }
@@ -73,8 +73,8 @@ impl Guarded {
         Ok(())
     }
 
-    /// Ends it by the first statement of a message; whether the others succeeded too. Whatever becomes of them, the first
-    /// has happened.
+    /// Ends the transaction by a message's first statement, which holds whatever becomes of the others; says whether they
+    /// succeeded.
     pub(super) async fn end_with_more(mut self, how: &'static str) -> sqlx::Result<bool> {
         let mut answers = sqlx::raw_sql(how).fetch_many(self.conn());
         answers.try_next().await?;

@@ -1,4 +1,4 @@
-//! The indexes of the schema: those that the migrations make, and those that are there and no good.
+//! The indexes of the schema: which the migrations make, and which are invalid.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub(super) fn wanted() -> BTreeSet<String> {
     wanted
 }
 
-/// Those whose making, by `create` or `reindex … concurrently`, was interrupted or is under way.
+/// Indexes whose build, by `create` or `reindex … concurrently`, was interrupted or goes on.
 pub(super) async fn invalid(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "select c.relname::text from pg_index i join pg_class c on c.oid = i.indexrelid

@@ -13,7 +13,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 /// Locked while roles and migrations run: sqlx's own lock begins only with the migrations. Any number of ours.
 const MIGRATING: i64 = 0x6d69_6772_6174_6521;
 
-/// How long who waits for another's migrations waits before it asks again.
+/// The pause between two tries for the lock of migrations.
 const AGAIN: Duration = Duration::from_millis(100);
 
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
@@ -61,8 +61,8 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<bool, MigrateError> {
     Ok(whole)
 }
 
-/// Locks out others until the connection ends, however it ends. Who waits asks again and again: a statement that waited would have a
-/// snapshot, and an index that is made concurrently waits until there is none from before.
+/// Takes the lock of migrations until the connection ends. It polls: a statement that waited would hold a snapshot, and
+/// an index that is built concurrently waits for all older ones.
 async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     let taken = "select pg_try_advisory_lock($1)";
     while !sqlx::query_scalar(taken).bind(MIGRATING).fetch_one(&mut *conn).await? {

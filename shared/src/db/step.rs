@@ -1,15 +1,15 @@
-//! Bounds on our side for what has one on the server's. A host that is gone without a word answers nothing, and TCP tells of
-//! it after a quarter of an hour, or never to who only waits.
+//! Time limits of our own beside the server's. A host that has vanished answers nothing, and TCP notices after a quarter
+//! of an hour, or never while we only wait.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Of a few statements, each of which the server ends after 30 s (`deploy/roles.sql`).
+/// For a few statements, each of which the server ends after 30 s (`deploy/roles.sql`).
 pub const STEP: Duration = Duration::from_secs(90);
 
-/// Of work in no hurry that is many statements.
+/// For many statements of work in no hurry.
 pub const ROUND: Duration = Duration::from_mins(15);
 
 /// Gives a step up after so long, as if its connection had broken; it is closed.

@@ -42,7 +42,7 @@ pub(super) struct Slot {
 pub(super) struct Batch {
     pub companies: Known,
     pub slots: Vec<Slot>,
-    /// `lower()` of the database, for every address that occurs; where no rule or match asks for it, only for some.
+    /// Addresses with the database's `lower()` of each; complete only where a rule or a match asks for them.
     keys: HashMap<String, String>,
     unique_emails: bool,
     email_holders: Vec<(String, ContactId)>,

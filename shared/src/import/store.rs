@@ -119,7 +119,7 @@ pub async fn save(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// What the worker does from here on is done for whoever asks now.
+/// From here on the worker acts for this transaction's actor.
 ///
 /// # Errors
 /// The database's.
@@ -139,7 +139,7 @@ pub async fn act_as(tx: &mut TenantTx, id: ImportId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Keeps erasures from looking for imports until the transaction ends, which is about to make one: it would not be seen.
+/// Keeps erasures from looking for imports until this transaction ends: they would miss the one that it makes.
 ///
 /// # Errors
 /// The database's.
@@ -154,7 +154,7 @@ pub async fn hold_erasures(tx: &mut TenantTx) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Removes an import whose rows did not all arrive, and those.
+/// Removes an import whose upload broke off, with its rows.
 ///
 /// # Errors
 /// The database's.

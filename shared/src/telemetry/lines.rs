@@ -56,7 +56,7 @@ impl<'a> FormatFields<'a> for Members {
         Visitor::new(&mut members, "", "\n").visit(fields)
     }
 
-    /// What is said again takes the place of what was said before.
+    /// A field that is recorded again replaces its earlier value.
     fn add_fields(
         &self,
         current: &'a mut FormattedFields<Self>,

@@ -21,7 +21,7 @@ const BUCKETS: &[f64] = &[
 /// How often what histograms have gathered is folded into their buckets when nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// What there is of a metric.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Grows. Begins at zero with all values of these labels; with none of them, by itself.

@@ -91,7 +91,7 @@ pub struct Connection {
     pub tls_cipher: Option<String>,
 }
 
-/// Those that were kept before it was said had all been made.
+/// Before `made` was kept, only made connections were.
 fn yes() -> bool {
     true
 }

@@ -7,10 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// 0.95 %, of every time in it.
 const GROWTH: f64 = 1.019;
 
-/// What an outcome is when it is not a time to deliver: an acceptance after a resend, whose time says nothing of the
-/// receiver.
+/// In place of a bucket: an acceptance after a resend, whose time says nothing of the receiver.
 pub const RESENT: i32 = -1;
-/// The same: an attempt that failed.
+/// Likewise: an attempt that failed.
 pub const FAILED: i32 = -2;
 
 /// How long counts are added up before others are begun, in seconds.
@@ -37,7 +36,7 @@ pub fn value(bucket: i32) -> f64 {
     (middle * 100.0).round() / 100.0
 }
 
-/// The time that this part of all times do not exceed (the nearest rank), in milliseconds; none without any.
+/// The percentile by nearest rank, in milliseconds; none without any times.
 /// `counts` are buckets with their counts, the lowest first.
 #[must_use]
 pub fn percentile(counts: &[(i32, i64)], percent: i64) -> Option<f64> {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// How long they are used when the issuer does not answer.
 const STALE: TimeDelta = TimeDelta::days(1);
-/// Between two fetches for the sake of keys that are not known, or of an issuer that is away.
+/// Between two fetches for unknown keys, or from an issuer that is away.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The same while nobody can be let in at all: what `Retry-After` says.
 const EAGER: TimeDelta = TimeDelta::seconds(1);
@@ -43,7 +43,7 @@ struct State {
 /// What is to be done for a token that names a key.
 enum Found {
     Key(Arc<Key>),
-    /// The issuer is to be asked; with the key that will do while somebody does.
+    /// Ask the issuer; the key, if any, serves while another request asks.
     Ask(Option<Arc<Key>>),
     Unknown,
     Away,
@@ -66,7 +66,7 @@ impl Keys {
                 (Err(_), Some(key)) => return Ok(key),
                 (Err(_), None) => self.flight.lock().await,
             };
-            // Whoever flew before may have brought it.
+            // The fetch before may have brought it.
             if matches!(self.look(kid), Found::Ask(_)) {
                 self.ask().await;
             }

@@ -37,7 +37,7 @@ pub const IDLE: TimeDelta = TimeDelta::days(7);
 pub const ABSOLUTE: TimeDelta = TimeDelta::days(30);
 /// How long an answer counts as possibly lost.
 pub const GRACE: TimeDelta = TimeDelta::seconds(10);
-/// After which whoever asks for tokens is answered for, so that there is time within [`GRACE`] to ask again.
+/// The deadline of requests for tokens: it leaves time within [`GRACE`] to ask again.
 pub const PROMPT: Duration = Duration::from_secs(5);
 /// How long an ended session is kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
@@ -287,8 +287,8 @@ pub(crate) async fn deactivate(tx: &mut TenantTx, user: UserId) -> Result<()> {
     end_all(tx, user, "deactivated").await
 }
 
-/// Ends a session that may be a stranger's, and whatever it made of itself by approving others; whether anything of it lived.
-/// It is locked.
+/// Ends a locked session that may be a stranger's, and all that it approved, directly or not; says whether any of them
+/// was alive.
 async fn end_line(
     tx: &mut TenantTx,
     (user, id): (UserId, SessionId),
@@ -337,7 +337,7 @@ async fn answer_was_lost(
     Ok(recent && !store::used_after(tx, id, token.number).await?)
 }
 
-/// What was issued after this token works no more.
+/// Voids what was issued after this token.
 async fn void(tx: &mut TenantTx, session: &mut store::Live, after: i32) -> Result<()> {
     store::void_after(tx, session.id, after).await?;
     session.generation = session.generation.saturating_add(1);

@@ -57,7 +57,7 @@ pub(super) async fn find_user(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Opt
     .await
 }
 
-/// A session as its life is decided by.
+/// What decides whether a session lives.
 pub(super) struct Live {
     pub id: SessionId,
     pub user_id: UserId,

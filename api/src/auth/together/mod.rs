@@ -120,8 +120,8 @@ impl<Q: Question> Round<Q> {
         }
     }
 
-    /// Who still waits; it is over when that is nobody. While the database is away more may come than can be refused one
-    /// statement after the other: who has given up is asked for no more, and waits in no later line.
+    /// The next questions with their askers; none when nobody waits, which ends the round. Askers that gave up are dropped:
+    /// while the database is away more may come than its failing statements can refuse.
     fn next(&mut self) -> Option<(Vec<Q>, Vec<Asker<Q>>)> {
         let mut desk = self.of.desk();
         desk.waiting.retain(|(_, asker)| !asker.is_closed());
@@ -136,8 +136,8 @@ impl<Q: Question> Round<Q> {
 }
 
 impl<Q: Question> Drop for Round<Q> {
-    /// A round that was broken off leaves its place to another. When it was the last, those who wait are told so: nobody would
-    /// ask for them before somebody else comes.
+    /// A round that was broken off frees its place. The last one fails whoever waits: nobody would ask for them before
+    /// somebody else comes.
     fn drop(&mut self) {
         if self.over {
             return;

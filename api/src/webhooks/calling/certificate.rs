@@ -29,7 +29,7 @@ impl Input for NewCertificate {
         if let (Some(certificate), Some(key), Some(shown)) =
             (&certificate, &private_key, &fingerprint)
         {
-            // Either is needed for the other, and both where nothing is that was shown before.
+            // Each needs the other, and both are needed unless a shown fingerprint comes back.
             for (name, own, other) in
                 [("certificate", certificate, key), ("privateKey", key, certificate)]
             {

@@ -43,7 +43,7 @@ impl PartialEq for Written {
     }
 }
 
-/// What is written of it all: `Keep` and `None` leave as it is.
+/// A change of the selection; `Keep` and `None` change nothing.
 #[derive(Debug, Default)]
 pub struct Selecting {
     /// Which events.

@@ -10,7 +10,7 @@ use crate::id::TenantId;
 
 /// Rows of one transaction.
 const BATCH: i64 = 5_000;
-/// From so many deleted rows on a table is vacuumed before those that it refers to are deleted from.
+/// A table that lost so many rows is vacuumed before rows of those that it refers to are deleted.
 const MANY: u64 = 10_000;
 /// How often a batch that met a deadlock or the like is tried.
 const TRIES: u32 = 10;

@@ -114,7 +114,7 @@ async fn at_once(app: &App, caller: &Caller, options: Options, rows: Vec<NewRow>
     app.commit(caller, tx, done).await
 }
 
-/// Counts new rows, and writes down at once those that say nothing; the others wait.
+/// Counts new rows, and records the faulty ones at once; the others wait.
 async fn sift(
     tx: &mut TenantTx,
     import: &mut Import,

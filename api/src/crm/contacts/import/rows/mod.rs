@@ -70,7 +70,7 @@ struct Raw {
     members: std::result::Result<Members, Fault>,
 }
 
-/// A row, and what it says or why it says nothing.
+/// A row, with its fields or what is wrong.
 #[derive(Debug)]
 pub(super) struct NewRow {
     pub sent: Sent,
