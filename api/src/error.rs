@@ -13,7 +13,7 @@ use crate::limit::Decision;
 /// What is wrong with each field, by its path (`stages[0].name`).
 pub type Details = BTreeMap<String, String>;
 
-/// Every code there is (decisions §1.14).
+/// Every code there is (requirement F-3).
 pub const CODES: &[&str] = &[
     "VALIDATION_ERROR",
     "BAD_REQUEST",
@@ -86,7 +86,7 @@ pub enum Error {
         "Stages that would be removed hold leads ({0}); name the stage that they move to in moveLeadsTo"
     )]
     PipelineNotEmpty(i64),
-    /// A sign-in by QR code is in another state than the step needs (decisions §4.3).
+    /// A sign-in by QR code is in another state than the step needs (requirement A-7).
     #[error("The QR session does not allow this: it is {0}")]
     QrSessionState(&'static str),
     /// Another record has what only one may have; the details name it (requirement C-8).
@@ -152,7 +152,7 @@ impl Error {
         self.face().0
     }
 
-    /// The stable code (decisions §1.14).
+    /// The stable code (requirement F-3).
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.face().1

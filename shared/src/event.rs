@@ -2,7 +2,7 @@
 
 macro_rules! events {
     ($($name:ident = $text:literal),+ $(,)?) => {
-        /// What happened (requirement E-1 to E-12), and the extensions (E-13).
+        /// What happened (requirements E-1 to E-12), and the extensions (requirement E-13).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
             $(#[doc = concat!("`", $text, "`")] $name),+

@@ -1,4 +1,4 @@
-//! Where to find what was deleted, for as long as it can be brought back (C-5).
+//! Where to find what was deleted, for as long as it can be brought back (requirement C-5).
 
 use chrono::TimeDelta;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Who calls: an API key, or a user with an access token. Both end in a [`Caller`], which knows its tenant.
+//! Who calls: an API key, or a user with an access token (requirement A-6). Both end in a [`Caller`], which knows its tenant.
 
 pub mod api_key;
 pub mod demo;

@@ -1,5 +1,5 @@
 //! What handlers answer with. Each is written down as a [`Reply`], which the outermost layer puts into the one
-//! envelope of Task 2.5 ([`super::envelope`]).
+//! envelope of requirements F-1 to F-3 ([`super::envelope`]).
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};

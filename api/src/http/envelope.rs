@@ -1,5 +1,5 @@
-//! The one envelope of Task 2.5, around every answer whoever made it: the framework's own plain answers become
-//! errors in it too. `Accept: application/problem+json` asks for errors in the form of RFC 9457 instead.
+//! The one envelope (requirements F-1 to F-3), around every answer whoever made it: the framework's own plain answers
+//! become errors in it too. `Accept: application/problem+json` asks for errors in the form of RFC 9457 instead.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The flood guard: so many requests of one address, before anybody asks the database who it is (decision R-8). Each
+//! The flood guard: so many requests of one address, before anybody asks the database who it is (requirement R-8). Each
 //! process guards itself; the limits that callers are promised are counted in [`crate::limit`].
 
 use std::net::IpAddr;

@@ -37,7 +37,7 @@ pub(super) async fn enforce(
     }
 }
 
-/// Whom the request counts for: decisions.
+/// Whom the request counts for: requirements.
 async fn key(
     class: Class,
     caller: Option<&Caller>,

@@ -97,7 +97,7 @@ impl Routes {
         self.add(Method::POST, path, access.into(), handler, doc)
     }
 
-    /// A route that changes what its body names: `PUT`, and `PATCH` as its exact name (decision 2).
+    /// A route that changes what its body names: `PUT`, and `PATCH` as its exact name (requirement C-4).
     #[must_use]
     pub fn merge<H, T>(self, path: &str, access: impl Into<Access>, handler: H, doc: Doc) -> Self
     where

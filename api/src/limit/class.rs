@@ -1,6 +1,6 @@
 //! The kinds of calls that are counted apart.
 
-/// The limit that counts a route's calls (Task 2.2; decisions ).
+/// The limit that counts a route's calls (requirements ).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// Signing in.

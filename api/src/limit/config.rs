@@ -45,7 +45,7 @@ impl LimitConfig {
         self
     }
 
-    /// Reads `RATE_LIMIT_*`, `FLOOD_GUARD` and `REDIS_URL`. The defaults are the numbers of Task 2.2.
+    /// Reads `RATE_LIMIT_*`, `FLOOD_GUARD` and `REDIS_URL`. The defaults are those of requirements.
     pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
         let classes = [
             settings.default(

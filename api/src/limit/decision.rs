@@ -8,7 +8,7 @@ use super::rate::Rate;
 use super::window::Window;
 use crate::error::Details;
 
-/// What a limit says to one request (decision R-9).
+/// What a limit says to one request (requirement R-9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The limit's name.
@@ -78,7 +78,7 @@ impl Decision {
         }
     }
 
-    /// What the body of a refusal says (decision R-11).
+    /// What the body of a refusal says (requirement R-11).
     #[must_use]
     pub fn details(&self) -> Details {
         Details::from([

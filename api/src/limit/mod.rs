@@ -1,4 +1,4 @@
-//! How often a caller may do what (Task 2.2, docs/decisions/0010). A [`Class`] stands beside each route; its [`Rate`]
+//! How often a caller may do what (requirements, docs/decisions/0010). A [`Class`] stands beside each route; its [`Rate`]
 //! comes from the configuration, the tenant or the key; a [`Window`] per key counts, in Redis or in this process;
 //! the [`Decision`] is in the headers of every answer.
 

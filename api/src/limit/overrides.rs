@@ -1,4 +1,4 @@
-//! Limits of a tenant's or a key's own (decision 3).
+//! Limits of a tenant's or a key's own (requirement R-7).
 
 use shared::settings::Value as _;
 

@@ -1,4 +1,4 @@
-//! The sliding-window counter (decision R-15): two counts a key. The window before counts for the part of it that still
+//! The sliding-window counter (requirement R-15): two counts a key. The window before counts for the part of it that still
 //! lies within one window of now, so that no edge lets twice the quota through. Whole milliseconds and whole
 //! requests, so that Redis and this process decide alike.
 

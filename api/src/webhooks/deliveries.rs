@@ -1,4 +1,4 @@
-//! What became of each event at one webhook: the document's `WebhookEvent`, with every attempt.
+//! What became of each event at one webhook: the `WebhookEvent` of requirement W-9, with every attempt.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

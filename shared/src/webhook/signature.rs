@@ -1,7 +1,7 @@
 //! Both signature families, over the exact bytes that are sent.
 //!
 //! - Standard Webhooks 1.0 `v1`: HMAC-SHA256 over `id.timestamp.body`, key = the bytes behind `whsec_`, base64.
-//! - The document's `X-Webhook-Signature`: HMAC-SHA256 over the body, key = the secret's text as shown, hex.
+//! - The requirements' `X-Webhook-Signature`: HMAC-SHA256 over the body, key = the secret's text as shown, hex.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Activities: decisions AC-1 to AC-6.
+//! Activities: requirements AC-1 to AC-6.
 
 mod create;
 mod timelines;

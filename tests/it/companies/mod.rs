@@ -1,4 +1,4 @@
-//! Companies: decisions CO-1 to CO-10 and E-4 to E-6, and the contacts that belong to them (C-10).
+//! Companies: requirements CO-1 to CO-10 and E-4 to E-6, and the contacts that belong to them (requirement C-10).
 
 mod create;
 mod events;

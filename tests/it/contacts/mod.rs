@@ -1,4 +1,4 @@
-//! Contacts: Task 2.3 of the requirements, with decisions C-1 to C-12 and E-1 to E-3.
+//! Contacts: requirements C-1 to C-12 and E-1 to E-3.
 
 mod alone;
 mod create;

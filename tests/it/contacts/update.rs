@@ -1,4 +1,4 @@
-//! Changing: PUT is a merge, and PATCH its exact name (decision 2).
+//! Changing: PUT is a merge, and PATCH its exact name (requirement C-4).
 
 use chrono::TimeDelta;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! The one form of every answer: Task 2.5 of the requirements, with decisions F-1 to F-12.
+//! The one form of every answer: requirements F-1 to F-12.
 
 mod bodies;
 mod failures;

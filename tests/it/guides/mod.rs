@@ -16,5 +16,6 @@ mod promises;
 mod quotations;
 mod receivers;
 mod reference;
+mod requirements;
 pub mod shell;
 mod vectors;

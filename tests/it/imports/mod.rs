@@ -1,4 +1,4 @@
-//! Imports of contacts (decision §1.4.1).
+//! Imports of contacts (requirement C-6).
 
 mod apply;
 mod broken;

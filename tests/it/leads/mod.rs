@@ -1,4 +1,4 @@
-//! Leads: decisions L-1 to L-12 and E-7 to E-11.
+//! Leads: requirements L-1 to L-12 and E-7 to E-11.
 
 mod convert;
 mod create;

@@ -1,4 +1,4 @@
-//! Every event of leads and pipelines, received over HTTP through the real worker (decisions E-7 to E-11).
+//! Every event of leads and pipelines, received over HTTP through the real worker (requirements E-7 to E-11).
 
 use serde_json::{Value, json};
 use tests::kit::{LEADS, Subscriber, TestApp, with};

@@ -1,4 +1,4 @@
-//! Rate limits: Task 2.2 of the requirements, with decisions.
+//! Rate limits: requirements.
 
 mod addresses;
 mod flood;

@@ -1,4 +1,4 @@
-//! Redis away, hanging, and back: callers are served and limited all the same (decision R-14).
+//! Redis away, hanging, and back: callers are served and limited all the same (requirement R-14).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Pipelines and their stages: decisions P-1 to P-11, E-10 and E-13.
+//! Pipelines and their stages: requirements P-1 to P-11, E-10 and E-13.
 
 mod create;
 mod remove;

@@ -1,4 +1,4 @@
-//! What receivers hear of a pipeline as a whole (E-13), besides its stages.
+//! What receivers hear of a pipeline as a whole (requirement E-13), besides its stages.
 
 use serde_json::{Value, json};
 use tests::kit::{Call, Subscriber, Tenant, TestApp, with};

@@ -1,4 +1,4 @@
-//! Webhooks as a tenant manages them: Task 2.4 of the requirements, with decisions W-1 to W-12.
+//! Webhooks as a tenant manages them: requirements W-1 to W-12.
 
 mod crud;
 mod debug;

@@ -1,4 +1,4 @@
-//! Where webhooks may point: nowhere inside (decision W-11). `shared` has the long list of disguises.
+//! Where webhooks may point: nowhere inside (requirement W-11). `shared` has the long list of disguises.
 
 use serde_json::json;
 use tests::kit::{TestApp, WEBHOOKS};

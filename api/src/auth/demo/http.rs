@@ -1,4 +1,4 @@
-//! Demo login over HTTP, on the document's own path and on that of everything else.
+//! Demo login over HTTP, on the path of requirement A-5 and on one like all others.
 
 use axum::Extension;
 use axum::extract::State;

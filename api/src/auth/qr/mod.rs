@@ -1,4 +1,4 @@
-//! Signing in by QR code: a signed-in phone approves a desktop (decisions §4; docs/signing-in.md).
+//! Signing in by QR code: a signed-in phone approves a desktop (requirements; docs/signing-in.md).
 //!
 //! There are three secrets: the QR code's, which can only scan; the desktop's, which opens the status and the tokens;
 //! the phone's, which decides. Whoever presents a wrong one learns nothing: there is no such session.

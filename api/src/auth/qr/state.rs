@@ -1,4 +1,4 @@
-//! The states of a sign-in by QR code (decisions §4.3). Only these moves exist:
+//! The states of a sign-in by QR code (requirement A-7). Only these moves exist:
 //!
 //! ```text
 //! pending -> scanned -> linked -> consumed

@@ -23,7 +23,7 @@ pub fn routes() -> Routes {
     Routes::under("/api/v1/auth", "Signing in")
         .public_post(
             "/refresh",
-            // One address may be a whole office's: refreshes are counted by session, in the handler (decision R-4).
+            // One address may be a whole office's: refreshes are counted by session, in the handler (requirement R-4).
             Class::Write,
             refresh,
             Doc::data::<SignedIn>("refreshSession", "Exchange a refresh token for a fresh pair")

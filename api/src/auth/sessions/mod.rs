@@ -1,4 +1,4 @@
-//! Users' sessions: opened by a sign-in, kept alive by refresh tokens, ended by their user.
+//! Users' sessions: opened by a sign-in, kept alive by refresh tokens, ended by their user (requirements ).
 //!
 //! A refresh token works once. Presented again it revokes the session, because two parties hold it; unless that is
 //! within [`GRACE`] and its successor is unused: then an answer was lost, and the successor is void.

@@ -32,8 +32,8 @@ pub fn email() -> impl Rule<String> {
     })
 }
 
-/// A telephone number by its shape, not by any numbering plan: the document's own `+1234567890` belongs to none
-/// (decision 1). An optional `+`, then 7 to 15 digits, with spaces, dots, dashes and brackets between them.
+/// A telephone number by its shape, not by any numbering plan: the `+1234567890` of requirement C-9 belongs to none.
+/// An optional `+`, then 7 to 15 digits, with spaces, dots, dashes and brackets between them.
 pub fn phone() -> impl Rule<String> {
     let schema = || {
         json!({"type": "string", "maxLength": LONGEST_PHONE,
