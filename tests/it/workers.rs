@@ -17,7 +17,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use worker::queue::{Caps, Knock, Slots, claim};
+use worker::background::Wakeup;
+use worker::queue::{Caps, Slots, claim};
 use worker::record::{AttemptRecord, Report, recorder};
 use worker::retry::Next;
 
@@ -270,7 +271,7 @@ async fn outcomes_whose_commit_nobody_heard_of_are_not_written_again() {
     records.report(report, again.delivery, again.slot);
     let stop = CancellationToken::new();
     stop.cancel();
-    let written = timeout(Duration::from_secs(5), recorder.run(db, Knock::default(), stop));
+    let written = timeout(Duration::from_secs(5), recorder.run(db, Wakeup::default(), stop));
     written.await.expect("nothing is tried again");
     let deliveries = subscriber.deliveries().await;
     let logged = |one: &Value| one["attemptLog"].as_array().unwrap().len();

@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Knock, wait};
+use crate::background::{Wakeup, Wakeups, wait};
 
 /// Between two tries to hear it again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -20,9 +20,9 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// How long the answer to that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Carries the bell to the relay, which knocks at the claims when it has left something to them. Resends, imports, replays and
-/// erasures ring for all others, too.
-pub(crate) async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: CancellationToken) {
+/// Carries the bell to the relay, which wakes the claims when it has left something to them. Resends, imports, replays and
+/// erasures ring for all others, too; health is nothing that others tell of.
+pub(crate) async fn listen(db: Db, wakeups: Wakeups, stop: CancellationToken) {
     let mut lost = false;
     while !stop.is_cancelled() {
         let error = match in_time(STEP, db.listen()).await {
@@ -31,7 +31,7 @@ pub(crate) async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: Canc
                 if std::mem::take(&mut lost) {
                     tracing::info!("events are heard again");
                 }
-                let heard = hear(&mut bell, &events, &others);
+                let heard = hear(&mut bell, &wakeups);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     error = heard => error,
@@ -48,7 +48,8 @@ pub(crate) async fn listen(db: Db, events: Knock, others: [Knock; 5], stop: Canc
 }
 
 /// Until the connection is lost.
-async fn hear(bell: &mut PgListener, events: &Knock, others: &[Knock; 5]) -> sqlx::Error {
+async fn hear(bell: &mut PgListener, wakeups: &Wakeups) -> sqlx::Error {
+    let Wakeups { relay, claims, imports, replays, erasures, shelf, health: _ } = wakeups;
     loop {
         let rung = match timeout(SILENCE, bell.recv()).await {
             Ok(Ok(rung)) => rung,
@@ -59,9 +60,9 @@ async fn hear(bell: &mut PgListener, events: &Knock, others: &[Knock; 5]) -> sql
                 Err(_) => return sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             },
         };
-        events.knock();
+        relay.notify();
         if !is_for_relay(rung.payload()) {
-            others.iter().for_each(Knock::knock);
+            [claims, imports, replays, erasures, shelf].into_iter().for_each(Wakeup::notify);
         }
     }
 }

@@ -2,11 +2,10 @@
 //! that also writes down what became of its rows: whatever dies when, no row is lost or applied twice. The import's
 //! row is locked meanwhile, so that two workers never do the same batch; imports take turns by `due_at`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::audit::Actor;
-use shared::db::step::{ROUND, in_time};
 use shared::db::{Origin, fault};
 use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
 use shared::import::run::step;
@@ -16,10 +15,8 @@ use shared::{Db, TenantTx, telemetry};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field};
 
-use crate::queue::{Knock, Pause, wait};
+use crate::background::{Then, Wakeup, work};
 
-/// Looks without being asked.
-const IDLE: Duration = Duration::from_secs(1);
 /// Tries of one batch; after the last the import has failed.
 const TRIES: i32 = 8;
 /// An upload that has not moved for so long is over.
@@ -36,18 +33,10 @@ struct Claim {
 }
 
 /// Works on whatever is due until `stop`; the batch under way is finished.
-pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
-    let (mut pause, mut importer) = (Pause::default(), Importer::new(db));
-    while !stop.is_cancelled() {
-        match in_time(ROUND, importer.advance()).await {
-            Ok(true) => pause.reset(),
-            Ok(false) => {
-                pause.reset();
-                wait(IDLE, knock.heard(), &stop).await;
-            }
-            Err(error) => pause.after(&error, "importing", &stop).await,
-        }
-    }
+pub(crate) async fn run(db: Db, wakeup: Wakeup, stop: CancellationToken) {
+    let mut importer = Importer::new(db);
+    work("importing", wakeup, stop, async move || importer.advance().await.map(Then::again_if))
+        .await;
 }
 
 /// Does batches one after another.

@@ -8,6 +8,7 @@
 //! `measured` and `admin` are for operators.
 
 pub mod admin;
+pub mod background;
 pub mod client;
 pub mod config;
 pub mod deliver;

@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::{self, Wakeups};
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Knock};
+use crate::queue::{Claimed, Claims, DeliveryBackend, Engine};
 use crate::vital::Vital;
 use crate::{
     admin, erasures, gauges, health, hear, house, imports, pipeline, queue, record, replays,
@@ -44,18 +45,18 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
 
     let ended = (stop.clone(), gone.clone());
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ended));
-    let [events, due, imports, replays, erasures, shelf, judging] = knocks();
-    let recorder = vital.spawn(recorder.run(db.clone(), judging.clone(), gone.clone()));
-    let others = [&due, &imports, &replays, &erasures, &shelf].map(Clone::clone);
-    tokio::spawn(hear::listen(db.clone(), events.clone(), others, stop.clone()));
-    let importing = tokio::spawn(imports::run(db.clone(), imports, stop.clone()));
+    let wakeups = Wakeups::default();
+    let recorder = vital.spawn(recorder.run(db.clone(), wakeups.health.clone(), gone.clone()));
+    tokio::spawn(hear::listen(db.clone(), wakeups.clone(), stop.clone()));
+    let importing = tokio::spawn(imports::run(db.clone(), wakeups.imports.clone(), stop.clone()));
     let keyring = &config.keyring;
     let mut calmly = Calmly { begun: 0, stop: stop.clone() };
-    calmly.spawn(health::run(db.clone(), judging, stop.clone()));
+    calmly.spawn(health::run(db.clone(), wakeups.health.clone(), stop.clone()));
     calmly.spawn(signing::keep_giving_pairs(db.clone(), keyring.clone(), stop.clone()));
     calmly.spawn(retention::run(db.clone(), stop.clone()));
-    calmly.spawn(shelf::run(db.clone(), shelf, due.clone(), stop.clone()));
-    let stepping = calmly.spawn(replays::run(db.clone(), replays, due.clone(), stop.clone()));
+    calmly.spawn(shelf::run(db.clone(), wakeups.clone(), stop.clone()));
+    let stepping = calmly.spawn(replays::run(db.clone(), wakeups.clone(), stop.clone()));
+    let erasures = wakeups.erasures.clone();
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
     calmly.spawn(gauges::watch_outbox(db.clone(), stop.clone()));
@@ -72,8 +73,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         stop: stop.clone(),
     };
     retention::begin(&db).await;
-    let relaying = vital.spawn(engine.clone().relay(events, due.clone()));
-    let claiming = vital.spawn(engine.run(due));
+    let relaying = vital.spawn(engine.clone().relay(wakeups.clone()));
+    let claiming = vital.spawn(engine.run(wakeups.claims));
 
     let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
@@ -95,11 +96,6 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tracing::info!("stopped");
     ended??;
     if vital.is_broken() { Err("a part of the worker ended by itself".into()) } else { Ok(()) }
-}
-
-/// One for each who waits for something to do.
-fn knocks<const COUNT: usize>() -> [Knock; COUNT] {
-    [(); COUNT].map(|()| Knock::default())
 }
 
 async fn bind(admin: SocketAddr) -> Result<TcpListener, String> {
@@ -129,7 +125,7 @@ impl Calmly {
         self.begun += 1;
         let (turn, stop) = (APART * self.begun, self.stop.clone());
         tokio::spawn(async move {
-            queue::wait(turn, std::future::pending(), &stop).await;
+            background::wait(turn, std::future::pending(), &stop).await;
             task.await;
         })
     }

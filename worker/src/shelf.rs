@@ -5,18 +5,15 @@
 //! What somebody else holds is left for the next look: a webhook whose row is locked, a delivery that is being changed. And
 //! of no webhook more is moved at once than a batch, however much it has.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use shared::Db;
-use shared::db::step::{ROUND, in_time};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::queue::{Knock, Pause, wait};
+use crate::background::{IDLE, Then, Wakeups, work};
 
-/// Looks without being asked.
-const IDLE: Duration = Duration::from_secs(1);
 /// Deliveries of a webhook that are moved at once.
 const BATCH: i64 = 1000;
 /// Webhooks in turn that one look sees, so that it costs the same however many there are.
@@ -24,32 +21,24 @@ const STEPS: i32 = 1000;
 /// Webhooks that are on again that one look sees.
 const AGAIN: i64 = 20;
 
-/// Moves deliveries until `stop`, and knocks at `due` when some are in the queue again. Who knocks may have switched a webhook on;
-/// to find those that are off is in no hurry.
-pub(crate) async fn run(db: Db, knock: Knock, due: Knock, stop: CancellationToken) {
-    let (mut pause, mut shelf, mut looked) = (Pause::default(), Shelf::default(), None);
-    while !stop.is_cancelled() {
-        let moved = async {
-            let back = shelf.take_down(&db).await?;
-            if back.deliveries > 0 {
-                due.knock();
-            }
-            if looked.is_some_and(|at: Instant| at.elapsed() < IDLE) {
-                return Ok(back.more);
-            }
-            let up = shelf.put_up(&db).await?;
-            looked = Some(Instant::now()).filter(|_| !up.more);
-            Ok(back.more || up.more)
-        };
-        match in_time(ROUND, moved).await {
-            Ok(true) => pause.reset(),
-            Ok(false) => {
-                pause.reset();
-                wait(IDLE, knock.heard(), &stop).await;
-            }
-            Err(error) => pause.after(&error, "shelving", &stop).await,
+/// Moves deliveries until `stop`, and wakes the claims when some are in the queue again. Who wakes it may have switched a webhook
+/// on; to find those that are off is in no hurry.
+pub(crate) async fn run(db: Db, wakeups: Wakeups, stop: CancellationToken) {
+    let Wakeups { shelf: wakeup, claims, .. } = wakeups;
+    let (mut shelf, mut looked) = (Shelf::default(), None);
+    let round = async move || {
+        let back = shelf.take_down(&db).await?;
+        if back.deliveries > 0 {
+            claims.notify();
         }
-    }
+        if looked.is_some_and(|at: Instant| at.elapsed() < IDLE) {
+            return Ok(Then::again_if(back.more));
+        }
+        let up = shelf.put_up(&db).await?;
+        looked = Some(Instant::now()).filter(|_| !up.more);
+        Ok(Then::again_if(back.more || up.more))
+    };
+    work("shelving", wakeup, stop, round).await;
 }
 
 /// Where the next looks begin.

@@ -8,10 +8,7 @@ mod imports;
 mod steps;
 mod store;
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::db::step::{ROUND, in_time};
 use shared::db::{Origin, fault};
 use shared::id::{ErasureId, TenantId};
 use shared::seal::Keyring;
@@ -19,10 +16,7 @@ use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::queue::{Knock, Pause, wait};
-
-/// Looks without being asked.
-const IDLE: Duration = Duration::from_secs(1);
+use crate::background::{Then, Wakeup, work};
 
 /// How far an erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -89,18 +83,9 @@ struct Claim {
 }
 
 /// Works on whatever is due until `stop`; the step under way is finished.
-pub(crate) async fn run(db: Db, keyring: Keyring, knock: Knock, stop: CancellationToken) {
-    let mut pause = Pause::default();
-    while !stop.is_cancelled() {
-        match in_time(ROUND, advance(&db, &keyring)).await {
-            Ok(true) => pause.reset(),
-            Ok(false) => {
-                pause.reset();
-                wait(IDLE, knock.heard(), &stop).await;
-            }
-            Err(error) => pause.after(&error, "erasing", &stop).await,
-        }
-    }
+pub(crate) async fn run(db: Db, keyring: Keyring, wakeup: Wakeup, stop: CancellationToken) {
+    let round = async move || advance(&db, &keyring).await.map(Then::again_if);
+    work("erasing", wakeup, stop, round).await;
 }
 
 /// Does the next step of the erasure that has waited longest; says whether there was one.

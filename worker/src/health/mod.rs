@@ -11,31 +11,28 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use shared::audit::Entry;
 use shared::db::Origin;
-use shared::db::step::{ROUND, STEP, in_time};
+use shared::db::step::{STEP, in_time};
 use shared::id::{TenantId, WebhookId};
 use shared::webhook::health::{HealthChange, MOST_COUNTED, State, pending};
 use shared::{Db, TenantTx};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::queue::{Knock, Pause, wait};
+use crate::background::{IDLE, Then, Wakeup, work};
 use crate::replays::redrive;
 use rule::{Change, Health};
 use store::Due;
 
-/// Looks without being asked: knocks are of one process, and the one that was to hear it may have died.
-const IDLE: Duration = Duration::from_secs(1);
 /// How often the gauges are set.
 const MEASURED: Duration = Duration::from_secs(30);
 /// Webhooks taken at once.
 const BATCH: i64 = 100;
 
-/// Changes states until `stop`, whenever `knock` is heard.
-pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
-    let (mut pause, mut measured) = (Pause::default(), None);
-    while !stop.is_cancelled() {
-        let due = measured.is_none_or(|at: Instant| at.elapsed() >= MEASURED);
-        if due {
+/// Changes states until `stop`, whenever it is woken.
+pub(crate) async fn run(db: Db, wakeup: Wakeup, stop: CancellationToken) {
+    let mut measured = None;
+    let round = async move || {
+        if measured.is_none_or(|at: Instant| at.elapsed() >= MEASURED) {
             match in_time(STEP, gauges::measure(&db)).await {
                 Ok(()) => measured = Some(Instant::now()),
                 Err(error) => {
@@ -43,14 +40,10 @@ pub(crate) async fn run(db: Db, knock: Knock, stop: CancellationToken) {
                 }
             }
         }
-        match in_time(ROUND, advance(&db)).await {
-            Ok(_) => {
-                pause.reset();
-                wait(IDLE, knock.heard(), &stop).await;
-            }
-            Err(error) => pause.after(&error, "judging", &stop).await,
-        }
-    }
+        // All that there was, so there is nothing more.
+        advance(&db).await.map(|_| Then::Rest(IDLE))
+    };
+    work("judging", wakeup, stop, round).await;
 }
 
 /// Changes the states that have to change; says how many did.

@@ -2,26 +2,23 @@
 //! A database in trouble is waited for here; it never reaches apalis, where it would end the worker and cancel the
 //! requests under way.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use shared::Db;
 use shared::db::step::{STEP, in_time};
 use shared::id::WebhookId;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
-use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Claims, RedisQueue, Slots};
+use crate::background::{IDLE, Pause, Wakeup, Wakeups, wait};
 use crate::held::Lines;
 use crate::record::Records;
 use crate::relay;
 use crate::vital::Vital;
-
-/// Looks without being asked: retries fall due by time, and rings can be lost.
-pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -29,24 +26,6 @@ const GRAIN: Duration = Duration::from_millis(1);
 /// How long a claim waits for more places to be free while few are, or claims keep finding few: one for many costs hardly
 /// more than one for a few.
 const GATHERING: Duration = Duration::from_millis(2);
-
-/// The longest pause while the database is in trouble.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Something to do.
-#[derive(Clone, Debug, Default)]
-pub struct Knock(Arc<Notify>);
-
-impl Knock {
-    /// Says that there may be something.
-    pub fn knock(&self) {
-        self.0.notify_one();
-    }
-
-    pub(crate) async fn heard(&self) {
-        self.0.notified().await;
-    }
-}
 
 /// See the module.
 #[derive(Clone)]
@@ -70,9 +49,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Relays whatever is in the outbox, whenever `knock` is heard. What it relayed is handed out at once when nobody is
-    /// claiming; else it knocks at `claims`.
-    pub async fn relay(self, knock: Knock, claims: Knock) {
+    /// Relays whatever is in the outbox, whenever it is woken. What it relayed is handed out at once when nobody is
+    /// claiming; else it wakes the claims.
+    pub async fn relay(self, wakeups: Wakeups) {
+        let Wakeups { relay: wakeup, claims, .. } = wakeups;
         let mut pause = Pause::default();
         let (mut held, mut parts) = (Held::default(), 1);
         while !self.stop.is_cancelled() {
@@ -87,11 +67,11 @@ impl Engine {
                     }
                     // Without events another worker has the relay, and may leave something to the claims.
                     if relayed.events == 0 || begun < relayed.deliveries {
-                        claims.knock();
+                        claims.notify();
                     }
                     held.advance(relayed.held, &self.db, &claims);
                     if !relayed.more {
-                        wait(IDLE, knock.heard(), &self.stop).await;
+                        wait(IDLE, wakeup.notified(), &self.stop).await;
                     }
                 }
                 Err(error) => pause.after(&error, "relaying", &self.stop).await,
@@ -99,13 +79,13 @@ impl Engine {
         }
     }
 
-    /// Keeps the slots filled until the end, whenever `knock` is heard or a slot frees.
-    pub async fn run(self, knock: Knock) {
-        let Some(redis) = self.redis.clone() else { return self.claim(knock).await };
+    /// Keeps the slots filled until the end, whenever it is woken or a slot frees.
+    pub async fn run(self, wakeup: Wakeup) {
+        let Some(redis) = self.redis.clone() else { return self.claim(wakeup).await };
         let vital = Vital::default();
         let keeping = redis.keep(self.db.clone(), self.slots.clone(), self.stop.clone());
         let (keeping, taking) = (vital.spawn(keeping), vital.spawn(self.clone().take()));
-        let claiming = self.claim(knock);
+        let claiming = self.claim(wakeup);
         tokio::pin!(claiming);
         tokio::select! {
             () = &mut claiming => {}
@@ -121,7 +101,7 @@ impl Engine {
         self.leave().await;
     }
 
-    async fn claim(&self, knock: Knock) {
+    async fn claim(&self, wakeup: Wakeup) {
         let mut pause = Pause::default();
         let mut after: Option<WebhookId> = None;
         let mut streak: u32 = 0;
@@ -145,7 +125,7 @@ impl Engine {
                         };
                         let either = async {
                             tokio::select! {
-                                () = knock.heard() => {}
+                                () = wakeup.notified() => {}
                                 () = freed => {}
                             }
                         };
@@ -168,7 +148,7 @@ struct Held {
 
 impl Held {
     /// Advances these and what was left before, unless that is under way: then at the next call, a second later at most.
-    fn advance(&mut self, lines: Lines, db: &Db, claims: &Knock) {
+    fn advance(&mut self, lines: Lines, db: &Db, claims: &Wakeup) {
         self.lines.extend(lines);
         let is_free = self.advancing.as_ref().is_none_or(JoinHandle::is_finished);
         if self.lines.is_empty() || !is_free {
@@ -177,7 +157,7 @@ impl Held {
         let (lines, db, claims) = (std::mem::take(&mut self.lines), db.clone(), claims.clone());
         self.advancing = Some(tokio::spawn(async move {
             lines.advance(&db).await;
-            claims.knock();
+            claims.notify();
         }));
     }
 }
@@ -224,39 +204,5 @@ impl Engine {
         let opening = self.slots.next_opening(now).map(|at| (at - now).to_std());
         // Not a moment too early: the claim looks at whole microseconds.
         opening.and_then(Result::ok).map_or(IDLE, |wait| (wait + GRAIN).min(IDLE))
-    }
-}
-
-pub(crate) async fn wait(
-    most: Duration,
-    something: impl Future<Output = ()>,
-    stop: &CancellationToken,
-) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        _ = tokio::time::timeout(most, something) => {}
-    }
-}
-
-/// Grows with each failure in a row.
-#[derive(Default)]
-pub(crate) struct Pause(u32);
-
-impl Pause {
-    pub(crate) fn reset(&mut self) {
-        self.0 = 0;
-    }
-
-    pub(crate) async fn after(
-        &mut self,
-        error: &sqlx::Error,
-        doing: &str,
-        stop: &CancellationToken,
-    ) {
-        let pause = (Duration::from_millis(50) * 2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
-        self.0 = (self.0 + 1).min(10);
-        metrics::counter!("worker_database_errors_total", "doing" => doing.to_owned()).increment(1);
-        tracing::warn!(%error, doing, pause_ms = pause.as_millis(), "the database is in trouble; trying again");
-        wait(pause, std::future::pending(), stop).await;
     }
 }

@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Claimed, Delivery, Knock, Slot};
+use crate::background::Wakeup;
+use crate::queue::{Claimed, Delivery, Slot};
 use crate::retry::Next;
 use writes::{LARGE, Writer, Writes};
 
@@ -135,9 +136,9 @@ pub fn recorder() -> (Records, Recorder) {
 }
 
 impl Recorder {
-    /// Writes until `stop`, then what is left; knocks when a webhook's health is to be looked at. `stop` is for after the
+    /// Writes until `stop`, then what is left; wakes `health` when a webhook's health is to be looked at. `stop` is for after the
     /// last attempt has ended.
-    pub async fn run(mut self, db: Db, health: Knock, stop: CancellationToken) {
+    pub async fn run(mut self, db: Db, health: Wakeup, stop: CancellationToken) {
         let waiting = Arc::clone(&self.waiting);
         let mut writes = Writes::new(Writer { db, health, stop: stop.clone(), waiting });
         let mut batch = Vec::new();

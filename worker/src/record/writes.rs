@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Entry, LAST_PATIENCE, store};
-use crate::queue::{Knock, Pause};
+use crate::background::{Pause, Wakeup};
 
 /// Outcomes that are a large transaction.
 pub(super) const LARGE: usize = 128;
@@ -29,8 +29,8 @@ const LONG: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Writer {
     pub db: Db,
-    /// Knocked at when the health of a webhook is to be looked at.
-    pub health: Knock,
+    /// Woken when the health of a webhook is to be looked at.
+    pub health: Wakeup,
     /// Ends the patience with a database in trouble.
     pub stop: CancellationToken,
     /// Outcomes that are not written yet.
@@ -106,8 +106,8 @@ impl Writer {
         loop {
             match in_time(STEP, store::write(&self.db, &batch)).await {
                 Ok(false) => break,
-                Ok(true) => break self.health.knock(),
-                Err(error) if store::is_written(&error) => break self.health.knock(),
+                Ok(true) => break self.health.notify(),
+                Err(error) if store::is_written(&error) => break self.health.notify(),
                 Err(error) => {
                     if self.stop.is_cancelled()
                         && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE

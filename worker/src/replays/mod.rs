@@ -12,17 +12,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::fault;
-use shared::db::step::{ROUND, in_time};
 use shared::{Db, SystemTx};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Knock, Pause, wait};
+use crate::background::{IDLE, Then, Wakeups, work};
 pub use probe::probe;
 use replay::Replay;
 pub(crate) use store::count_accepted;
 
-/// Looks without being asked.
-const IDLE: Duration = Duration::from_secs(1);
 /// The shortest wait: another worker may be at it.
 const GRAIN: Duration = Duration::from_millis(20);
 /// How often a batch is begun, at most.
@@ -47,26 +44,23 @@ pub enum Advanced {
     Idle(Option<DateTime<Utc>>),
 }
 
-/// Moves on whatever is due until `stop`, and knocks at `claims` when there is something to send.
-pub(crate) async fn run(db: Db, knock: Knock, claims: Knock, stop: CancellationToken) {
-    let mut pause = Pause::default();
-    while !stop.is_cancelled() {
-        match in_time(ROUND, advance(&db)).await {
-            Ok(Advanced::Moved(begun)) => {
-                pause.reset();
-                if begun > 0 {
-                    claims.knock();
-                }
+/// Moves on whatever is due until `stop`, and wakes the claims when there is something to send.
+pub(crate) async fn run(db: Db, wakeups: Wakeups, stop: CancellationToken) {
+    let Wakeups { replays: wakeup, claims, .. } = wakeups;
+    let round = async move || match advance(&db).await? {
+        Advanced::Moved(begun) => {
+            if begun > 0 {
+                claims.notify();
             }
-            Ok(Advanced::Idle(next)) => {
-                pause.reset();
-                let until = next.and_then(|next| (next - db.clock().now()).to_std().ok());
-                let until = next.map_or(IDLE, |_| until.unwrap_or_default().clamp(GRAIN, IDLE));
-                wait(until, knock.heard(), &stop).await;
-            }
-            Err(error) => pause.after(&error, "replaying", &stop).await,
+            Ok(Then::Again)
         }
-    }
+        Advanced::Idle(next) => {
+            let until = next.and_then(|next| (next - db.clock().now()).to_std().ok());
+            let until = next.map_or(IDLE, |_| until.unwrap_or_default().clamp(GRAIN, IDLE));
+            Ok(Then::Rest(until))
+        }
+    };
+    work("replaying", wakeup, stop, round).await;
 }
 
 /// Begins the next batch of the replay that has been due longest.

@@ -11,8 +11,8 @@ use shared::Db;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::background::wait;
 use crate::gauges::seconds;
-use crate::queue::wait;
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_hours(1);

@@ -7,10 +7,11 @@ use shared::db::step::{STEP, in_time};
 use shared::id::{LeaseId, WebhookId};
 
 use super::super::claim::claim_tokens;
-use super::super::engine::{Engine, IDLE, Pause, wait};
+use super::super::engine::Engine;
 use super::super::load::load;
 use super::super::{Claimed, Slots, Token};
 use super::{RedisQueue, Session, Trouble};
+use crate::background::{IDLE, Pause, wait};
 
 impl RedisQueue {
     /// Claims what all workers together have room for, if it is this one's turn, starting behind the webhook `after`;

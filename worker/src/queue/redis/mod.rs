@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::session::Session;
 use self::session::in_time;
+use super::Slots;
 use super::claim::Room;
 use super::flights::Flights;
-use super::{Slots, wait};
+use crate::background::wait;
 
 /// What one question of a running worker may take; after that Redis is away.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
