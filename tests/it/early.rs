@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tests::kit::{CONTACTS, Tenant, TestApp, WEBHOOKS};
-use worker::queue::{Caps, Claims, Slots, claim};
+use worker::queue::{Caps, Claims, Filled, Slots, claim};
 use worker::relay::relay;
 
 const LEASE: TimeDelta = TimeDelta::minutes(1);
@@ -28,11 +28,11 @@ async fn what_was_relayed_is_claimed_at_once_and_nobody_else_claims_it() {
     let claims = Claims::new(slots.clone(), LEASE);
     let (relayed, claimed) = relay(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len(), slots.free()), (3, 3, 5));
-    assert!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().0.is_empty());
+    assert!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().claimed.is_empty());
 
     drop(claimed); // as a worker that dies
     app.advance(LEASE + TimeDelta::seconds(1));
-    assert_eq!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().0.len(), 3);
+    assert_eq!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().claimed.len(), 3);
 }
 
 #[tokio::test]
@@ -43,11 +43,11 @@ async fn it_keeps_the_caps_and_leaves_the_rest_to_the_next_claim() {
     let claims = Claims::new(slots.clone(), LEASE);
     let (relayed, claimed) = relay(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len()), (5, 2));
-    let (none, more, _) = claims.claim(&db).await.unwrap();
+    let Filled { claimed: none, more, .. } = claims.claim(&db).await.unwrap();
     assert!(none.is_empty() && more, "the webhook has no room");
 
     drop(claimed);
-    assert_eq!(claims.claim(&db).await.unwrap().0.len(), 2);
+    assert_eq!(claims.claim(&db).await.unwrap().claimed.len(), 2);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn what_has_an_order_or_a_rate_limit_is_left_to_the_claim() {
     assert_eq!(relayed.deliveries, 3);
     let begun: Vec<_> = begun.iter().map(|claimed| claimed.delivery.webhook.to_string()).collect();
     assert_eq!(begun, [plain["id"].as_str().unwrap()]);
-    let (claimed, more, _) = claims.claim(&db).await.unwrap();
+    let Filled { claimed, more, .. } = claims.claim(&db).await.unwrap();
     assert_eq!((claimed.len(), more), (2, false));
 }
 
@@ -90,7 +90,7 @@ async fn a_place_that_nobody_waits_for_asks_for_no_claim() {
     let acme = announced(&app, 1).await;
     let (db, slots) = (app.worker_db(), places(8, 1));
     let claims = Claims::new(slots.clone(), LEASE);
-    assert!(!claims.claim(&db).await.unwrap().1, "nothing is due");
+    assert!(!claims.claim(&db).await.unwrap().more, "nothing is due");
     let (_, begun) = relay(&db, Some(&claims)).await.unwrap();
     drop(begun);
     assert!(slots.freed().now_or_never().is_none());
@@ -98,7 +98,7 @@ async fn a_place_that_nobody_waits_for_asks_for_no_claim() {
     app.announce(&acme, "contact.updated", 2).await;
     let (_, begun) = relay(&db, Some(&claims)).await.unwrap();
     assert_eq!(begun.len(), 1);
-    assert!(claims.claim(&db).await.unwrap().1, "one has to wait");
+    assert!(claims.claim(&db).await.unwrap().more, "one has to wait");
     drop(begun);
     assert!(slots.freed().now_or_never().is_some());
 }
@@ -113,7 +113,7 @@ async fn the_end_of_a_delivery_lets_the_next_of_its_line_go() {
     let (db, slots) = (app.worker_db(), places(64, 64));
     let claims = Claims::new(slots.clone(), LEASE);
     relay(&db, Some(&claims)).await.unwrap();
-    let (first, more, _) = claims.claim(&db).await.unwrap();
+    let Filled { claimed: first, more, .. } = claims.claim(&db).await.unwrap();
     assert_eq!((first.len(), more), (1, false));
     drop(first);
     assert!(slots.freed().now_or_never().is_some());

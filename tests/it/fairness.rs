@@ -122,7 +122,7 @@ async fn with_fewer_places_than_webhooks_they_take_turns() {
     let mut served: BTreeMap<WebhookId, usize> = BTreeMap::new();
     let mut after = None;
     for _ in 0..5 {
-        let claimed = claim(&db, &slots, TimeDelta::minutes(1), after).await.unwrap().0;
+        let claimed = claim(&db, &slots, TimeDelta::minutes(1), after).await.unwrap().claimed;
         assert_eq!(claimed.len(), 2);
         after = claimed.last().map(|one| one.delivery.webhook);
         for (webhook, share) in shares(&claimed) {

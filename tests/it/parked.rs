@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use tests::kit::{Reply, TestApp};
-use worker::queue::{Caps, Claims, Slots, claim};
+use worker::queue::{Caps, Claims, Filled, Slots, claim};
 
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
@@ -27,9 +27,9 @@ async fn a_webhook_whose_retries_wait_is_passed_over_until_one_is_due() {
 
     app.advance(TimeDelta::seconds(119));
     let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
-    assert!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().0.is_empty());
+    assert!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().claimed.is_empty());
     app.advance(TimeDelta::seconds(2));
-    assert_eq!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().0.len(), 3);
+    assert_eq!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().claimed.len(), 3);
     assert_eq!(in_turn(&app).await, 1, "what is under way is not parked");
 }
 
@@ -51,7 +51,7 @@ async fn retries_of_somebody_who_cannot_take_them_do_not_stand_in_front_of_anoth
     let claims = Claims::new(slots, LEASE);
     let mut claimed = Vec::new();
     loop {
-        let (some, _, parked) = claims.claim(&app.worker_db()).await.unwrap();
+        let Filled { claimed: some, parked, .. } = claims.claim(&app.worker_db()).await.unwrap();
         claimed.extend(some);
         if !parked {
             break;
@@ -69,8 +69,8 @@ async fn a_lease_that_ends_without_an_outcome_is_not_parked() {
     app.worker().drain().await.unwrap();
     app.advance(TimeDelta::minutes(2) + TimeDelta::seconds(1));
     let slots = || Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
-    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().0.len(), 1);
+    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().claimed.len(), 1);
     app.advance(LEASE + TimeDelta::seconds(1)); // the worker died
     assert_eq!(in_turn(&app).await, 1);
-    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().0.len(), 1);
+    assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().claimed.len(), 1);
 }

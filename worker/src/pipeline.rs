@@ -72,7 +72,7 @@ impl Pipeline {
                 Ok(claimed) => return Ok(claimed),
             }
         }
-        Ok(claim(&self.db, &self.slots, self.lease, None).await?.0)
+        Ok(claim(&self.db, &self.slots, self.lease, None).await?.claimed)
     }
 
     /// Makes the attempts and records them.

@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::charge::{Spent, charge};
+use super::charge::charge;
 use super::slots::Counts;
 use super::{Caps, Claimed, Delivery, Slots, Token};
 
@@ -28,9 +28,25 @@ pub fn lease(longest_request: Duration) -> TimeDelta {
 /// How long a token holds: until a worker takes it, which is a moment, or until it is taken to be lost.
 const TOKEN: TimeDelta = TimeDelta::seconds(5);
 
+/// What a claim came to.
+#[derive(Debug)]
+pub struct Batch<T> {
+    /// What was claimed.
+    pub claimed: Vec<T>,
+    /// Whether more retries may be parked though they are due: then it is to be done again, whatever was claimed.
+    pub parked: bool,
+}
+
+impl<T> Batch<T> {
+    const EMPTY: Self = Self { claimed: Vec::new(), parked: false };
+
+    fn map<U>(self, change: impl FnMut(T) -> U) -> Batch<U> {
+        Batch { claimed: self.claimed.into_iter().map(change).collect(), parked: self.parked }
+    }
+}
+
 /// Claims as many due deliveries as there are free slots, starting behind the webhook `after`; the claim holds for
-/// `holds`. Whether more retries may be parked though they are due: then it is to be done again, whatever was claimed.
-/// The commit does not wait for the disk: were it undone by a crash, the deliveries would be claimed again.
+/// `holds`.
 ///
 /// # Errors
 /// The database's; nothing is claimed then.
@@ -39,19 +55,15 @@ pub async fn claim(
     slots: &Slots,
     holds: TimeDelta,
     after: Option<WebhookId>,
-) -> sqlx::Result<(Vec<Claimed>, bool)> {
+) -> sqlx::Result<Batch<Claimed>> {
     if slots.free() == 0 {
-        return Ok((Vec::new(), false));
+        return Ok(Batch::EMPTY);
     }
     let now = db.clock().now();
     let room = Room { places: slots.free(), busy: slots.counts(now) };
     let hold = Hold { lease: LeaseId::fresh(now), until: now + holds, claims: 1 };
-    let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
-    let (rows, spent) = due(&mut tx, slots, &room, &hold, after, now).await?;
-    tx.commit_lazily().await?;
-    spent.book_later(db, slots);
-    let claimed = rows.into_iter().map(|row| row.into_claimed(slots, &hold, now)).collect();
-    Ok((claimed, are_not_all(&promoted)?))
+    let batch = take(db, slots, &room, &hold, after, now).await?;
+    Ok(batch.map(|row| row.into_claimed(slots, &hold, now)))
 }
 
 /// Claims for whoever takes the tokens first. It counts as a claim only then: a token that is lost has killed nobody.
@@ -63,18 +75,14 @@ pub(super) async fn claim_tokens(
     slots: &Slots,
     room: &Room,
     after: Option<WebhookId>,
-) -> sqlx::Result<(Vec<Token>, bool)> {
+) -> sqlx::Result<Batch<Token>> {
     if room.places == 0 {
-        return Ok((Vec::new(), false));
+        return Ok(Batch::EMPTY);
     }
     let now = db.clock().now();
     let hold = Hold { lease: LeaseId::fresh(now), until: now + TOKEN, claims: 0 };
-    let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
-    let (rows, spent) = due(&mut tx, slots, room, &hold, after, now).await?;
-    tx.commit_lazily().await?;
-    spent.book_later(db, slots);
-    let tokens = rows.into_iter().map(|row| row.token(hold.lease)).collect();
-    Ok((tokens, are_not_all(&promoted)?))
+    let batch = take(db, slots, room, &hold, after, now).await?;
+    Ok(batch.map(|row| row.token(hold.lease)))
 }
 
 /// Retries that one claim lets out at most (`promote_retries`, migration 0041).
@@ -109,21 +117,26 @@ pub(crate) struct Hold {
     pub claims: i32,
 }
 
-async fn due(
-    tx: &mut SystemTx,
+/// Claims what there is room for, in one transaction, and books it. The commit does not wait for the disk: were it undone by
+/// a crash, the deliveries would be claimed again.
+async fn take(
+    db: &Db,
     slots: &Slots,
     room: &Room,
     hold: &Hold,
     after: Option<WebhookId>,
     now: DateTime<Utc>,
-) -> sqlx::Result<(Vec<Row>, Spent)> {
-    let rows = select(tx, slots.caps(), room, hold, after, now).await?;
-    let spent = charge(tx, slots, &rows, now).await?;
+) -> sqlx::Result<Batch<Row>> {
+    let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
+    let rows = select(&mut tx, slots.caps(), room, hold, after, now).await?;
+    let spent = charge(&mut tx, slots, &rows, now).await?;
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
     // Claimed before by somebody who neither wrote an outcome nor gave it back.
     let lost = rows.iter().filter(|row| row.claims > hold.claims).count();
     metrics::counter!("webhook_leases_expired_total").increment(lost as u64);
-    Ok((rows, spent))
+    tx.commit_lazily().await?;
+    spent.book_later(db, slots);
+    Ok(Batch { claimed: rows, parked: are_not_all(&promoted)? })
 }
 
 async fn select(

@@ -171,16 +171,17 @@ impl Engine {
         if busy {
             self.gather().await;
         }
-        let (claimed, more, parked) = self.claims.claim(&self.db).await?;
-        let found = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
-        for claimed in claimed {
+        let filled = self.claims.claim(&self.db).await?;
+        let again = filled.is_to_be_repeated();
+        let found = u32::try_from(filled.claimed.len()).unwrap_or(u32::MAX);
+        for claimed in filled.claimed {
             self.hand_out(claimed);
         }
         *streak = if found > 0 { streak.saturating_add(1) } else { 0 };
         if *streak > 1 && found < few && !busy {
             self.gather().await;
         }
-        Ok(found > 0 && more || parked)
+        Ok(again)
     }
 
     async fn gather(&self) {

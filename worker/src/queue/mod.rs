@@ -20,7 +20,7 @@ use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
 pub(crate) use claim::Row;
-pub use claim::{claim, lease};
+pub use claim::{Batch, claim, lease};
 pub use engine::Engine;
 pub use flights::{Flight, Flights};
 pub use flow::{Signal, Told};
@@ -28,8 +28,8 @@ pub use redis::RedisQueue;
 pub(crate) use redis::{PATIENCE, Trouble};
 pub use slots::{Caps, Slot, Slots};
 pub use token::Token;
-pub use turn::Claims;
 pub(crate) use turn::Direct;
+pub use turn::{Claims, Filled};
 
 /// A delivery that this worker holds until its lease ends.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use shared::Db;
 use shared::id::{LeaseId, WebhookId};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::claim::{Hold, Row, claim};
+use super::claim::{Batch, Hold, Row, claim};
 use super::slots::Headroom;
 use super::{Claimed, Slots};
 
@@ -19,6 +19,24 @@ pub struct Claims {
     lease: TimeDelta,
     /// The webhook served last.
     after: Arc<Mutex<Option<WebhookId>>>,
+}
+
+/// What a claim for the places of this worker came to.
+#[derive(Debug)]
+pub struct Filled {
+    /// What was claimed.
+    pub claimed: Vec<Claimed>,
+    /// Whether there may be more, which found no room.
+    pub more: bool,
+    /// Whether more retries are to be let out before anything else is waited for.
+    pub parked: bool,
+}
+
+impl Filled {
+    /// Whether to claim again at once.
+    pub(super) fn is_to_be_repeated(&self) -> bool {
+        !self.claimed.is_empty() && self.more || self.parked
+    }
 }
 
 /// The turn of whoever relays: what it writes may be leased from the start.
@@ -39,22 +57,21 @@ impl Claims {
         Self { slots, lease, after: Arc::default() }
     }
 
-    /// Claims what is due and fits; whether there may be more, and whether more retries are to be let out before anything
-    /// else is waited for.
+    /// Claims what is due and fits.
     ///
     /// # Errors
     /// The database's; nothing is claimed then.
-    pub async fn claim(&self, db: &Db) -> sqlx::Result<(Vec<Claimed>, bool, bool)> {
+    pub async fn claim(&self, db: &Db) -> sqlx::Result<Filled> {
         let mut after = self.after.lock().await;
         // Places that become free from here on may be wanted: this claim has not seen them.
         self.slots.want(true);
         let now = db.clock().now();
         let (free, full) = (self.slots.free(), self.slots.is_full_somewhere(now));
-        let (claimed, parked) = claim(db, &self.slots, self.lease, *after).await?;
+        let Batch { claimed, parked } = claim(db, &self.slots, self.lease, *after).await?;
         *after = claimed.last().map(|last| last.delivery.webhook).or(*after);
         let more = full || self.slots.is_full_somewhere(now) || has_cut(claimed.len(), free);
         self.slots.want(more);
-        Ok((claimed, more, parked))
+        Ok(Filled { claimed, more, parked })
     }
 
     /// The turn of whoever relays, so that an idle worker begins what it relays with the commit. None when another claim is

@@ -6,7 +6,7 @@ use shared::Db;
 use shared::db::step::{STEP, in_time};
 use shared::id::{LeaseId, WebhookId};
 
-use super::super::claim::claim_tokens;
+use super::super::claim::{Batch, claim_tokens};
 use super::super::engine::Engine;
 use super::super::load::load;
 use super::super::{Claimed, Slots, Token};
@@ -25,7 +25,7 @@ impl RedisQueue {
         let Some(room) = self.look(session, slots, db, false, true).await? else {
             return Ok(false);
         };
-        let (tokens, parked) = match claim_tokens(db, slots, &room, *after).await {
+        let Batch { claimed: tokens, parked } = match claim_tokens(db, slots, &room, *after).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 // Another worker may have a better connection; else its turn would come a second later.
