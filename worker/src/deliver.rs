@@ -12,7 +12,7 @@ use shared::id::AttemptId;
 use shared::seal::Keyring;
 use shared::telemetry;
 use shared::webhook::Owner;
-use shared::webhook::attempt::{AttemptDetail, NextAttempt, Why};
+use shared::webhook::attempt::{AttemptDetail, Why};
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
@@ -73,19 +73,17 @@ impl Sender {
         let started = self.clock.now();
         if delivery.claims > MOST_CLAIMS {
             let error = "Workers kept failing on this delivery";
-            let given_up = (Next::GiveUp, NextAttempt { at: None, why: Why::Abandoned });
             let code = ErrorCode::DeliveryAbandoned;
-            return (self.unmade(delivery, started, (code, error), given_up), None);
+            let next = Next::GiveUp(Why::Abandoned);
+            return (self.unmade(delivery, started, (code, error), next), None);
         }
         let Some((headers, custom, identity)) = self.prepare(delivery, started, span) else {
             let error = "A secret of the webhook cannot be opened";
             // Another worker may have the key: one that lacks it has free places always, and would take the most.
-            let number = attempt_number(delivery);
-            let next =
-                retry::next(Verdict::Refused { wish: None }, number, &self.schedule, started);
-            let follows = (next, retry::told(next, number, &self.schedule, started));
+            let (refused, number) = (Verdict::Refused { wish: None }, attempt_number(delivery));
+            let next = retry::next(refused, number, &self.schedule, started);
             let code = ErrorCode::SecretUnreadable;
-            return (self.unmade(delivery, started, (code, error), follows), None);
+            return (self.unmade(delivery, started, (code, error), next), None);
         };
         let (url, body) = (&*delivery.url, delivery.body.clone());
         let exchange = self.client.post(Message { url, identity, headers, body }).await;
@@ -94,8 +92,7 @@ impl Sender {
         let number = attempt_number(delivery);
         let next = retry::next(verdict(&exchange, ended), number, &self.schedule, ended);
         let told = explain::told(&exchange, started, ended);
-        let follows = retry::told(next, number, &self.schedule, ended);
-        let detail = explain::detail(&exchange, &custom, follows);
+        let detail = explain::detail(&exchange, &custom, next.into());
         let held_until = told.held_until();
         let attempt = record(delivery, exchange, started, detail);
         let waited_since = retry::waits_before(number, &self.schedule, ended);
@@ -108,7 +105,7 @@ impl Sender {
         delivery: &Delivery,
         now: DateTime<Utc>,
         (code, error): (ErrorCode, &str),
-        (next, follows): (Next, NextAttempt),
+        next: Next,
     ) -> Report {
         tracing::error!(code = code.as_str(), "no request could be made for a delivery");
         let number = attempt_number(delivery);
@@ -122,7 +119,7 @@ impl Sender {
             error_code: Some(code),
             error: Some(error.to_owned()),
             excerpt: None,
-            detail: explain::unmade(follows),
+            detail: explain::unmade(next.into()),
         };
         let waited_since = retry::waits_before(number, &self.schedule, now);
         Report { next, ended: now, waited_since, held_until: None, attempt }
@@ -275,8 +272,8 @@ fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
 fn tell(report: &Report, span: &tracing::Span) {
     let outcome = match report.next {
         Next::Done => "delivered",
-        Next::At(_) => "retry",
-        Next::GiveUp | Next::Disable => "failed",
+        Next::At { .. } => "retry",
+        Next::GiveUp(_) | Next::Disable => "failed",
     };
     let attempt = &report.attempt;
     let error = attempt.error_code.map_or("none", ErrorCode::as_str);

@@ -29,12 +29,28 @@ pub enum Verdict {
 pub enum Next {
     /// Delivered.
     Done,
-    /// Another attempt at this time.
-    At(DateTime<Utc>),
+    /// Another attempt.
+    At {
+        /// When.
+        at: DateTime<Utc>,
+        /// Why then.
+        why: Why,
+    },
     /// Failed: kept, and sent again when the tenant asks for it.
-    GiveUp,
+    GiveUp(Why),
     /// Failed, and the webhook is switched off.
     Disable,
+}
+
+impl From<Next> for NextAttempt {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Done => Self { at: None, why: Why::Delivered },
+            Next::At { at, why } => Self { at: Some(at), why },
+            Next::GiveUp(why) => Self { at: None, why },
+            Next::Disable => Self { at: None, why: Why::Gone },
+        }
+    }
 }
 
 /// The decision. `attempt` counts from 1; its wait is `schedule[attempt - 1]`, measured from the attempt's end.
@@ -49,10 +65,11 @@ pub fn next(verdict: Verdict, attempt: u32, schedule: &[Duration], ended: DateTi
     let wait =
         usize::try_from(attempt).ok().and_then(|attempt| schedule.get(attempt.checked_sub(1)?));
     match wait {
-        Some(wait) => {
-            Next::At(ended + TimeDelta::from_std((*wait).max(wish)).unwrap_or(TimeDelta::MAX))
-        }
-        None => Next::GiveUp,
+        Some(wait) => Next::At {
+            at: ended + TimeDelta::from_std((*wait).max(wish)).unwrap_or(TimeDelta::MAX),
+            why: if wish > *wait { Why::RetryAfter } else { Why::Schedule },
+        },
+        None => Next::GiveUp(Why::ScheduleEnded),
     }
 }
 
@@ -62,22 +79,6 @@ pub fn waits_before(attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -
     let waits = usize::try_from(attempt).unwrap_or(usize::MAX).saturating_sub(1);
     let waited: Duration = schedule.iter().take(waits).sum();
     ended - TimeDelta::from_std(waited).unwrap_or(TimeDelta::MAX / 2)
-}
-
-/// The decision as it is told, with its reason.
-#[must_use]
-pub fn told(next: Next, attempt: u32, schedule: &[Duration], ended: DateTime<Utc>) -> NextAttempt {
-    let at = |at, why| NextAttempt { at, why };
-    match next {
-        Next::Done => at(None, Why::Delivered),
-        Next::Disable => at(None, Why::Gone),
-        Next::GiveUp => at(None, Why::ScheduleEnded),
-        Next::At(time) => {
-            let refused = Verdict::Refused { wish: None };
-            let scheduled = self::next(refused, attempt, schedule, ended) == next;
-            at(Some(time), if scheduled { Why::Schedule } else { Why::RetryAfter })
-        }
-    }
 }
 
 #[cfg(test)]
@@ -111,18 +112,24 @@ mod tests {
     fn the_waits_are_exactly_2_4_8_and_16_minutes_and_the_fifth_failure_is_the_last() {
         for (attempt, minutes) in [(1, 2), (2, 4), (3, 8), (4, 16)] {
             let at = ended() + TimeDelta::minutes(minutes);
-            assert_eq!(next(refused(None), attempt, &MINUTES, ended()), Next::At(at));
+            let scheduled = Next::At { at, why: Why::Schedule };
+            assert_eq!(next(refused(None), attempt, &MINUTES, ended()), scheduled);
         }
-        assert_eq!(next(refused(None), 5, &MINUTES, ended()), Next::GiveUp);
+        assert_eq!(next(refused(None), 5, &MINUTES, ended()), Next::GiveUp(Why::ScheduleEnded));
     }
 
     #[test]
     fn a_wish_can_lengthen_a_wait_up_to_an_hour_but_never_shorten_it() {
-        for (wish, seconds) in [(1, 120), (300, 300), (86_400, 3_600)] {
+        for (wish, seconds, why) in [
+            (1, 120, Why::Schedule),
+            (120, 120, Why::Schedule),
+            (121, 121, Why::RetryAfter),
+            (86_400, 3_600, Why::RetryAfter),
+        ] {
             let at = ended() + TimeDelta::seconds(seconds);
-            assert_eq!(next(refused(Some(wish)), 1, &MINUTES, ended()), Next::At(at));
+            assert_eq!(next(refused(Some(wish)), 1, &MINUTES, ended()), Next::At { at, why });
         }
-        assert_eq!(next(refused(Some(60)), 5, &MINUTES, ended()), Next::GiveUp);
+        assert_eq!(next(refused(Some(60)), 5, &MINUTES, ended()), Next::GiveUp(Why::ScheduleEnded));
     }
 
     #[test]
@@ -135,16 +142,15 @@ mod tests {
 
     #[test]
     fn the_reason_is_told_with_the_time() {
-        for (verdict, attempt, why) in [
-            (Verdict::Accepted, 1, Why::Delivered),
-            (Verdict::Gone, 1, Why::Gone),
-            (refused(None), 1, Why::Schedule),
-            (refused(Some(120)), 1, Why::Schedule),
-            (refused(Some(121)), 1, Why::RetryAfter),
-            (refused(Some(121)), 5, Why::ScheduleEnded),
+        let at = ended() + TimeDelta::seconds(121);
+        for (verdict, attempt, told) in [
+            (Verdict::Accepted, 1, NextAttempt { at: None, why: Why::Delivered }),
+            (Verdict::Gone, 1, NextAttempt { at: None, why: Why::Gone }),
+            (refused(Some(121)), 1, NextAttempt { at: Some(at), why: Why::RetryAfter }),
+            (refused(Some(121)), 5, NextAttempt { at: None, why: Why::ScheduleEnded }),
         ] {
             let next = next(verdict, attempt, &MINUTES, ended());
-            assert_eq!(told(next, attempt, &MINUTES, ended()).why, why, "{verdict:?} {attempt}");
+            assert_eq!(NextAttempt::from(next), told, "{verdict:?} {attempt}");
         }
     }
 }

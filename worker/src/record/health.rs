@@ -45,7 +45,9 @@ impl Sum {
             self.streak_since = Some(self.streak_since.map_or(ended, |since| since.min(ended)));
             self.gone |= report.next == Next::Disable;
             // What a redrive sends has failed before, and a test told of nothing.
-            if report.next == Next::GiveUp && !["redrive", "test"].contains(&&*delivery.trigger) {
+            if matches!(report.next, Next::GiveUp(_))
+                && !["redrive", "test"].contains(&&*delivery.trigger)
+            {
                 self.given_up = self.given_up.max(Some(report.waited_since));
             }
         }

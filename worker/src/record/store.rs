@@ -31,7 +31,7 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     let (written, due) = record(&mut tx, &reported).await?;
     tx.commit_lazily().await?;
     for (_, report) in written.0 {
-        if let Next::Done | Next::GiveUp | Next::Disable = report.next {
+        if let Next::Done | Next::GiveUp(_) | Next::Disable = report.next {
             let outcome = status(report.next);
             metrics::counter!("webhook_deliveries_total", "outcome" => outcome).increment(1);
         }
@@ -231,15 +231,15 @@ async fn hold_fenced(
 fn status(next: Next) -> &'static str {
     match next {
         Next::Done => "delivered",
-        Next::At(_) => "pending",
-        Next::GiveUp | Next::Disable => "failed",
+        Next::At { .. } => "pending",
+        Next::GiveUp(_) | Next::Disable => "failed",
     }
 }
 
 fn due(next: Next) -> Option<DateTime<Utc>> {
     match next {
-        Next::At(time) => Some(time),
-        Next::Done | Next::GiveUp | Next::Disable => None,
+        Next::At { at, .. } => Some(at),
+        Next::Done | Next::GiveUp(_) | Next::Disable => None,
     }
 }
 
