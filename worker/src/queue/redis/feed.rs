@@ -22,7 +22,7 @@ impl RedisQueue {
         (db, slots): (&Db, &Slots),
         after: &mut Option<WebhookId>,
     ) -> Result<bool, Trouble> {
-        let Some(room) = self.look(session, slots, db, false, true).await? else {
+        let Some(room) = self.ask_turn(session, slots, db).await? else {
             return Ok(false);
         };
         let Batch { claimed: tokens, parked } = match claim_tokens(db, slots, &room, *after).await {
@@ -142,7 +142,7 @@ impl Engine {
         if unfit.is_empty() || self.stop.is_cancelled() {
             return Ok(());
         }
-        redis.look(session, &self.slots, &self.db, true, false).await.map(|_| ())
+        redis.tell_all(session, &self.slots, &self.db).await
     }
 
     /// Says that this worker ends, after its last claim. The last of all workers gives back what nobody will take.

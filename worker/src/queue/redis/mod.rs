@@ -107,7 +107,7 @@ impl RedisQueue {
         while !stop.is_cancelled() {
             match self.session() {
                 Some(session) => {
-                    if let Err(error) = self.look(&session, &slots, &db, true, false).await {
+                    if let Err(error) = self.tell_all(&session, &slots, &db).await {
                         self.lose(&session, &error);
                     }
                 }
@@ -142,7 +142,7 @@ impl RedisQueue {
             connection: self.connect().await?,
             patience: self.0.patience,
         };
-        self.look(&session, slots, db, true, false).await?;
+        self.tell_all(&session, slots, db).await?;
         metrics::gauge!("queue_redis_up").set(1.0);
         self.0.session.send_replace(Some(session));
         Ok(())
@@ -158,17 +158,26 @@ impl RedisQueue {
         in_time(self.0.patience, connecting).await
     }
 
-    /// Tells what is new, or all that is under way, and with `claim` asks for the turn to claim.
-    pub(super) async fn look(
+    /// Tells all that is under way here.
+    pub(super) async fn tell_all(
         &self,
         session: &Session,
         slots: &Slots,
         db: &Db,
-        all: bool,
-        claim: bool,
+    ) -> RedisResult<()> {
+        let closed = slots.closed(db.clock().now());
+        session.look(&self.0.flights.news(true), &closed, false).await.map(|_| ())
+    }
+
+    /// Tells what is new, and asks for the turn to claim: where there is room then, for all workers.
+    pub(super) async fn ask_turn(
+        &self,
+        session: &Session,
+        slots: &Slots,
+        db: &Db,
     ) -> RedisResult<Option<Room>> {
         let closed = slots.closed(db.clock().now());
-        session.look(&self.0.flights.news(all), &closed, claim).await
+        session.look(&self.0.flights.news(false), &closed, true).await
     }
 }
 
