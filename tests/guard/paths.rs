@@ -6,7 +6,7 @@ use tests::bench::receiver::Receivers;
 use tests::bench::requests::{Numbers, create_contact, get};
 use tests::bench::wire::Connection;
 use tests::kit::{CONTACTS, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::wire::Wire;
 
@@ -26,7 +26,7 @@ const CONTACTS_TO_READ: u32 = 100;
 pub struct Paths {
     pub app: TestApp,
     pub wire: Wire,
-    worker: Pipeline,
+    worker: Steps,
     receivers: Receivers,
     connection: Connection,
     numbers: Numbers,

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Reply, Subscriber, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 /// An app with one delivery that has ended: delivered, or failed after all its attempts.
-async fn ended(replies: &[u16]) -> (TestApp, Pipeline, Subscriber) {
+async fn ended(replies: &[u16]) -> (TestApp, Steps, Subscriber) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;

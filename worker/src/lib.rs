@@ -22,7 +22,6 @@ mod house;
 pub mod imports;
 pub mod lines;
 mod measured;
-pub mod pipeline;
 pub mod queue;
 pub mod record;
 pub mod relay;
@@ -30,8 +29,10 @@ pub mod replays;
 pub mod retention;
 pub mod retry;
 mod run;
+pub mod setup;
 pub mod shelf;
 pub mod signing;
+pub mod steps;
 pub mod sweep;
 mod vital;
 

@@ -19,8 +19,8 @@ use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine};
 use crate::vital::Vital;
 use crate::{
-    admin, erasures, gauges, health, hear, house, imports, pipeline, queue, record, replays,
-    retention, shelf, signing,
+    admin, erasures, gauges, health, hear, house, imports, queue, record, replays, retention, setup,
+    shelf, signing,
 };
 
 /// Between the beginnings of two parts that are in no hurry.
@@ -38,9 +38,9 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let listener = bind(config.admin_listen).await?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
     let vital = Vital::default();
-    let (redis, slots) = pipeline::places(&db, &config, queue::PATIENCE)?;
+    let (redis, slots) = setup::places(&db, &config, queue::PATIENCE)?;
     let (records, recorder) = record::recorder();
-    let sender = Arc::new(pipeline::sender(&db, &config, records.clone())?);
+    let sender = Arc::new(setup::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
     let ended = (stop.clone(), gone.clone());

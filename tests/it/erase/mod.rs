@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{Answer, CONTACTS, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 /// Far longer than anything here takes, even on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -42,7 +42,7 @@ fn path(erasure: &Value) -> String {
 }
 
 /// Works until the erasure is completed: other tests' transactions in the same cluster may have to end first.
-async fn finished(app: &TestApp, worker: &Pipeline, tenant: &Tenant, erasure: &Value) -> Value {
+async fn finished(app: &TestApp, worker: &Steps, tenant: &Tenant, erasure: &Value) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         worker.erase().await.unwrap();
@@ -57,7 +57,7 @@ async fn finished(app: &TestApp, worker: &Pipeline, tenant: &Tenant, erasure: &V
 }
 
 /// Erases a contact and its history.
-async fn erase(app: &TestApp, worker: &Pipeline, tenant: &Tenant, contact: &Value) -> Value {
+async fn erase(app: &TestApp, worker: &Steps, tenant: &Tenant, contact: &Value) -> Value {
     let erasure = begun(&ask(tenant, contact).await);
     finished(app, worker, tenant, &erasure).await
 }

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tests::kit::{
     ACTIVITIES, Answer, CONTACTS, LEADS, Reply, Subscriber, Tenant, TestApp, WEBHOOKS,
 };
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::scan::hits;
 use super::{at, erase};
@@ -60,7 +60,7 @@ async fn send(acme: &Tenant, query: &str, media_type: &str, body: String) -> Val
 }
 
 /// Rows that change the contact, and rows about it that fail in every way.
-async fn imported(acme: &Tenant, worker: &Pipeline) -> Vec<Value> {
+async fn imported(acme: &Tenant, worker: &Steps) -> Vec<Value> {
     let email = format!("{MARK}.two@example.com");
     let rows = json!({"contacts": [
         {"email": email, "company": format!("{MARK} Import")},
@@ -106,11 +106,7 @@ async fn activities(acme: &Tenant, contact: &Value) {
 }
 
 /// Everything that copies a contact, done to one.
-async fn live(
-    app: &TestApp,
-    acme: &Tenant,
-    worker: &mut Pipeline,
-) -> (Value, Webhooks, Vec<Value>) {
+async fn live(app: &TestApp, acme: &Tenant, worker: &mut Steps) -> (Value, Webhooks, Vec<Value>) {
     let webhooks = webhooks(acme).await;
     let contact = acme.post_once(CONTACTS, "create", &marked("one")).await.created();
     acme.put(&at(&contact), marked("two")).await.ok();
@@ -274,7 +270,7 @@ async fn another_contact_of_the_same_tenant_keeps_everything() {
 async fn bring_back(
     app: &TestApp,
     acme: &Tenant,
-    worker: &mut Pipeline,
+    worker: &mut Steps,
     (contact, webhooks, imports): (&Value, &Webhooks, &[Value]),
 ) {
     webhooks.held.switch(true).await;

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use tests::kit::{CONTACTS, Reply, Subscriber, Tenant, TestApp, until};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::{EVENTS, numbers, page};
 
 const SETTINGS: &str = "/api/v1/tenant/settings";
 
 /// A tenant with a webhook and three deliveries of the first day, in that day's partitions.
-async fn first_day() -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn first_day() -> (TestApp, Tenant, Subscriber, Steps) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tests::kit::{Receiver, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::shell::{Failure, Shell};
 
@@ -20,7 +20,7 @@ const ROUNDS: usize = 6_000;
 /// See the module.
 pub struct Product {
     app: TestApp,
-    worker: Pipeline,
+    worker: Steps,
     /// It knows `$API`, `$KEY`, `$TOKEN` and `$CATCHER`.
     pub shell: Shell,
 }

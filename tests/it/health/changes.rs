@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::TestApp;
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::Stage;
 
@@ -165,7 +165,7 @@ async fn several_workers_announce_a_change_once() {
         worker.attempt(claimed).await.unwrap();
     }
     let others = [app.worker(), app.worker(), app.worker()];
-    let judged = futures_util::future::join_all(others.iter().map(Pipeline::judge)).await;
+    let judged = futures_util::future::join_all(others.iter().map(Steps::judge)).await;
     let changed: u64 = judged.into_iter().map(Result::unwrap).sum();
     assert_eq!(changed, 8);
     assert_eq!(app.announced().await, ["webhook.failing"; 8]);

@@ -10,14 +10,14 @@ mod upgrade;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Call, Subscriber, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 /// A tenant with a webhook of its own, and a worker.
 struct Stage {
     app: TestApp,
     acme: Tenant,
     hook: Subscriber,
-    worker: Pipeline,
+    worker: Steps,
 }
 
 impl Stage {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::event::EventType;
 use tests::kit::{ACTIVITIES, COMPANIES, CONTACTS, LEADS, PIPELINES, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::{document, faults};
 
@@ -20,7 +20,7 @@ async fn live(acme: &Tenant, path: &str, new: Value, change: Value) -> Value {
 }
 
 /// A webhook that fails, recovers and is gone.
-async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Pipeline) {
+async fn trouble(app: &TestApp, acme: &Tenant, worker: &mut Steps) {
     let ailing = acme.subscribe(&["contact.updated"]).await;
     for answers in [&[500; 20][..], &[500; 20], &[], &[410]] {
         ailing.receiver.forget_script();

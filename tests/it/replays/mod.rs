@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use tests::kit::{Answer, PATIENCE, Subscriber, Tenant, TestApp};
 use tokio::time::timeout;
 use uuid::Uuid;
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 /// Deliveries of a webhook as they lie in the database when they have ended: one each second from a moment on.
 pub struct Past<'a> {
@@ -51,7 +51,7 @@ impl Past<'_> {
 }
 
 /// An app with a webhook that has failed deliveries of the last hour, one each second.
-async fn with_failed(count: i32) -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn with_failed(count: i32) -> (TestApp, Tenant, Subscriber, Steps) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
@@ -84,7 +84,7 @@ fn counts(replay: &Value) -> [i64; 5] {
 }
 
 /// Lets the worker do everything that it does in so many tenths of a second.
-async fn run(app: &TestApp, worker: &mut Pipeline, beats: usize) {
+async fn run(app: &TestApp, worker: &mut Steps, beats: usize) {
     for _ in 0..beats {
         worker.replay().await.unwrap();
         worker.drain().await.unwrap();
@@ -93,7 +93,7 @@ async fn run(app: &TestApp, worker: &mut Pipeline, beats: usize) {
 }
 
 /// Lets the worker go on until no replay does.
-async fn finish(app: &TestApp, worker: &mut Pipeline) {
+async fn finish(app: &TestApp, worker: &mut Steps) {
     let open = "select exists (select from webhook_replays where due_at is not null)";
     let over = async {
         while sqlx::query_scalar(open).fetch_one(app.database.admin()).await.unwrap() {

@@ -9,8 +9,8 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{Tenant, TestApp, WEBHOOKS};
-use worker::pipeline::Pipeline;
 use worker::queue::Caps;
+use worker::steps::Steps;
 
 use crate::replays::finish;
 
@@ -55,7 +55,7 @@ async fn webhook(acme: &Tenant, ledger: &Arc<Ledger>) -> String {
 }
 
 /// Everything that a worker does in so many minutes, and as many new events in each as are wanted.
-async fn pass(app: &TestApp, (worker, acme): (&mut Pipeline, &Tenant), minutes: i64, events: i32) {
+async fn pass(app: &TestApp, (worker, acme): (&mut Steps, &Tenant), minutes: i64, events: i32) {
     let steps = i32::try_from(TimeDelta::minutes(1).num_seconds() / STEP.num_seconds()).unwrap();
     for step in 0..i32::try_from(minutes).unwrap() * steps {
         let share = |step: i32| events * step / steps;

@@ -46,7 +46,7 @@ async fn a_fresh_event_waits_for_a_few_of_a_large_replay_only_although_the_recei
         config.caps = Caps { total: 1, per_webhook: 1, per_tenant: 1 };
     });
     ask(&acme, &subscriber, json!({"rate": 1000})).await.created();
-    let one = async |worker: &mut worker::pipeline::Pipeline| {
+    let one = async |worker: &mut worker::steps::Steps| {
         worker.replay().await.unwrap();
         worker.relay().await.unwrap();
         let claimed = worker.claim().await.unwrap();

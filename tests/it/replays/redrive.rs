@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Subscriber, Tenant, TestApp, WEBHOOKS};
-use worker::pipeline::Pipeline;
 use worker::queue::Caps;
+use worker::steps::Steps;
 
 use super::{at, counts, finish, path, run, with_failed};
 
@@ -17,7 +17,7 @@ async fn opt_in(tenant: &Tenant, subscriber: &Subscriber) {
 }
 
 /// A webhook that wants a redrive and has so many parked failures, as it is after an outage.
-async fn after_an_outage(count: i32) -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn after_an_outage(count: i32) -> (TestApp, Tenant, Subscriber, Steps) {
     let (app, acme, subscriber, worker) = with_failed(count).await;
     opt_in(&acme, &subscriber).await;
     app.database
@@ -38,7 +38,7 @@ async fn redrive(tenant: &Tenant, subscriber: &Subscriber) -> Value {
 }
 
 /// Lets so many minutes pass, step by step, with everything that the worker does.
-async fn pass(app: &TestApp, worker: &mut Pipeline, minutes: usize) {
+async fn pass(app: &TestApp, worker: &mut Steps, minutes: usize) {
     for _ in 0..minutes * 6 {
         worker.judge().await.unwrap();
         worker.replay().await.unwrap();
@@ -101,7 +101,7 @@ async fn two_hours_of_outage_end_with_everything_delivered_and_nobody_touching_a
 }
 
 /// A webhook that wants a redrive, and a worker that gives up after four seconds.
-async fn soon_given_up() -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn soon_given_up() -> (TestApp, Tenant, Subscriber, Steps) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
@@ -115,7 +115,7 @@ async fn fail(
     app: &TestApp,
     acme: &Tenant,
     subscriber: &Subscriber,
-    worker: &mut Pipeline,
+    worker: &mut Steps,
     events: i32,
 ) {
     subscriber.receiver.answer(503);
@@ -132,7 +132,7 @@ async fn recover(
     app: &TestApp,
     acme: &Tenant,
     subscriber: &Subscriber,
-    worker: &mut Pipeline,
+    worker: &mut Steps,
     delivered: i64,
 ) {
     subscriber.receiver.answer(200);

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use standardwebhooks::Webhook;
 use uuid::Uuid;
 use worker::config::Config;
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::{Answer, Call, PATIENCE, Receiver, Tenant, TestApp, WEBHOOKS, program};
 
@@ -93,16 +93,16 @@ impl Subscriber {
 impl TestApp {
     /// A worker on this app's database and clock, which does only what it is told to.
     #[must_use]
-    pub fn worker(&self) -> Pipeline {
+    pub fn worker(&self) -> Steps {
         self.worker_with(|_| {})
     }
 
     /// A worker with other settings.
     #[must_use]
-    pub fn worker_with(&self, change: impl FnOnce(&mut Config)) -> Pipeline {
+    pub fn worker_with(&self, change: impl FnOnce(&mut Config)) -> Steps {
         let mut config = self.worker_config();
         change(&mut config);
-        Pipeline::new(self.worker_db(), &config).unwrap()
+        Steps::new(self.worker_db(), &config).unwrap()
     }
 
     /// The database as a worker sees it.

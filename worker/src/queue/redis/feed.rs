@@ -38,7 +38,7 @@ impl RedisQueue {
         Ok(again || !tokens.is_empty() || parked)
     }
 
-    /// One step of each, for [`Pipeline`](crate::pipeline::Pipeline).
+    /// One step of each, for [`Steps`](crate::steps::Steps).
     ///
     /// # Errors
     /// The database's, or that Redis is away.

@@ -7,21 +7,20 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use shared::Db;
 
-use crate::client::Client;
-use crate::config::{Config, Queue};
+use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{self, Claimed, RedisQueue, Slots, Trouble, claim};
 use crate::record::{Recorder, recorder};
 use crate::relay::relay_parts;
 use crate::replays::{self, Advanced};
-use crate::signing::Signers;
+use crate::setup::{self, Unbuilt};
 use crate::{erasures, health, imports, lines, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// See the module.
-pub struct Pipeline {
+pub struct Steps {
     db: Db,
     sender: Arc<Sender>,
     slots: Slots,
@@ -30,16 +29,16 @@ pub struct Pipeline {
     recorder: Recorder,
 }
 
-impl Pipeline {
+impl Steps {
     /// Prepares the steps.
     ///
     /// # Errors
     /// A client that cannot be built: the system has no root certificates.
     pub fn new(db: Db, config: &Config) -> Result<Self, Unbuilt> {
         let (records, recorder) = recorder();
-        let sender = sender(&db, config, records)?;
+        let sender = setup::sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
-        let (redis, slots) = places(&db, config, PATIENCE)?;
+        let (redis, slots) = setup::places(&db, config, PATIENCE)?;
         Ok(Self { db, sender: Arc::new(sender), slots, redis, lease, recorder })
     }
 
@@ -168,45 +167,4 @@ impl Pipeline {
             self.deliver(claimed).await?;
         }
     }
-}
-
-/// What a worker or its steps cannot be made of.
-#[derive(Debug, thiserror::Error)]
-pub enum Unbuilt {
-    /// The client that calls receivers.
-    #[error(transparent)]
-    Client(#[from] rustls::Error),
-    /// The client of Redis.
-    #[error("REDIS_URL cannot be used: {0}")]
-    Redis(#[from] redis::RedisError),
-}
-
-/// The places of a worker, and Redis when it shares them.
-pub(crate) fn places(
-    db: &Db,
-    config: &Config,
-    patience: Duration,
-) -> Result<(Option<RedisQueue>, Slots), redis::RedisError> {
-    let redis = match &config.queue {
-        Queue::Postgres => None,
-        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, patience, db)?),
-    };
-    let flights = redis.as_ref().map(|redis| redis.flights().clone());
-    Ok((redis, Slots::counted(config.caps, flights)))
-}
-
-pub(crate) fn sender(
-    db: &Db,
-    config: &Config,
-    records: crate::record::Records,
-) -> Result<Sender, rustls::Error> {
-    Ok(Sender {
-        signers: Signers::new(config.keyring.clone()),
-        client: Client::new(Arc::clone(&config.targets), config.limits, &config.way)?,
-        keyring: config.keyring.clone(),
-        schedule: Arc::clone(&config.schedule),
-        timeout: config.limits.total,
-        clock: db.clock().clone(),
-        records,
-    })
 }
