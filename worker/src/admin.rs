@@ -17,12 +17,21 @@ struct Admin {
     stop: CancellationToken,
 }
 
-/// Serves until `gone`; from `stop` on, the worker is not ready.
+/// How a worker ends.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// It takes on nothing more: it is not ready.
+    pub stop: CancellationToken,
+    /// Nothing is under way any more.
+    pub gone: CancellationToken,
+}
+
+/// Serves until the worker is gone.
 pub async fn serve(
     listener: TcpListener,
     db: Db,
     metrics: Exposition,
-    (stop, gone): (CancellationToken, CancellationToken),
+    Shutdown { stop, gone }: Shutdown,
 ) {
     let router = Router::new()
         .route("/healthz", get(async || "ok"))

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Shutdown;
 use crate::background::{self, Wakeups};
 use crate::config::Config;
 use crate::deliver::Sender;
@@ -43,8 +44,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let sender = Arc::new(setup::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();
 
-    let ended = (stop.clone(), gone.clone());
-    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), ended));
+    let shutdown = Shutdown { stop: stop.clone(), gone: gone.clone() };
+    tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), shutdown));
     let wakeups = Wakeups::default();
     let recorder = vital.spawn(recorder.run(db.clone(), wakeups.health.clone(), gone.clone()));
     tokio::spawn(hear::listen(db.clone(), wakeups.clone(), stop.clone()));

@@ -65,7 +65,7 @@ impl Steps {
     /// The database's.
     pub async fn claim(&self) -> sqlx::Result<Vec<Claimed>> {
         if let Some(redis) = &self.redis {
-            match redis.claim((&self.db, &self.slots), self.lease).await {
+            match redis.claim(&self.db, &self.slots, self.lease).await {
                 Err(Trouble::Redis(error)) => tracing::warn!(%error, "Redis is away"),
                 Err(Trouble::Database(error)) => return Err(error),
                 Ok(claimed) => return Ok(claimed),

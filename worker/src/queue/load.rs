@@ -15,7 +15,8 @@ use super::{Claimed, Slots, Token};
 pub(super) async fn load(
     db: &Db,
     slots: &Slots,
-    (lease, holds): (LeaseId, TimeDelta),
+    lease: LeaseId,
+    holds: TimeDelta,
     tokens: &[Token],
 ) -> sqlx::Result<Vec<Claimed>> {
     let now = db.clock().now();

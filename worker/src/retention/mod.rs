@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::background::wait;
 use crate::gauges::seconds;
+use store::Expiry;
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_hours(1);
@@ -147,11 +148,11 @@ fn until(days: &[NaiveDate], today: NaiveDate) -> NaiveDate {
 /// Fails the deliveries that are not under way and whose rows are about to go; those of webhooks that are off a day
 /// before, so that it can be seen.
 async fn expire(db: &Db, kept: &Kept) -> sqlx::Result<()> {
-    let now = db.clock().now();
-    let moments = (start(kept.since), start(kept.since) + TimeDelta::days(1), now);
+    let all = start(kept.since);
+    let expiry = Expiry { all, held: all + TimeDelta::days(1), now: db.clock().now() };
     loop {
         let expired =
-            db.direct(async |conn| store::expire(conn, kept.tenant, moments).await).await?;
+            db.direct(async |conn| store::expire(conn, kept.tenant, expiry).await).await?;
         if expired > 0 {
             tracing::warn!(tenant_id = %kept.tenant, expired, "deliveries were held until their time was over");
             metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(expired);

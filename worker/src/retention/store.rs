@@ -57,12 +57,22 @@ pub(super) async fn retentions(conn: &mut PgConnection) -> Result<Vec<(Uuid, i64
     Ok(rows.into_iter().map(|row| (row.tenant, row.days)).collect())
 }
 
-/// Fails up to [`BATCH`] pending deliveries of a tenant from before the first moment, and of webhooks that are off from
-/// before the second. What is leased at the third is left alone.
+/// Which deliveries of a tenant have been held for too long.
+#[derive(Clone, Copy)]
+pub(super) struct Expiry {
+    /// Those from before this.
+    pub all: DateTime<Utc>,
+    /// Of webhooks that are off, those from before this.
+    pub held: DateTime<Utc>,
+    /// But none that is leased at this time.
+    pub now: DateTime<Utc>,
+}
+
+/// Fails up to [`BATCH`] pending deliveries of a tenant that have been held for too long; says how many.
 pub(super) async fn expire(
     conn: &mut PgConnection,
     tenant: Uuid,
-    (all, held, now): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
+    Expiry { all, held, now }: Expiry,
 ) -> Result<u64> {
     let expired = sqlx::query!(
         "with expired as (

@@ -19,7 +19,8 @@ impl RedisQueue {
     async fn fill(
         &self,
         session: &Session,
-        (db, slots): (&Db, &Slots),
+        db: &Db,
+        slots: &Slots,
         after: &mut Option<WebhookId>,
     ) -> Result<bool, Trouble> {
         let Some(room) = self.ask_turn(session, slots, db).await? else {
@@ -44,17 +45,18 @@ impl RedisQueue {
     /// The database's, or that Redis is away.
     pub(crate) async fn claim(
         &self,
-        (db, slots): (&Db, &Slots),
+        db: &Db,
+        slots: &Slots,
         holds: chrono::TimeDelta,
     ) -> Result<Vec<Claimed>, Trouble> {
         if self.session().is_none() {
             self.find(db, slots).await?;
         }
         let Some(session) = self.session() else { return Ok(Vec::new()) };
-        self.fill(&session, (db, slots), &mut None).await?;
+        self.fill(&session, db, slots, &mut None).await?;
         let texts = session.take(slots.free()).await?;
         let lease = LeaseId::fresh(db.clock().now());
-        let claimed = load(db, slots, (lease, holds), &read(&texts)).await?;
+        let claimed = load(db, slots, lease, holds, &read(&texts)).await?;
         self.flights().taken(texts);
         Ok(claimed)
     }
@@ -68,7 +70,7 @@ impl Engine {
         session: &Session,
         after: &mut Option<WebhookId>,
     ) -> sqlx::Result<bool> {
-        match redis.fill(session, (&self.db, &self.slots), after).await {
+        match redis.fill(session, &self.db, &self.slots, after).await {
             Ok(more) => Ok(more),
             Err(Trouble::Database(error)) => Err(error),
             Err(Trouble::Redis(error)) => {
@@ -121,7 +123,8 @@ impl Engine {
         let lease = LeaseId::fresh(self.db.clock().now());
         let mut pause = Pause::default();
         let claimed = loop {
-            match in_time(STEP, load(&self.db, &self.slots, (lease, self.lease), &tokens)).await {
+            let loading = load(&self.db, &self.slots, lease, self.lease, &tokens);
+            match in_time(STEP, loading).await {
                 Ok(claimed) => break claimed,
                 Err(error) => pause.after(&error, "loading", &self.stop).await,
             }
