@@ -118,7 +118,7 @@ async fn with_fewer_places_than_webhooks_they_take_turns() {
     app.worker().relay().await.unwrap();
 
     let (db, slots) =
-        (app.worker_db(), Slots::new(Caps { total: 2, per_webhook: 2, per_tenant: 2 }));
+        (app.worker_db(), Slots::new(Caps { total: 2, per_webhook: 2, per_tenant: 2 }, None));
     let mut served: BTreeMap<WebhookId, usize> = BTreeMap::new();
     let mut after = None;
     for _ in 0..5 {

@@ -26,7 +26,7 @@ async fn a_webhook_whose_retries_wait_is_passed_over_until_one_is_due() {
     assert_eq!(in_turn(&app).await, 0);
 
     app.advance(TimeDelta::seconds(119));
-    let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
+    let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 }, None);
     assert!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().claimed.is_empty());
     app.advance(TimeDelta::seconds(2));
     assert_eq!(claim(&app.worker_db(), &slots, LEASE, None).await.unwrap().claimed.len(), 3);
@@ -47,7 +47,7 @@ async fn retries_of_somebody_who_cannot_take_them_do_not_stand_in_front_of_anoth
     app.database.execute("update webhooks set active = false where url like '%:9/'").await;
     app.advance(TimeDelta::minutes(3));
 
-    let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
+    let slots = Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 }, None);
     let claims = Claims::new(slots, LEASE);
     let mut claimed = Vec::new();
     loop {
@@ -68,7 +68,7 @@ async fn a_lease_that_ends_without_an_outcome_is_not_parked() {
     app.announce(&acme, "contact.created", 1).await;
     app.worker().drain().await.unwrap();
     app.advance(TimeDelta::minutes(2) + TimeDelta::seconds(1));
-    let slots = || Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 });
+    let slots = || Slots::new(Caps { total: 64, per_webhook: 64, per_tenant: 64 }, None);
     assert_eq!(claim(&app.worker_db(), &slots(), LEASE, None).await.unwrap().claimed.len(), 1);
     app.advance(LEASE + TimeDelta::seconds(1)); // the worker died
     assert_eq!(in_turn(&app).await, 1);

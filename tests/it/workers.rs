@@ -221,7 +221,7 @@ async fn a_delivery_that_is_handed_back_is_due_at_once() {
     let mut other = app.worker();
     other.relay().await.unwrap();
     let (db, (records, mut recorder)) = (app.worker_db(), recorder());
-    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 });
+    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 }, None);
     for claimed in claim(&db, &slots, LEASE, None).await.unwrap().claimed {
         records.hand_back(claimed);
     }
@@ -260,7 +260,7 @@ async fn outcomes_whose_commit_nobody_heard_of_are_not_written_again() {
     app.announce(&acme, "contact.created", 2).await;
     app.worker().relay().await.unwrap();
     let (db, (records, mut recorder)) = (app.worker_db(), recorder());
-    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 });
+    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 }, None);
     let mut claimed = claim(&db, &slots, LEASE, None).await.unwrap().claimed;
     let (mut again, first) = (claimed.pop().unwrap(), claimed.pop().unwrap());
     let (report, id, lease) = (accepted(app.clock.now()), first.delivery.id, first.delivery.lease);

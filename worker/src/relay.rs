@@ -50,17 +50,13 @@ pub struct Relayed {
 }
 
 /// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they are
-/// made, as far as there is room; they are to be begun then. The commit does not wait for the disk: were it undone by a
-/// crash, the events would still be in the outbox, which the writer's own durable commit put there.
+/// made, as far as there is room; they are to be begun then. Of the batch it is one of so many `parts`: as small as a
+/// statement had time for before, which is noted there; 1 to begin with. The commit does not wait for the disk: were it
+/// undone by a crash, the events would still be in the outbox, which the writer's own durable commit put there.
 ///
 /// # Errors
 /// The database's; nothing was relayed then.
-pub async fn relay(db: &Db, claims: Option<&Claims>) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
-    relay_parts(db, claims, &mut 1).await
-}
-
-/// The same, of as small a part of a batch as a statement had time for before.
-pub(crate) async fn relay_parts(
+pub async fn relay(
     db: &Db,
     claims: Option<&Claims>,
     parts: &mut i64,

@@ -37,7 +37,7 @@ pub(crate) fn places(
         Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, patience, db)?),
     };
     let flights = redis.as_ref().map(|redis| redis.flights().clone());
-    Ok((redis, Slots::counted(config.caps, flights)))
+    Ok((redis, Slots::new(config.caps, flights)))
 }
 
 /// What makes the attempts, and hands their outcomes to `records`.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{self, Claimed, RedisQueue, Slots, Trouble, claim};
 use crate::record::{Recorder, recorder};
-use crate::relay::relay_parts;
+use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::setup::{self, Unbuilt};
 use crate::{erasures, health, imports, lines, retention, sweep};
@@ -49,7 +49,7 @@ impl Steps {
     pub async fn relay(&self) -> sqlx::Result<()> {
         let mut parts = 1;
         loop {
-            let (relayed, _) = relay_parts(&self.db, None, &mut parts).await?;
+            let (relayed, _) = relay(&self.db, None, &mut parts).await?;
             if !relayed.held.is_empty() {
                 relayed.held.advance(&self.db).await;
             }

@@ -27,7 +27,8 @@ async fn a_tenant_with_many_webhooks_is_relayed_in_small_steps_and_nobody_is_for
     let worker = app.worker_db();
     let mut steps = Vec::new();
     loop {
-        let (Relayed { events, deliveries, more, .. }, _) = relay(&worker, None).await.unwrap();
+        let (Relayed { events, deliveries, more, .. }, _) =
+            relay(&worker, None, &mut 1).await.unwrap();
         steps.push((events, deliveries));
         if !more {
             break;
@@ -49,7 +50,7 @@ async fn long_events_for_many_webhooks_are_relayed_in_smaller_steps() {
     let worker = app.worker_db();
     let mut steps = Vec::new();
     loop {
-        let (Relayed { events, more, .. }, _) = relay(&worker, None).await.unwrap();
+        let (Relayed { events, more, .. }, _) = relay(&worker, None, &mut 1).await.unwrap();
         steps.push(events);
         if !more {
             break;
@@ -89,7 +90,7 @@ async fn an_event_goes_alone_when_its_tenant_has_more_webhooks_than_a_step() {
     }
     let worker = app.worker_db();
     for more in [true, false] {
-        let (relayed, _) = relay(&worker, None).await.unwrap();
+        let (relayed, _) = relay(&worker, None, &mut 1).await.unwrap();
         assert_eq!((relayed.events, relayed.deliveries, relayed.more), (1, 20_001, more));
     }
 }

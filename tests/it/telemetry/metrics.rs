@@ -156,7 +156,7 @@ async fn a_delivery_whose_worker_died_is_counted_when_it_is_claimed_again() {
     product.acme.post(CONTACTS, json!({"name": "left behind"})).await.created();
     // As a worker leaves it that dies between the claim and the outcome, once its lease has ended.
     let relayed = product.app.worker_db();
-    worker::relay::relay(&relayed, None).await.unwrap();
+    worker::relay::relay(&relayed, None, &mut 1).await.unwrap();
     product.app.database.execute("update webhook_queue set claims = 1, lease_id = id").await;
     product.worker.restart().await;
     product.app.wait_until("delivered", 2).await;

@@ -17,7 +17,7 @@ use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::background::{IDLE, Pause, Wakeup, Wakeups, wait};
 use crate::held::Lines;
 use crate::record::Records;
-use crate::relay;
+use crate::relay::relay;
 use crate::vital::Vital;
 
 /// The shortest wait.
@@ -58,7 +58,7 @@ impl Engine {
         while !self.stop.is_cancelled() {
             let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
             let own = alone.then_some(&self.claims);
-            match in_time(STEP, relay::relay_parts(&self.db, own, &mut parts)).await {
+            match in_time(STEP, relay(&self.db, own, &mut parts)).await {
                 Ok((relayed, claimed)) => {
                     pause.reset();
                     let begun = i64::try_from(claimed.len()).unwrap_or(i64::MAX);

@@ -82,15 +82,9 @@ pub struct Slot {
 }
 
 impl Slots {
-    /// All free.
-    #[must_use]
-    pub fn new(caps: Caps) -> Self {
-        Self::counted(caps, None)
-    }
-
     /// All free; what is taken is noted in `flights` too, for all workers to see.
     #[must_use]
-    pub fn counted(caps: Caps, flights: Option<Flights>) -> Self {
+    pub fn new(caps: Caps, flights: Option<Flights>) -> Self {
         let wanted = AtomicBool::new(true);
         Self(Arc::new(Shared {
             caps,
@@ -331,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_dropped_slot_gives_its_place_back_everywhere() {
-        let slots = Slots::new(Caps { total: 2, per_webhook: 1, per_tenant: 1 });
+        let slots = Slots::new(Caps { total: 2, per_webhook: 1, per_tenant: 1 }, None);
         let now = shared::Clock::system().now();
         let (tenant, webhook) = (TenantId::fresh(now), WebhookId::fresh(now));
         let slot = slots.take(tenant, webhook, false, now);
@@ -346,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_webhook_whose_claims_are_not_booked_is_closed_until_one_task_has_booked_them() {
-        let slots = Slots::new(Caps { total: 8, per_webhook: 4, per_tenant: 8 });
+        let slots = Slots::new(Caps { total: 8, per_webhook: 4, per_tenant: 8 }, None);
         let now = shared::Clock::system().now();
         let webhook = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert!(slots.owe(BTreeMap::from([(webhook, 2)])));
@@ -362,7 +356,7 @@ mod tests {
 
     #[test]
     fn headroom_is_the_least_of_all_but_those_that_have_half_of_their_places_taken() {
-        let slots = Slots::new(Caps { total: 16, per_webhook: 4, per_tenant: 8 });
+        let slots = Slots::new(Caps { total: 16, per_webhook: 4, per_tenant: 8 }, None);
         let now = shared::Clock::system().now();
         let tenant = TenantId::fresh(now);
         let (calm, loaded) = (WebhookId::fresh(now), WebhookId::fresh(now));

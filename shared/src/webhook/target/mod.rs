@@ -92,12 +92,6 @@ impl TargetPolicy {
         Self { allow_http, allow_networks }
     }
 
-    /// Whether plain http is accepted.
-    #[must_use]
-    pub fn allows_http(&self) -> bool {
-        self.allow_http
-    }
-
     /// Parses and checks what a user typed. Store and send only `Url::as_str()` of the answer, so
     /// that no second parser ever reads the raw text.
     ///
