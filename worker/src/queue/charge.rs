@@ -1,6 +1,7 @@
 //! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,10 +17,61 @@ use super::pace::burst;
 /// Between two tries to book what is left; each waits for a lock as long as one may be waited for.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A tenant and its webhook.
+type Key = (Uuid, Uuid);
+
 /// Deliveries that are claimed of webhooks with a rate limit, by tenant and webhook: in one order everywhere, so that workers
 /// cannot wait for each other in a circle.
 #[derive(Debug, Default)]
-pub(super) struct Spent(BTreeMap<(Uuid, Uuid), i32>);
+pub(super) struct Spent(BTreeMap<Key, i32>);
+
+/// Claims of webhooks with a rate limit that are not booked yet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Mutex<Owed>);
+
+#[derive(Debug, Default)]
+struct Owed {
+    requests: BTreeMap<Key, i32>,
+    /// Whether somebody books them.
+    booking: bool,
+}
+
+impl Ledger {
+    /// Takes in claims; whether somebody has to be sent to book them.
+    pub(super) fn owe(&self, claims: impl IntoIterator<Item = (Key, i32)>) -> bool {
+        let mut owed = self.owed();
+        for (webhook, requests) in claims {
+            *owed.requests.entry(webhook).or_default() += requests;
+        }
+        !std::mem::replace(&mut owed.booking, true)
+    }
+
+    /// Webhooks that owe something.
+    pub(super) fn webhooks(&self) -> Vec<WebhookId> {
+        self.owed().requests.keys().map(|(_, webhook)| WebhookId(*webhook)).collect()
+    }
+
+    /// The next to be booked; whoever hears that there are none books no more.
+    fn next(&self) -> Option<(Key, i32)> {
+        let mut owed = self.owed();
+        let next = owed.requests.first_key_value().map(|(webhook, requests)| (*webhook, *requests));
+        owed.booking = next.is_some();
+        next
+    }
+
+    /// So many are booked.
+    pub(super) fn pay(&self, webhook: Key, requests: i32) {
+        let mut owed = self.owed();
+        let left = owed.requests.remove(&webhook).unwrap_or_default() - requests;
+        if left > 0 {
+            owed.requests.insert(webhook, left);
+        }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Books what was claimed, but for webhooks whose row somebody holds: everybody's deliveries would wait for it. They are left, to be
 /// booked behind the commit. Two workers that claim at the same moment may both find the same room; both are booked, so that the
@@ -68,14 +120,17 @@ impl Spent {
     /// Owes what is left, to be booked by one task that waits for whoever holds the rows. Nothing more is claimed of these
     /// webhooks until it has.
     pub(super) fn book_later(self, db: &Db, slots: &Slots) {
-        if self.0.is_empty() || !slots.owe(self.0) {
+        if self.0.is_empty() || !slots.ledger().owe(self.0) {
             return;
         }
         let (db, slots) = (db.clone(), slots.clone());
         tokio::spawn(async move {
-            while let Some((webhook, requests)) = slots.owed() {
+            while let Some((webhook, requests)) = slots.ledger().next() {
                 match in_time(STEP, book(&db, &slots, webhook, requests)).await {
-                    Ok(()) => slots.paid(webhook, requests),
+                    Ok(()) => {
+                        slots.ledger().pay(webhook, requests);
+                        slots.reopen();
+                    }
                     Err(sqlx::Error::PoolClosed) => return,
                     Err(error) => {
                         tracing::warn!(%error, "claims of a webhook with a rate limit are not booked yet");
@@ -92,12 +147,7 @@ impl Spent {
     }
 }
 
-async fn book(
-    db: &Db,
-    slots: &Slots,
-    (tenant, webhook): (Uuid, Uuid),
-    requests: i32,
-) -> sqlx::Result<()> {
+async fn book(db: &Db, slots: &Slots, (tenant, webhook): Key, requests: i32) -> sqlx::Result<()> {
     let mut tx = db.system().await?;
     let paced = sqlx::query_as!(
         Paced,
@@ -134,5 +184,25 @@ impl Paced {
         let ahead = Duration::from_secs_f64((burst(rate) - 1.0) / rate);
         let ahead = TimeDelta::from_std(ahead).unwrap_or_default();
         slots.pace(WebhookId(self.id), self.until - ahead);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_task_books_what_is_owed_and_what_comes_meanwhile() {
+        let ledger = Ledger::default();
+        let webhook = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert!(ledger.owe([(webhook, 2)]));
+        assert!(!ledger.owe([(webhook, 1)]), "somebody books already");
+        assert_eq!(ledger.webhooks(), [WebhookId(webhook.1)]);
+        assert_eq!(ledger.next(), Some((webhook, 3)));
+        ledger.pay(webhook, 2);
+        assert_eq!(ledger.next(), Some((webhook, 1)), "what came meanwhile");
+        ledger.pay(webhook, 1);
+        assert_eq!((ledger.next(), ledger.webhooks()), (None, vec![]));
+        assert!(ledger.owe([(webhook, 1)]));
     }
 }

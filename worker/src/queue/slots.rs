@@ -1,7 +1,7 @@
 //! How much may be under way at once: in all, to one webhook, and for one tenant. A hanging receiver fills its own
 //! slots and nobody else's, and what a receiver says of its own capacity counts too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,7 @@ use shared::id::{TenantId, WebhookId};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::charge::Ledger;
 use super::flights::{Flight, Flights};
 use super::flow::{Flow, Told};
 
@@ -36,6 +37,7 @@ struct Shared {
     wanted: AtomicBool,
     freed: Notify,
     flights: Option<Flights>,
+    ledger: Ledger,
 }
 
 #[derive(Debug, Default)]
@@ -46,10 +48,6 @@ struct Busy {
     flows: HashMap<WebhookId, Flow>,
     /// When webhooks with a rate limit may go on.
     paced: HashMap<WebhookId, DateTime<Utc>>,
-    /// Claims of such webhooks that are not booked yet, by tenant and webhook.
-    owed: BTreeMap<(Uuid, Uuid), i32>,
-    /// Whether somebody books them.
-    booking: bool,
 }
 
 /// Places taken by id, as two columns for SQL, by ascending id.
@@ -92,6 +90,7 @@ impl Slots {
             wanted,
             freed: Notify::new(),
             flights,
+            ledger: Ledger::default(),
         }))
     }
 
@@ -207,35 +206,17 @@ impl Slots {
         });
         let closed = closed.filter(|(_, closed)| *closed > 0);
         // What is not booked is not to be overrun.
-        let owing = busy.owed.keys().map(|(_, webhook)| (WebhookId(*webhook), cap));
-        closed.chain(owing).collect()
+        let unbooked = self.0.ledger.webhooks().into_iter().map(|webhook| (webhook, cap));
+        closed.chain(unbooked).collect()
     }
 
-    /// Takes in claims that are not booked; whether somebody has to be sent to book them.
-    pub(super) fn owe(&self, claims: BTreeMap<(Uuid, Uuid), i32>) -> bool {
-        let mut busy = self.busy();
-        for (webhook, requests) in claims {
-            *busy.owed.entry(webhook).or_default() += requests;
-        }
-        !std::mem::replace(&mut busy.booking, true)
+    /// Claims that are not booked yet.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
-    /// The next to be booked; whoever hears that there are none books no more.
-    pub(super) fn owed(&self) -> Option<((Uuid, Uuid), i32)> {
-        let mut busy = self.busy();
-        let next = busy.owed.first_key_value().map(|(webhook, requests)| (*webhook, *requests));
-        busy.booking = next.is_some();
-        next
-    }
-
-    /// So many are booked.
-    pub(super) fn paid(&self, webhook: (Uuid, Uuid), requests: i32) {
-        let mut busy = self.busy();
-        let left = busy.owed.remove(&webhook).unwrap_or_default() - requests;
-        if left > 0 {
-            busy.owed.insert(webhook, left);
-        }
-        drop(busy);
+    /// Wakes whoever waits for a place: there is room where there was none.
+    pub(super) fn reopen(&self) {
         self.0.freed.notify_one();
     }
 
@@ -339,19 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_whose_claims_are_not_booked_is_closed_until_one_task_has_booked_them() {
+    fn a_webhook_whose_claims_are_not_booked_is_closed() {
         let slots = Slots::new(Caps { total: 8, per_webhook: 4, per_tenant: 8 }, None);
         let now = shared::Clock::system().now();
         let webhook = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert!(slots.owe(BTreeMap::from([(webhook, 2)])));
-        assert!(!slots.owe(BTreeMap::from([(webhook, 1)])), "somebody books already");
+        slots.ledger().owe([(webhook, 2)]);
         assert_eq!(slots.counts(now).webhooks, (vec![webhook.1], vec![4]));
-        assert_eq!(slots.owed(), Some((webhook, 3)));
-        slots.paid(webhook, 2);
-        assert_eq!(slots.owed(), Some((webhook, 1)), "what came meanwhile");
-        slots.paid(webhook, 1);
-        assert_eq!((slots.owed(), slots.counts(now).webhooks), (None, (vec![], vec![])));
-        assert!(slots.owe(BTreeMap::from([(webhook, 1)])));
+        slots.ledger().pay(webhook, 2);
+        assert_eq!(slots.counts(now).webhooks, (vec![], vec![]));
     }
 
     #[test]
