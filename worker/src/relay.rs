@@ -16,7 +16,7 @@ use shared::event::{self, REMEMBERED};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::held::Lines;
+use crate::held_lines::Lines;
 use crate::queue::{Claimed, Claims, Direct, Row};
 
 /// Events taken at once. Row by row the relay would be 300 times slower.

@@ -18,10 +18,10 @@ use crate::background::{self, Wakeups};
 use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{Claimed, Claims, DeliveryBackend, Engine};
-use crate::vital::Vital;
+use crate::supervise::Vital;
 use crate::{
-    admin, erasures, gauges, health, hear, house, imports, queue, record, replays, retention, setup,
-    shelf, signing,
+    admin, erasures, gauges, health, housekeeping, imports, listen, queue, record, replays,
+    retention, setup, shelf, signing,
 };
 
 /// Between the beginnings of two parts that are in no hurry.
@@ -48,7 +48,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), shutdown));
     let wakeups = Wakeups::default();
     let recorder = vital.spawn(recorder.run(db.clone(), wakeups.health.clone(), gone.clone()));
-    tokio::spawn(hear::listen(db.clone(), wakeups.clone(), stop.clone()));
+    tokio::spawn(listen::listen(db.clone(), wakeups.clone(), stop.clone()));
     let importing = tokio::spawn(imports::run(db.clone(), wakeups.imports.clone(), stop.clone()));
     let keyring = &config.keyring;
     let mut calmly = Calmly { begun: 0, stop: stop.clone() };
@@ -61,7 +61,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
     calmly.spawn(db.clone().compare_clocks(stop.clone()));
     calmly.spawn(gauges::watch_outbox(db.clone(), stop.clone()));
-    calmly.spawn(house::keep(db.clone(), slots.clone(), stop.clone()));
+    calmly.spawn(housekeeping::keep(db.clone(), slots.clone(), stop.clone()));
     let lease = queue::lease(config.limits.total);
     let engine = Engine {
         db: db.clone(),

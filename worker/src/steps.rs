@@ -14,7 +14,7 @@ use crate::record::{Recorder, recorder};
 use crate::relay::relay;
 use crate::replays::{self, Advanced};
 use crate::setup::{self, Unbuilt};
-use crate::{erasures, health, imports, lines, retention, sweep};
+use crate::{erasures, health, imports, record_order, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -156,7 +156,7 @@ impl Steps {
     pub async fn drain(&mut self) -> sqlx::Result<usize> {
         self.relay().await?;
         while sweep::fail_deleted(&self.db).await? > 0 {}
-        while lines::dissolve(&self.db).await? > 0 {}
+        while record_order::dissolve(&self.db).await? > 0 {}
         let mut attempts = 0;
         loop {
             let claimed = self.claim().await?;

@@ -132,8 +132,8 @@ async fn a_line_that_nobody_has_advanced_is_advanced_by_the_sweep() {
     app.database.execute("update webhook_queue set next_retry = in_line()").await;
     assert_eq!((broken_lines(&app).await, worker.drain().await.unwrap()), (1, 0));
     let db = app.worker_db();
-    assert_eq!(worker::lines::mend(&db).await.unwrap(), 1);
-    assert_eq!(worker::lines::mend(&db).await.unwrap(), 0);
+    assert_eq!(worker::record_order::mend(&db).await.unwrap(), 1);
+    assert_eq!(worker::record_order::mend(&db).await.unwrap(), 0);
     worker.drain().await.unwrap();
     assert_eq!(heard.taken(&contact), [1, 2]);
 }

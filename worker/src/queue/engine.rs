@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::background::{IDLE, Pause, Wakeup, Wakeups, wait};
-use crate::held::Lines;
+use crate::held_lines::Lines;
 use crate::record::Records;
 use crate::relay::relay;
-use crate::vital::Vital;
+use crate::supervise::Vital;
 
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);

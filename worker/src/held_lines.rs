@@ -5,7 +5,7 @@ use shared::Db;
 use shared::db::step::{STEP, in_time};
 use uuid::Uuid;
 
-use crate::lines;
+use crate::record_order;
 
 /// Lines: webhooks, and a record of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,11 +27,11 @@ impl Lines {
         self.records.extend(others.records);
     }
 
-    /// Advances them, waiting for whoever holds them. Were they held for too long, [`mend`](lines::mend) finds them.
+    /// Advances them, waiting for whoever holds them. Were they held for too long, [`mend`](record_order::mend) finds them.
     pub async fn advance(&self, db: &Db) {
         let advanced = async {
             let mut tx = db.system().await?;
-            lines::advance(&mut tx, &self.webhooks, &self.records).await?;
+            record_order::advance(&mut tx, &self.webhooks, &self.records).await?;
             tx.commit_lazily().await
         };
         if let Err(error) = in_time(STEP, advanced).await {

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Slots;
-use crate::{gauges, imports, lines, replays, sweep};
+use crate::{gauges, imports, record_order, replays, sweep};
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -51,13 +51,13 @@ async fn all_of_it(db: &Db, slots: &Slots, round: u32) -> sqlx::Result<bool> {
     let mut whole = kept("gauges", gauges::measure(db).await)?;
     whole &= kept("deleted webhooks", sweep::fail_deleted(db).await)?;
     whole &= kept("answers", sweep::forget_answers(db).await)?;
-    whole &= kept("lines", lines::dissolve(db).await)?;
+    whole &= kept("lines", record_order::dissolve(db).await)?;
     if round.is_multiple_of(COUNTING) {
         whole &= kept("the count", gauges::count_due(db).await)?;
     }
     if round.is_multiple_of(MENDING) {
-        whole &= kept("mending", lines::mend(db).await)?;
-        whole &= kept("the oldest line", lines::measure(db).await)?;
+        whole &= kept("mending", record_order::mend(db).await)?;
+        whole &= kept("the oldest line", record_order::measure(db).await)?;
     }
     whole &= kept("imports", imports::sweep(db).await)?;
     whole &= kept("replays", replays::sweep(db).await)?;
