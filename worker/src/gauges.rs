@@ -8,7 +8,8 @@ use shared::Db;
 use shared::db::step::{STEP, in_time};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Slots, wait};
+use crate::background::wait;
+use crate::queue::Slots;
 
 /// How often the outbox is looked at.
 const PERIOD: Duration = Duration::from_secs(2);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerBuilderExt as _};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use shared::db::check::{self, Process};
+use shared::seal::Keyring;
 use shared::telemetry::Telemetry;
 use shared::{Clock, Db, id};
 use tokio::net::TcpListener;
@@ -17,7 +20,7 @@ use crate::admin::Shutdown;
 use crate::background::{self, Wakeups};
 use crate::config::Config;
 use crate::deliver::Sender;
-use crate::queue::{Claimed, Claims, DeliveryBackend, Engine};
+use crate::queue::{Claimed, Claims, DeliveryBackend, Engine, Slots};
 use crate::supervise::Vital;
 use crate::{
     admin, erasures, gauges, health, housekeeping, imports, listen, queue, record, replays,
@@ -48,20 +51,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     tokio::spawn(admin::serve(listener, db.clone(), telemetry.metrics(), shutdown));
     let wakeups = Wakeups::default();
     let recorder = vital.spawn(recorder.run(db.clone(), wakeups.health.clone(), gone.clone()));
-    tokio::spawn(listen::listen(db.clone(), wakeups.clone(), stop.clone()));
-    let importing = tokio::spawn(imports::run(db.clone(), wakeups.imports.clone(), stop.clone()));
-    let keyring = &config.keyring;
-    let mut calmly = Calmly { begun: 0, stop: stop.clone() };
-    calmly.spawn(health::run(db.clone(), wakeups.health.clone(), stop.clone()));
-    calmly.spawn(signing::keep_giving_pairs(db.clone(), keyring.clone(), stop.clone()));
-    calmly.spawn(retention::run(db.clone(), stop.clone()));
-    calmly.spawn(shelf::run(db.clone(), wakeups.clone(), stop.clone()));
-    let stepping = calmly.spawn(replays::run(db.clone(), wakeups.clone(), stop.clone()));
-    let erasures = wakeups.erasures.clone();
-    let erasing = calmly.spawn(erasures::run(db.clone(), keyring.clone(), erasures, stop.clone()));
-    calmly.spawn(db.clone().compare_clocks(stop.clone()));
-    calmly.spawn(gauges::watch_outbox(db.clone(), stop.clone()));
-    calmly.spawn(housekeeping::keep(db.clone(), slots.clone(), stop.clone()));
+    let begun = Begun { db: db.clone(), vital: vital.clone(), stop: stop.clone() };
+    let working = begun.all(&config.keyring, &wakeups, &slots);
     let lease = queue::lease(config.limits.total);
     let engine = Engine {
         db: db.clone(),
@@ -90,7 +81,10 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let ended = tokio::spawn(worker.run_until(serving)).await;
 
     stop.cancel();
-    let _ = tokio::join!(relaying, claiming, importing, stepping, erasing);
+    let _ = tokio::join!(relaying, claiming);
+    for work in working {
+        let _ = work.await;
+    }
     gone.cancel();
     let _ = recorder.await;
     db.close().await;
@@ -114,20 +108,41 @@ async fn require(config: &Config) -> Outcome {
     Ok(())
 }
 
-/// Begins what is in no hurry one after the other, so that all of it uses the same connection or two: each costs
-/// the database 3 ms of CPU before it has done anything (docs/decisions/0034-one-message-for-the-relay.md).
-struct Calmly {
-    begun: u32,
+/// What goes on beside the deliveries. A worker in which any of it has ended by itself only looks healthy.
+struct Begun {
+    db: Db,
+    vital: Vital,
     stop: CancellationToken,
 }
 
-impl Calmly {
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        self.begun += 1;
-        let (turn, stop) = (APART * self.begun, self.stop.clone());
-        tokio::spawn(async move {
-            background::wait(turn, std::future::pending(), &stop).await;
-            task.await;
+impl Begun {
+    /// Begins all of it; what is to be waited for when the worker ends, because a round under way is finished.
+    fn all(&self, keyring: &Keyring, wakeups: &Wakeups, slots: &Slots) -> [JoinHandle<()>; 3] {
+        let (db, stop) = (|| self.db.clone(), || self.stop.clone());
+        self.vital.spawn(listen::listen(db(), wakeups.clone(), stop()));
+        let importing = self.vital.spawn(imports::run(db(), wakeups.imports.clone(), stop()));
+        let (keyring, mut turn) = (|| keyring.clone(), 1..);
+        let mut calmly = |work| self.calmly(turn.next().unwrap_or_default(), work);
+        calmly(health::run(db(), wakeups.health.clone(), stop()).boxed());
+        calmly(signing::keep_giving_pairs(db(), keyring(), stop()).boxed());
+        calmly(retention::run(db(), stop()).boxed());
+        calmly(shelf::run(db(), wakeups.clone(), stop()).boxed());
+        let stepping = calmly(replays::run(db(), wakeups.clone(), stop()).boxed());
+        let erasures = wakeups.erasures.clone();
+        let erasing = calmly(erasures::run(db(), keyring(), erasures, stop()).boxed());
+        calmly(db().compare_clocks(stop()).boxed());
+        calmly(gauges::watch_outbox(db(), stop()).boxed());
+        calmly(housekeeping::keep(db(), slots.clone(), stop()).boxed());
+        [importing, stepping, erasing]
+    }
+
+    /// Begins what is in no hurry in its turn, so that all of it uses the same connection or two: each costs the database 3 ms of CPU
+    /// before it has done anything (docs/decisions/0034-one-message-for-the-relay.md).
+    fn calmly(&self, turn: u32, work: BoxFuture<'static, ()>) -> JoinHandle<()> {
+        let stop = self.stop.clone();
+        self.vital.spawn(async move {
+            background::wait(APART * turn, std::future::pending(), &stop).await;
+            work.await;
         })
     }
 }

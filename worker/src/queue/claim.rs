@@ -130,13 +130,14 @@ async fn take(
     let (mut tx, promoted) = db.system_asking(&promote(now)).await?;
     let rows = select(&mut tx, slots.caps(), room, hold, after, now).await?;
     let spent = charge(&mut tx, slots, &rows, now).await?;
+    let parked = are_not_all(&promoted)?;
+    tx.commit_lazily().await?;
+    spent.book_later(db, slots);
     metrics::counter!("webhook_claims_total").increment(rows.len() as u64);
     // Claimed before by somebody who neither wrote an outcome nor gave it back.
     let lost = rows.iter().filter(|row| row.claims > hold.claims).count();
     metrics::counter!("webhook_leases_expired_total").increment(lost as u64);
-    tx.commit_lazily().await?;
-    spent.book_later(db, slots);
-    Ok(Batch { claimed: rows, parked: are_not_all(&promoted)? })
+    Ok(Batch { claimed: rows, parked })
 }
 
 async fn select(

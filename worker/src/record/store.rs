@@ -30,13 +30,20 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
     let reported = Reported(reported);
     let (written, due) = record(&mut tx, &reported).await?;
     tx.commit_lazily().await?;
-    for (_, report) in written.0 {
-        if let Next::Done | Next::GiveUp(_) | Next::Disable = report.next {
-            let outcome = status(report.next);
-            metrics::counter!("webhook_deliveries_total", "outcome" => outcome).increment(1);
-        }
+    let fenced = (reported.0.len() - written.0.len()) as u64;
+    if fenced > 0 {
+        metrics::counter!("webhook_outcomes_fenced_total").increment(fenced);
+        tracing::warn!(fenced, "outcomes came after their lease had ended");
     }
+    count(written.0.iter().map(|(_, report)| *report));
     Ok(due)
+}
+
+/// Counts the deliveries that have ended, once they are written.
+pub(super) fn count<'a>(reports: impl Iterator<Item = &'a Report>) {
+    for next in reports.map(|report| report.next).filter(|next| due(*next).is_none()) {
+        metrics::counter!("webhook_deliveries_total", "outcome" => status(next)).increment(1);
+    }
 }
 
 /// Whether the batch failed because it had been written: its commit took effect though nobody heard so, and its attempts
@@ -149,7 +156,7 @@ async fn log_attempts(tx: &mut SystemTx, rows: &Reported<'_>, there: &There) -> 
 /// Ends the leases that still hold. `attempts` is counted here and not at the claim: a crash or a deployment never costs
 /// one of the five.
 async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Ended>> {
-    let ended = sqlx::query_as!(
+    sqlx::query_as!(
         Ended,
         r#"with outcome as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::int[])
@@ -177,13 +184,7 @@ async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<
         &(0..).take(rows.0.len()).collect::<Vec<i32>>(),
     )
     .fetch_all(tx.conn())
-    .await?;
-    let fenced = (rows.0.len() - ended.len()) as u64;
-    if fenced > 0 {
-        metrics::counter!("webhook_outcomes_fenced_total").increment(fenced);
-        tracing::warn!(fenced, "outcomes came after their lease had ended");
-    }
-    Ok(ended)
+    .await
 }
 
 /// Writes outcomes into their deliveries; those that are there. Not in one statement with the queue: a row

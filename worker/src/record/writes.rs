@@ -107,7 +107,10 @@ impl Writer {
             match in_time(STEP, store::write(&self.db, &batch)).await {
                 Ok(false) => break,
                 Ok(true) => break self.health.notify(),
-                Err(error) if store::is_written(&error) => break self.health.notify(),
+                Err(error) if store::is_written(&error) => {
+                    store::count(batch.iter().filter_map(|entry| entry.report.as_ref()));
+                    break self.health.notify();
+                }
                 Err(error) => {
                     if self.stop.is_cancelled()
                         && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE
