@@ -12,7 +12,7 @@ use shared::id::AttemptId;
 use shared::seal::Keyring;
 use shared::telemetry;
 use shared::webhook::Owner;
-use shared::webhook::attempt::{AttemptDetail, Why};
+use shared::webhook::attempt::Why;
 use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::CustomHeaders;
 use shared::webhook::identity::ClientIdentity;
@@ -196,7 +196,7 @@ fn record(
     delivery: &Delivery,
     exchange: Exchange,
     started: DateTime<Utc>,
-    detail: AttemptDetail,
+    detail: String,
 ) -> AttemptRecord {
     let code = explain::code(exchange.outcome);
     let error = match &exchange.outcome {

@@ -93,6 +93,12 @@ impl CustomHeaders {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose().as_str()))
     }
 
+    /// Whether one has this name, in lower case.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// Names and what is shown of the values.
     #[must_use]
     pub fn masked(&self) -> BTreeMap<String, String> {

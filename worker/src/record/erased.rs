@@ -30,12 +30,14 @@ pub(super) async fn hold(
     Ok(held.into_iter().map(|row| (row.id, row.erased)).collect())
 }
 
-/// What an attempt tells of itself, without what the receiver said.
-pub(super) fn left(detail: &AttemptDetail, erased: bool) -> Cow<'_, AttemptDetail> {
+/// What an attempt tells of itself, an [`AttemptDetail`] as JSON, without what the receiver said.
+pub(super) fn left(detail: &str, erased: bool) -> sqlx::Result<Cow<'_, str>> {
     if !erased {
-        return Cow::Borrowed(detail);
+        return Ok(Cow::Borrowed(detail));
     }
-    let mut left = detail.clone();
-    left.response_headers.clear();
-    Cow::Owned(left)
+    let left = serde_json::from_str(detail).and_then(|mut left: AttemptDetail| {
+        left.response_headers.clear();
+        serde_json::to_string(&left)
+    });
+    left.map(Cow::Owned).map_err(|error| sqlx::Error::Encode(error.into()))
 }

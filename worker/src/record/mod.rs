@@ -15,7 +15,6 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::id::AttemptId;
-use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -78,8 +77,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The first bytes of the answer.
     pub excerpt: Option<String>,
-    /// Everything else, for whoever asks.
-    pub detail: AttemptDetail,
+    /// Everything else, for whoever asks: an [`AttemptDetail`](shared::webhook::attempt::AttemptDetail) as JSON.
+    pub detail: String,
 }
 
 /// Where outcomes are handed in; cheap to clone.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::db::fault;
+use shared::webhook::code::ErrorCode;
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
@@ -108,20 +109,23 @@ impl Reported<'_> {
     }
 }
 
-fn error_name(report: &Report) -> Option<String> {
-    report.attempt.error_code.map(|code| code.as_str().to_owned())
+fn error_name(report: &Report) -> Option<&'static str> {
+    report.attempt.error_code.map(ErrorCode::as_str)
 }
 
 /// Of deliveries that are erased, without what the receiver said.
-async fn log_attempts(tx: &mut SystemTx, rows: &Reported<'_>, there: &There) -> sqlx::Result<()> {
+async fn log_attempts<'a>(
+    tx: &mut SystemTx,
+    rows: &Reported<'a>,
+    there: &There,
+) -> sqlx::Result<()> {
     let is_erased = |delivery: &Delivery| there.get(&delivery.id.0).is_some_and(|erased| *erased);
     // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it `json`.
-    let details = (rows.0.iter())
-        .map(|(delivery, report)| {
-            let detail = erased::left(&report.attempt.detail, is_erased(delivery));
-            serde_json::to_string(&detail).map_err(|error| sqlx::Error::Encode(error.into()))
-        })
-        .collect::<sqlx::Result<Vec<_>>>()?;
+    let left = |(delivery, report): &(&Delivery, &'a Report)| {
+        erased::left(&report.attempt.detail, is_erased(delivery))
+    };
+    let details = rows.0.iter().map(left).collect::<sqlx::Result<Vec<_>>>()?;
+    let details: Vec<&str> = details.iter().map(AsRef::as_ref).collect();
     sqlx::query!(
         "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms,
                                        first_byte_ms, status_code, error_code, error, excerpt, detail)
@@ -136,17 +140,17 @@ async fn log_attempts(tx: &mut SystemTx, rows: &Reported<'_>, there: &There) -> 
         &rows.column(|_, report| report.attempt.id.0),
         &rows.column(|delivery, _| delivery.cycle),
         &rows.column(|_, report| i32::try_from(report.attempt.attempt).unwrap_or(i32::MAX)),
-        &rows.column(|delivery, _| delivery.trigger.clone()),
+        &rows.column(|delivery, _| delivery.trigger.as_str()) as &[&str],
         &rows.column(|_, report| report.attempt.started),
         &rows.column(|_, report| whole_millis(report.attempt.latency)),
         &rows.column(|_, report| report.attempt.first_byte.map(whole_millis)) as &[Option<i32>],
         &rows.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
-        &rows.column(|_, report| error_name(report)) as &[Option<String>],
-        &rows.column(|_, report| report.attempt.error.clone()) as &[Option<String>],
+        &rows.column(|_, report| error_name(report)) as &[Option<&str>],
+        &rows.column(|_, report| report.attempt.error.as_deref()) as &[Option<&str>],
         &rows.column(|delivery, report| {
-            report.attempt.excerpt.clone().filter(|_| !is_erased(delivery))
-        }) as &[Option<String>],
-        &details,
+            report.attempt.excerpt.as_deref().filter(|_| !is_erased(delivery))
+        }) as &[Option<&str>],
+        &details as &[&str],
     )
     .execute(tx.conn())
     .await?;
@@ -204,10 +208,10 @@ async fn write_deliveries(
            returning e.id as "id!", e.erased_at is not null as "erased!""#,
         &written.column(|delivery, _| delivery.tenant.0),
         &written.column(|delivery, _| delivery.id.0),
-        &written.column(|_, report| status(report.next).to_owned()),
+        &written.column(|_, report| status(report.next)) as &[&str],
         &ended.iter().map(|one| one.attempts).collect::<Vec<_>>(),
         &written.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
-        &written.column(|_, report| error_name(report)) as &[Option<String>],
+        &written.column(|_, report| error_name(report)) as &[Option<&str>],
         &written.column(|_, report| report.ended),
     )
     .fetch_all(tx.conn())
