@@ -1,4 +1,5 @@
-//! Every route that writes leaves its trace in the audit log: who did what, in the transaction that did it.
+//! Every route that writes leaves its trace in the audit log: who did what, in the transaction that did it. What it announces
+//! is announced there, too.
 
 use api::http::routes::{Access, Route};
 use reqwest::Method;
@@ -40,11 +41,45 @@ async fn wrote_something(admin: &PgPool, tables: &[Table], transaction: &str) ->
     sqlx::query_scalar(AssertSqlSafe(sql)).bind(transaction).fetch_one(admin).await.unwrap()
 }
 
+/// The number of the newest event that was announced.
+async fn newest(admin: &PgPool) -> i64 {
+    let newest = "select coalesce(max(id), 0) from outbox";
+    sqlx::query_scalar(newest).fetch_one(admin).await.unwrap()
+}
+
+/// The transactions that announced an event behind this number.
+async fn announcing(admin: &PgPool, number: i64) -> Vec<String> {
+    sqlx::query_scalar("select distinct xmin::text from outbox where id > $1")
+        .bind(number)
+        .fetch_all(admin)
+        .await
+        .unwrap()
+}
+
+/// The ids that the route is called with, once there is something to undo, restore or resume.
+async fn prepared(caller: &Tenant, route: &Route, ids: Vec<String>) -> Vec<String> {
+    if route.path.ends_with("/restore") {
+        let path = route.path.replace("{id}", &ids[0]).replace("/restore", "");
+        caller.delete(&path).await.no_content();
+    }
+    if route.path.ends_with("/undo") {
+        let path = route.path.replace("imports/{id}/undo", "import");
+        let done = caller.post(&path, json!({"contacts": [{"name": "Ada"}]})).await.ok();
+        return vec![done["id"].as_str().unwrap().to_owned()];
+    }
+    if route.path.ends_with("/resume") {
+        let path = route.path.replace("{id}", &ids[0]).replace("{replayId}", &ids[1]);
+        caller.call(Method::POST, &path.replace("/resume", "/pause"), None).await.ok();
+    }
+    ids
+}
+
 /// A `POST` that only asks: what it asks about does not fit a query.
 const QUESTIONS: &[&str] = &["POST /api/v1/webhooks/{id}/signature/verify"];
 
 #[tokio::test]
-async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_rehearsal_none() {
+async fn every_write_its_entry_and_its_events_are_one_commit_of_its_caller_and_a_rehearsal_leaves_none()
+ {
     let app = TestApp::start().await;
     let admin = app.database.admin();
     let tables = tables(admin).await;
@@ -56,13 +91,13 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
         .await
         .unwrap();
     let callers = [(&acme, format!("api_key {key}")), (&owner, format!("user {}", acme.owner))];
-    let mut written = 0;
+    let (mut written, mut announced) = (0, 0);
     let writes =
         |route: &Route| route.method != Method::GET && !QUESTIONS.contains(&name(route).as_str());
     for (route, probe) in probed().iter().filter(|(route, _)| writes(route)) {
         for (caller, actor) in &callers {
             let world = plant(admin, &tables, acme.id).await;
-            let mut ids = ids(probe, &world);
+            let ids = ids(probe, &world);
             // Only a user may sign out: one of this world, whose session may end.
             let (caller, actor) = match route.access {
                 Access::User | Access::Session => {
@@ -71,22 +106,10 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
                 }
                 _ => (*caller, actor),
             };
-            if route.path.ends_with("/restore") {
-                let path = route.path.replace("{id}", &ids[0]).replace("/restore", "");
-                caller.delete(&path).await.no_content();
-            }
-            if route.path.ends_with("/undo") {
-                let path = route.path.replace("imports/{id}/undo", "import");
-                let done = caller.post(&path, json!({"contacts": [{"name": "Ada"}]})).await.ok();
-                ids = vec![done["id"].as_str().unwrap().to_owned()];
-            }
-            if route.path.ends_with("/resume") {
-                let path = route.path.replace("{id}", &ids[0]).replace("{replayId}", &ids[1]);
-                caller.call(Method::POST, &path.replace("/resume", "/pause"), None).await.ok();
-            }
+            let ids = prepared(caller, route, ids).await;
             // Making the body may leave entries too: of what it refers to.
             let body = probe.make_body(caller).await;
-            let known = ids_of(admin, &acme).await;
+            let (known, last) = (ids_of(admin, &acme).await, newest(admin).await);
             // Signing in by QR code takes steps that are no rehearsal.
             if !matches!(route.access, Access::User | Access::Session) {
                 let rehearsal = Some("dryRun=true".to_owned());
@@ -94,17 +117,22 @@ async fn every_write_leaves_an_entry_of_its_caller_in_its_own_transaction_and_a_
                 assert!(tried.status.is_success(), "{}: {:#}", name(route), tried.body);
                 let left = entries(admin, &acme, &known).await;
                 assert!(left.is_empty(), "{} rehearsed and left {left:?}", name(route));
+                assert_eq!(newest(admin).await, last, "{} rehearsed and told of it", name(route));
             }
             let done = send(caller, route, &ids, None, body).await;
             assert!(done.status.is_success(), "{}: {:#}", name(route), done.body);
             let entries = entries(admin, &acme, &known).await;
             assert!(!entries.is_empty(), "{} leaves no trace", name(route));
-            for (_, who, what, transaction) in entries {
-                assert_eq!((&who, name(route)), (actor, name(route)), "{what}");
-                assert!(wrote_something(admin, &tables, &transaction).await, "{}", name(route));
+            for (_, who, what, transaction) in &entries {
+                assert_eq!((who, name(route)), (actor, name(route)), "{what}");
+                assert!(wrote_something(admin, &tables, transaction).await, "{}", name(route));
             }
-            written += 1;
+            let told = announcing(admin, last).await;
+            let ours = |told: &String| entries.iter().any(|(.., transaction)| transaction == told);
+            assert!(told.iter().all(ours), "{} told of itself in another commit", name(route));
+            (written, announced) = (written + 1, announced + usize::from(!told.is_empty()));
         }
     }
     assert!(written >= 20, "the routes that write have gone: {written}");
+    assert!(announced >= 20, "the routes that announce have gone: {announced}");
 }
