@@ -1,8 +1,9 @@
 //! Following the log live.
 
+use chrono::TimeDelta;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::scope::Scope;
+use shared::scope::{Role, Scope};
 use tests::kit::{CONTACTS, EventStream, Program, Tenant, TestApp, until};
 
 use super::{EVENTS, numbers, page};
@@ -12,12 +13,12 @@ fn asked(tenant: &Tenant, query: &str) -> RequestBuilder {
     tenant.request(Method::GET, &format!("{EVENTS}/stream{query}"))
 }
 
-async fn follow(tenant: &Tenant, query: &str) -> EventStream {
+pub(super) async fn follow(tenant: &Tenant, query: &str) -> EventStream {
     EventStream::of(asked(tenant, query)).await
 }
 
 /// The next message: its id, and its data as JSON.
-async fn next(following: &mut EventStream) -> (i64, Value) {
+pub(super) async fn next(following: &mut EventStream) -> (i64, Value) {
     let message = following.next().await;
     let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     (line("id: ").parse().unwrap(), serde_json::from_str(line("data: ")).unwrap())
@@ -61,27 +62,46 @@ async fn without_a_number_only_new_events_are_told_and_only_those_wanted_of_ones
     assert_eq!((id, &event["event"]), (4, &json!("lead.updated")));
 }
 
+/// Expects that this reader hears of a change before the end, and of none after it.
+async fn hears_no_more(app: &TestApp, reader: &Tenant, end: impl AsyncFnOnce()) {
+    let worker = app.worker();
+    let mut following = follow(reader, "").await;
+    app.announce(reader, "contact.created", 1).await;
+    worker.relay().await.unwrap();
+    next(&mut following).await;
+    end().await;
+    app.announce(reader, "contact.updated", 1).await;
+    worker.relay().await.unwrap();
+    while following.more().await {
+        assert!(!following.text.contains("contact.updated"), "{}", following.text);
+    }
+}
+
 #[tokio::test]
 async fn whose_credential_was_revoked_hears_no_more() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let worker = app.worker();
     for end in [
         "update api_keys set revoked_at = now() where name = 'Limited'",
         "update api_keys set scopes = '{contacts:read}' where name = 'Limited'",
     ] {
         let reader = acme.with_scopes(&[Scope::WebhooksRead]).await;
-        let mut following = follow(&reader, "").await;
-        app.announce(&acme, "contact.created", 1).await;
-        worker.relay().await.unwrap();
-        next(&mut following).await;
-        app.database.execute(end).await;
-        app.announce(&acme, "contact.updated", 1).await;
-        worker.relay().await.unwrap();
-        while following.more().await {
-            assert!(!following.text.contains("contact.updated"), "{}", following.text);
-        }
+        hears_no_more(&app, &reader, async || app.database.execute(end).await).await;
     }
+}
+
+#[tokio::test]
+async fn who_signed_out_or_was_switched_off_or_whose_token_is_too_old_hears_no_more() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let reader = acme.with_role(Role::ReadOnly).await;
+    let sign_out = async || reader.post("/api/v1/auth/logout", json!({})).await.no_content();
+    hears_no_more(&app, &reader, sign_out).await;
+    let reader = acme.with_role(Role::ReadOnly).await;
+    let switch_off = "update users set active = false where role = 'read_only'";
+    hears_no_more(&app, &reader, async || app.database.execute(switch_off).await).await;
+    let reader = acme.with_role(Role::ReadOnly).await;
+    hears_no_more(&app, &reader, async || app.advance(TimeDelta::hours(2))).await;
 }
 
 #[tokio::test]
