@@ -9,6 +9,7 @@ mod order;
 mod outcomes;
 mod retention;
 mod stream;
+mod windows;
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
