@@ -142,6 +142,23 @@ async fn a_repetition_that_comes_meanwhile_gets_the_answer_and_not_what_it_met_w
 }
 
 #[tokio::test]
+async fn whose_key_is_in_use_for_too_long_is_told_so_and_nothing_is_done() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.post_once(CONTACTS, "k", &json!({"name": "John"})).await.created();
+    let other = "insert into idempotency_keys (tenant_id, principal, key, fingerprint, answer, expires_at)
+                 select tenant_id, principal, 'other', fingerprint, answer, expires_at from idempotency_keys";
+    let hold = app.database.hold(other).await;
+    let jane = json!({"name": "Jane"});
+    acme.post_once(CONTACTS, "other", &jane).await.problem(409, "IDEMPOTENCY_CONFLICT");
+    assert_eq!(acme.get(CONTACTS).await.page().names(), ["John"]);
+    assert_eq!(app.announced().await, ["contact.created"]);
+    hold.release().await;
+    acme.post_once(CONTACTS, "other", &jane).await.created();
+    assert_eq!(contacts(&acme).await, 2);
+}
+
+#[tokio::test]
 async fn after_a_day_a_key_is_forgotten() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
