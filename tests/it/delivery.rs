@@ -1,7 +1,7 @@
 //! From a change to the receiver: what is sent, to whom, and what the tenant can see of it.
 
 use serde_json::json;
-use tests::kit::{CONTACTS, Reply, Subscriber, TestApp};
+use tests::kit::{CONTACTS, Receiver, Reply, Subscriber, TestApp};
 use uuid::Uuid;
 
 /// The bytes that the database holds for a webhook's deliveries, oldest first.
@@ -260,4 +260,28 @@ async fn the_tenant_sees_a_delivery_before_and_after_each_attempt() {
     );
     assert_eq!(event["lastStatusCode"], 200);
     assert_eq!(event["attemptLog"][1]["errorCode"], json!(null));
+}
+
+#[tokio::test]
+async fn a_new_url_counts_at_once_for_what_was_tried_and_for_what_was_not() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut worker = app.worker();
+    for tried in [true, false] {
+        let (former, new) = (acme.subscribe(&["contact.*"]).await, Receiver::start().await);
+        former.receiver.answer(500);
+        acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+        worker.relay().await.unwrap();
+        if tried {
+            assert_eq!(worker.drain().await.unwrap(), 1);
+        }
+        acme.put(&former.path(), json!({"url": new.url()})).await.ok();
+        app.advance(chrono::TimeDelta::minutes(2));
+        worker.drain().await.unwrap();
+        let attempt = new.only_call().header("x-webhook-attempt").to_owned();
+        let calls = former.receiver.calls().len();
+        assert_eq!((calls, &*attempt), if tried { (1, "2") } else { (0, "1") });
+        assert_eq!(former.only_delivery().await["status"], "delivered");
+        former.switch(false).await;
+    }
 }
