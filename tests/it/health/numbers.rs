@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::kit::Call;
 
 use super::Stage;
+use crate::replays::Past;
 
 /// What a receiver can tell by itself: when each change was made, and when it answered.
 #[derive(Default)]
@@ -147,4 +148,32 @@ async fn what_waits_is_counted_with_the_age_of_the_oldest() {
         stage.health().await["pending"],
         json!({"count": 5, "countIsEstimate": false, "oldestAt": first, "oldestAgeSeconds": 61})
     );
+}
+
+#[tokio::test]
+async fn what_waits_and_what_has_failed_is_counted_to_ten_thousand_and_then_said_to_be_more() {
+    let stage = Stage::new().await;
+    let admin = stage.app.database.admin();
+    let from = stage.app.clock.now() - TimeDelta::minutes(170);
+    for status in ["pending", "failed"] {
+        let (webhook, event) = (stage.hook.id, "contact.created");
+        Past { webhook, status, event, from, count: 10_001 }.plant(admin).await;
+    }
+    let queue = "insert into webhook_queue (tenant_id, webhook_id, id, next_retry)
+                 select tenant_id, webhook_id, id, created_at from webhook_events where status = 'pending'";
+    stage.app.database.execute(queue).await;
+    let counted = async || {
+        let health = stage.health().await;
+        ["pending", "failed"].map(|of| {
+            (health[of]["count"].as_i64().unwrap(), health[of]["countIsEstimate"] == true)
+        })
+    };
+    assert_eq!(counted().await, [(10_000, true); 2]);
+    for fewer in [
+        "delete from webhook_queue where id = (select id from webhook_queue limit 1)",
+        "delete from webhook_events where id = (select id from webhook_events where status = 'failed' limit 1)",
+    ] {
+        stage.app.database.execute(fewer).await;
+    }
+    assert_eq!(counted().await, [(10_000, false); 2]);
 }
