@@ -109,6 +109,30 @@ async fn what_is_accepted_while_it_goes_on_is_not_sent_once_more() {
 }
 
 #[tokio::test]
+async fn an_until_that_has_not_come_means_now() {
+    let (app, acme, subscriber, mut worker) = with_failed(2).await;
+    let (now, statuses) = (app.clock.now(), json!(["failed", "skipped", "delivered"]));
+    let later = json!({"until": time(now + TimeDelta::hours(1)), "statuses": statuses});
+    let replay = ask(&acme, &subscriber, later).await.created();
+    assert_eq!((&replay["until"], &replay["total"]), (&time(now), &json!(2)));
+    app.advance(TimeDelta::seconds(1));
+    subscriber.switch(false).await;
+    acme.post(CONTACTS, json!({"name": "Skipped"})).await.created();
+    worker.relay().await.unwrap();
+    subscriber.switch(true).await;
+    acme.post(CONTACTS, json!({"name": "Sent"})).await.created();
+    finish(&app, &mut worker).await;
+    app.advance(TimeDelta::hours(2));
+    finish(&app, &mut worker).await;
+
+    assert_eq!(counts(&acme.get(&at(&replay)).await.ok()), [2, 2, 2, 0, 0]);
+    let calls = subscriber.receiver.calls();
+    let names = calls.iter().map(|call| call.json()["data"]["name"].clone());
+    assert_eq!(names.filter(|name| !name.is_null()).collect::<Vec<_>>(), ["Sent"]);
+    assert_eq!(calls.len(), 3);
+}
+
+#[tokio::test]
 async fn what_is_pending_is_passed_over_and_what_was_resent_is_not_sent_twice_at_once() {
     let (app, acme, subscriber, mut worker) = with_failed(3).await;
     let replay = ask(&acme, &subscriber, json!({})).await.created();
