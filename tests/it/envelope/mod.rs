@@ -1,6 +1,7 @@
 //! The one form of every answer: requirements F-1 to F-12.
 
 mod bodies;
+mod browsers;
 mod failures;
 mod metadata;
 mod routing;
