@@ -215,6 +215,28 @@ async fn refreshes_are_limited_by_session_and_not_by_address() {
 }
 
 #[tokio::test]
+async fn refreshes_of_different_sessions_are_writes_of_one_address() {
+    for (limit, third) in [("RATE_LIMIT_WRITE", 429), ("RATE_LIMIT_REFRESH", 200)] {
+        let app = TestApp::configured(|config| {
+            config.demo_login = true;
+            limited(&[(limit, "2/15m")])(config);
+        })
+        .await;
+        app.demo("demo").await;
+        for status in [200, 200, third] {
+            let answer = refresh(&app, &sign_in(&app).await).await;
+            assert_eq!(answer.status, status, "{limit}: {:#}", answer.body);
+            if status == 429 {
+                assert_eq!(answer.body["details"]["policy"], "write");
+            }
+        }
+        // Who has a credential is counted by it.
+        let acme = app.tenant("acme").await;
+        acme.post(tests::kit::CONTACTS, json!({"name": "Ada"})).await.created();
+    }
+}
+
+#[tokio::test]
 async fn sessions_of_a_user_that_is_deactivated_do_not_come_back_with_it() {
     let app = demo_app().await;
     let pair = sign_in_as(&app, json!({"role": "member"})).await;
