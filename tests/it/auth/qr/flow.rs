@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tests::kit::{Answer, CONTACTS, Credential, Program, TestApp};
+use tests::kit::{Answer, CONTACTS, Credential, Program, Tenant, TestApp};
 
 use super::{Desktop, PATH, generate, phone};
 
@@ -63,6 +63,23 @@ async fn a_phone_approves_a_desktop_which_then_works_as_the_phones_user() {
     assert_eq!(contact["tenantId"], json!(acme.id));
 }
 
+/// What the tenant's audit log says of signing in by QR code: actions and kinds of actors, in the order of their names.
+async fn moves(app: &TestApp, tenant: &Tenant) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "select action, actor_type from audit_log where tenant_id = $1
+         and action not like 'tenant.%' and action not like 'user.%' and action not like 'api_key.%'
+         and not (action = 'session.created' and after->>'createdVia' = 'admin') order by action",
+    )
+    .bind(tenant.id.0)
+    .fetch_all(app.database.admin())
+    .await
+    .unwrap()
+}
+
+fn by_user(action: &str) -> (String, String) {
+    (action.to_owned(), "user".to_owned())
+}
+
 #[tokio::test]
 async fn every_move_in_a_tenant_is_kept_in_its_audit_log() {
     let app = TestApp::start().await;
@@ -74,15 +91,6 @@ async fn every_move_in_a_tenant_is_kept_in_its_audit_log() {
     super::decide(&phone, wrong).await.problem(400, "VALIDATION_ERROR");
     desktop.approve(&phone, &link_token).await.ok();
     desktop.redeem().await.ok();
-    let kept: Vec<(String, String)> = sqlx::query_as(
-        "select action, actor_type from audit_log where tenant_id = $1
-         and action not like 'tenant.%' and action not like 'user.%' and action not like 'api_key.%'
-         and not (action = 'session.created' and after->>'createdVia' = 'admin') order by action",
-    )
-    .bind(acme.id.0)
-    .fetch_all(app.database.admin())
-    .await
-    .unwrap();
     let actions = [
         "qr_session.consumed",
         "qr_session.linked",
@@ -90,7 +98,28 @@ async fn every_move_in_a_tenant_is_kept_in_its_audit_log() {
         "qr_session.scanned",
         "session.created",
     ];
-    assert_eq!(kept, actions.map(|action| (action.to_owned(), "user".to_owned())));
+    assert_eq!(moves(&app, &acme).await, actions.map(by_user));
+}
+
+#[tokio::test]
+async fn a_denial_and_one_by_wrong_codes_are_kept_in_the_audit_log() {
+    let app = TestApp::start().await;
+    let (denied, scanned) = ("qr_session.denied", "qr_session.scanned");
+    let (acme, desktop) = (app.tenant("acme").await, Desktop::start(&app).await);
+    let phone_of_acme = phone(&acme).await;
+    let token = desktop.scan(&phone_of_acme).await;
+    super::decide(&phone_of_acme, json!({"linkToken": token, "decision": "deny"})).await.ok();
+    assert_eq!(moves(&app, &acme).await, [denied, scanned].map(by_user));
+
+    let (globex, desktop) = (app.tenant("globex").await, Desktop::start(&app).await);
+    let phone = phone(&globex).await;
+    let token = desktop.scan(&phone).await;
+    let wrong = json!({"linkToken": token, "matchCode": desktop.wrong_code()});
+    for _ in 0..3 {
+        super::decide(&phone, wrong.clone()).await.problem(400, "VALIDATION_ERROR");
+    }
+    let wrong = "qr_session.mismatched";
+    assert_eq!(moves(&app, &globex).await, [denied, wrong, wrong, scanned].map(by_user));
 }
 
 #[tokio::test(flavor = "multi_thread")]
