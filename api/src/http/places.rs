@@ -69,10 +69,13 @@ impl Places {
 mod tests {
     use super::*;
 
+    fn tenant(n: u128) -> TenantId {
+        TenantId(uuid::Uuid::from_u128(n))
+    }
+
     #[tokio::test]
     async fn no_tenant_takes_all_places_and_a_place_is_free_again_when_it_is_left() {
         let places = Places::new(16, 4, "all are taken");
-        let tenant = |n: u128| TenantId(uuid::Uuid::from_u128(n));
         let mut taken = Vec::new();
         for n in 0..16 {
             taken.push(places.take(tenant(n / 4)).await.unwrap());
@@ -83,5 +86,22 @@ mod tests {
         assert_eq!(places.of(tenant(0)).available_permits(), 3);
         places.take(tenant(9)).await.unwrap();
         assert_eq!(places.of_one.lock().unwrap().len(), 2, "only who has one is remembered");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_in_vain_is_told_whether_its_own_places_are_taken_or_all() {
+        let places = Places::new(5, 2, "all are taken");
+        let mut taken = Vec::new();
+        for n in [0, 0, 1, 1, 2] {
+            taken.push(places.take(tenant(n)).await.unwrap());
+        }
+        let (own, all) = tokio::join!(places.take(tenant(0)), places.take(tenant(2)));
+        assert!(matches!(own, Err(Error::TooManyAtOnce(_))), "{own:?}");
+        assert!(matches!(all, Err(Error::Unavailable(_))), "{all:?}");
+        // Who has waited in vain holds nothing.
+        taken.clear();
+        for n in [0, 0, 2, 2] {
+            taken.push(places.take(tenant(n)).await.unwrap());
+        }
     }
 }

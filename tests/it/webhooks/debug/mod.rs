@@ -2,6 +2,7 @@
 
 mod computed;
 mod input;
+mod places;
 mod received;
 
 use std::fmt::Write as _;
