@@ -129,3 +129,26 @@ async fn heads(db: &Db, tenants: &[Uuid]) -> sqlx::Result<Vec<(TenantId, i64)>> 
         .await?;
     Ok(rows.into_iter().map(|row| (row.tenant, row.last)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_may_follow_fifty_times_and_all_together_a_thousand_times() {
+        let shared = Shared {
+            tenants: Mutex::default(),
+            came: Notify::new(),
+            stop: CancellationToken::new(),
+        };
+        let followers = Followers(Arc::new(shared));
+        let join = |n| followers.join(TenantId(Uuid::from_u128(n)));
+        let mut joined: Vec<_> = (0..1000).map(|n| join(n % 20).unwrap()).collect();
+        let one = join(0).unwrap_err();
+        assert!(matches!(one, Error::Conflict(_)), "{one:?}");
+        let all = join(20).unwrap_err();
+        assert!(matches!(all, Error::Unavailable(_)), "{all:?}");
+        joined.pop();
+        join(20).unwrap();
+    }
+}
