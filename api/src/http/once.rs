@@ -42,7 +42,8 @@ impl Once {
         let mut digest = Sha256::new();
         digest.update(parts.method.as_str());
         digest.update([0]);
-        digest.update(parts.uri.to_string());
+        // Not the whole URI: HTTP/2 and the absolute form name the host too, and a repetition may come another way.
+        digest.update(parts.uri.path_and_query().map_or("", |target| target.as_str()));
         digest.update([0]);
         let stream = if whole {
             let bytes = body::read(stream, body::MAX_BODY).await?;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::kit::{Answer, CONTACTS, Tenant, TestApp, WEBHOOKS};
+use tests::kit::{Answer, CONTACTS, Tenant, TestApp, WEBHOOKS, raw};
 
 async fn contacts(tenant: &Tenant) -> Value {
     tenant.get(CONTACTS).await.page().pagination["total"].clone()
@@ -90,6 +90,29 @@ async fn a_key_of_another_request_is_refused() {
     let other_path =
         acme.post_once(&format!("{path}/restore"), "k", &json!({"name": "John"})).await;
     other_path.problem(422, "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[tokio::test]
+async fn a_repetition_may_name_the_host_or_not() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let first = acme.post_once(CONTACTS, "k", &json!({"name": "John"})).await;
+    let (host, key, body) = (app.address(), acme.key(), json!({"name": "John"}).to_string());
+    let send = async |path: &str| {
+        let request = format!(
+            "POST http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nx-api-key: {key}\r\nidempotency-key: k\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        raw::exchange(host, request.as_bytes()).await
+    };
+    let absolute = send(CONTACTS).await;
+    assert!(absolute.starts_with("HTTP/1.1 201"), "{absolute}");
+    assert!(absolute.contains("idempotency-replayed: true"), "{absolute}");
+    assert!(absolute.contains(first.created()["id"].as_str().unwrap()), "{absolute}");
+    // The query belongs to the request.
+    let other = send(&format!("{CONTACTS}?dryRun=false")).await;
+    assert!(other.contains("IDEMPOTENCY_KEY_REUSED"), "{other}");
 }
 
 #[tokio::test]
