@@ -157,6 +157,14 @@ async fn every_fault_is_named_by_its_path_and_nothing_is_created() {
             json!({"contactId": nobody, "companyId": nobody}),
             json!({"contactId": "No such contact", "companyId": "No such company"}),
         ),
+        (
+            json!({"contactId": 5, "contact": {"name": ""}, "companyId": "x", "company": {"name": "C"}}),
+            json!({
+                "contactId": "Must be a string", "contact.name": "Must be 1 to 100 characters",
+                "contact": "Must be absent beside contactId",
+                "companyId": "Must be a UUID", "company": "Must be absent beside companyId",
+            }),
+        ),
         (json!({"contactId": theirs["id"]}), json!({"contactId": "No such contact"})),
         (
             json!({"contact": {"name": "J", "companyId": nobody}, "company": {"name": "C"}}),
@@ -168,6 +176,47 @@ async fn every_fault_is_named_by_its_path_and_nothing_is_created() {
     assert_eq!(acme.get(&at(&lead)).await.ok(), lead);
     assert_eq!(acme.get(COMPANIES).await.page().items.len(), 0);
     assert_eq!(acme.get(CONTACTS).await.page().items.len(), 0);
+}
+
+#[tokio::test]
+async fn a_deleted_record_that_is_named_is_refused_also_when_it_is_the_leads_own() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let contact = acme.post(CONTACTS, json!({"name": "John"})).await.created();
+    let company = acme.post(COMPANIES, json!({"name": "Globex"})).await.created();
+    let own = json!({"contactId": contact["id"], "companyId": company["id"]});
+    let lead = json!({"title": "Deal", "status": "new", "contactId": contact["id"], "companyId": company["id"]});
+    let lead = acme.post(LEADS, lead).await.created();
+    acme.delete(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await.no_content();
+    acme.delete(&format!("{COMPANIES}/{}", company["id"].as_str().unwrap())).await.no_content();
+    let faults = json!({"contactId": "No such contact", "companyId": "No such company"});
+    convert(&acme, &lead, own).await.invalid(&faults);
+    assert_eq!(acme.get(&at(&lead)).await.ok(), lead);
+    assert_eq!(acme.get(CONTACTS).await.page().items.len(), 0);
+}
+
+#[tokio::test]
+async fn a_company_that_goes_meanwhile_is_not_held_against_whoever_did_not_name_it() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let company = acme.post(COMPANIES, json!({"name": "Globex"})).await.created();
+    let lead = json!({"title": "Deal", "status": "new", "companyId": company["id"]});
+    let lead = acme.post(LEADS, lead).await.created();
+    let named = json!({"companyId": company["id"]});
+    let other = deal(&acme).await;
+    let hold = app.database.hold("update companies set deleted_at = created_at").await;
+    let gone = async {
+        app.database.waiting(2).await;
+        hold.commit().await;
+    };
+    let (converted, refused, ()) =
+        tokio::join!(convert(&acme, &lead, json!({})), convert(&acme, &other, named), gone);
+    let converted = converted.ok();
+    assert_eq!(converted["companyId"], company["id"], "it may come back");
+    let contact = show(&acme, CONTACTS, &converted["contactId"]).await;
+    assert_eq!(contact["companyId"], Value::Null);
+    refused.invalid(&json!({"companyId": "No such company"}));
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 use shared::TenantTx;
+use shared::contacts::company::NONE;
 use shared::id::{CompanyId, ContactId, LeadId};
 use shared::scope::Scope;
 use utoipa::ToSchema;
 
 use super::place::Destination;
-use super::{CONVERTED, Lead, check, moves, store};
+use super::{CONVERTED, Lead, moves, store};
 use crate::auth::Caller;
 use crate::crm::companies::{self, NewCompany};
 use crate::crm::contacts::{self, EXISTING, NewContact};
@@ -43,15 +44,19 @@ impl Input for Conversion {
         let company_id = fields.optional("companyId", rules::id());
         let company = fields.optional("company", rules::record(targets));
         fields.together(|| json!({"allOf": [not_both("contact", "contactId"), not_both("company", "companyId")]}));
-        let (contact_id, contact) = (contact_id?, contact?);
-        let (company_id, company) = (company_id?, company?);
-        if contact_id.is_some() && contact.is_some() {
+        // What is there and faulty is there.
+        if !matches!(contact_id, Some(None)) && !matches!(contact, Some(None)) {
             fields.refuse("contact", "Must be absent beside contactId");
         }
-        if company_id.is_some() && company.is_some() {
+        if !matches!(company_id, Some(None)) && !matches!(company, Some(None)) {
             fields.refuse("company", "Must be absent beside companyId");
         }
-        Some(Self { contact_id, contact, company_id, company })
+        Some(Self {
+            contact_id: contact_id?,
+            contact: contact?,
+            company_id: company_id?,
+            company: company?,
+        })
     }
 }
 
@@ -81,27 +86,19 @@ pub async fn convert(
     }
     let (mut after, now) = (before.clone(), tx.now());
     after.company_id = conversion.company_id.or(before.company_id);
-    after.contact_id = conversion.contact_id.or(before.contact_id);
-    check(tx, &after, Some(&before), Details::new()).await?;
-    let own =
-        References { contact: after.contact_id, company: after.company_id, ..Default::default() };
-    let mut gone = Details::new();
-    own.check(tx, &mut gone).await?;
-    if gone.contains_key("contactId") {
-        after.contact_id = None;
-    }
-    let mut employer = after.company_id.filter(|_| !gone.contains_key("companyId"));
+    after.contact_id = linked(tx, &before, &conversion).await?;
     if let Some(new) = conversion.company {
         permitted(caller, Scope::CompaniesWrite)?;
         let company = companies::create(tx, new).await.map_err(within("company"))?;
         after.company_id = Some(company.id);
-        employer = after.company_id;
     }
     let named = || NewContact { name: before.title.clone(), ..NewContact::default() };
     let new = conversion.contact.or_else(|| after.contact_id.is_none().then(named));
     if let Some(mut new) = new {
         permitted(caller, Scope::ContactsWrite)?;
-        new.company_id = new.company_id.or(employer);
+        if new.company_id.is_none() {
+            new.company_id = employer(tx, after.company_id, conversion.company_id).await?;
+        }
         let contact = contacts::create(tx, new).await.map_err(within("contact"))?;
         after.contact_id = Some(contact.id);
     }
@@ -110,6 +107,36 @@ pub async fn convert(
     store::update(tx, &after).await?;
     moves::told(tx, &before, &after, &Destination::Stay).await?;
     Ok(after)
+}
+
+/// The contact that is there for the lead already: the one that the body names, or the lead's own unless that is gone.
+///
+/// # Errors
+/// [`Error::Invalid`] for each record that the body names and that is not there, whether or not it is the lead's own.
+async fn linked(
+    tx: &mut TenantTx,
+    lead: &Lead,
+    conversion: &Conversion,
+) -> Result<Option<ContactId>> {
+    let (contact, company) = (conversion.contact_id.or(lead.contact_id), conversion.company_id);
+    let mut gone = Details::new();
+    References { contact, company, ..References::default() }.check(tx, &mut gone).await?;
+    let own_is_gone = conversion.contact_id.is_none() && gone.remove("contactId").is_some();
+    if gone.is_empty() { Ok(contact.filter(|_| !own_is_gone)) } else { Err(Error::Invalid(gone)) }
+}
+
+/// The company of a new contact, kept until the transaction ends, so that it does not go before the contact comes. The lead's
+/// own may be gone; one that the body names may not.
+async fn employer(
+    tx: &mut TenantTx,
+    company: Option<CompanyId>,
+    named: Option<CompanyId>,
+) -> Result<Option<CompanyId>> {
+    let known = companies::names(tx, company.as_slice()).await?.pop();
+    match known {
+        None if named.is_some() => Err(Error::field("companyId", NONE)),
+        known => Ok(known.map(|(id, _)| id)),
+    }
 }
 
 fn permitted(caller: &Caller, scope: Scope) -> Result<()> {
