@@ -113,6 +113,50 @@ async fn thousands_of_leads_move_together_and_each_is_told_of_in_the_same_commit
 }
 
 #[tokio::test]
+async fn two_that_move_leads_into_each_other_wait_for_one_another_and_one_of_them_is_refused() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let into = |pipeline: &Value, other: &Value, name: &str| {
+        format!("{}?moveLeadsTo={}", at(pipeline), stage(other, name).as_str().unwrap())
+    };
+    for _ in 0..3 {
+        let (sales, other) =
+            (pipeline(&acme, "Sales", &["A", "B"]).await, pipeline(&acme, "Other", &["C"]).await);
+        lead_in(&acme, &stage(&sales, "A")).await;
+        lead_in(&acme, &stage(&other, "C")).await;
+        // Two deletions, and two changes of one pipeline: each removes where the other's leads are to go.
+        let (one, two) = (into(&sales, &other, "C"), into(&other, &sales, "A"));
+        let hold = app.database.hold("select from pipelines for update").await;
+        let both = async {
+            app.database.waiting(2).await;
+            hold.release().await;
+        };
+        let (one, two, ()) = tokio::join!(acme.delete(&one), acme.delete(&two), both);
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 400], "{:#} {:#}", one.body, two.body);
+
+        let sales = pipeline(&acme, "Sales", &["A", "B"]).await;
+        let keep = |name: &str| {
+            let stages =
+                json!({"stages": [{"id": stage(&sales, name), "name": name, "displayOrder": 0}]});
+            (into(&sales, &sales, name), stages)
+        };
+        let ((one, only_a), (two, only_b)) = (keep("A"), keep("B"));
+        let hold = app.database.hold("select from pipelines for update").await;
+        let both = async {
+            app.database.waiting(2).await;
+            hold.release().await;
+        };
+        let (one, two, ()) = tokio::join!(acme.put(&one, only_a), acme.put(&two, only_b), both);
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 400], "{:#} {:#}", one.body, two.body);
+    }
+}
+
+#[tokio::test]
 async fn a_lead_that_comes_while_its_stage_goes_is_not_lost() {
     let app = TestApp::start().await;
     app.database.without_timeouts().await;

@@ -205,9 +205,9 @@ pub async fn update(
     patch: PipelinePatch,
     to: Option<StageId>,
 ) -> Result<Pipeline> {
-    let destination = destination(tx, to).await?;
-    let before = store::lock(tx, id).await?.ok_or_else(PipelineId::not_found)?;
+    let before = lock(tx, id, to).await?.ok_or_else(PipelineId::not_found)?;
     seen.check(before.version)?;
+    let destination = destination(tx, to).await?;
     let (mut after, now) = (before.clone(), tx.now());
     if let Some(name) = patch.name {
         after.name = name;
@@ -239,9 +239,9 @@ pub async fn remove(
     seen: &IfMatch,
     to: Option<StageId>,
 ) -> Result<()> {
-    let destination = destination(tx, to).await?;
-    let mut pipeline = store::lock(tx, id).await?.ok_or_else(PipelineId::not_found)?;
+    let mut pipeline = lock(tx, id, to).await?.ok_or_else(PipelineId::not_found)?;
     seen.check(pipeline.version)?;
+    let destination = destination(tx, to).await?;
     let gone: Vec<_> = pipeline.stages.iter().map(|stage| stage.id).collect();
     take_down(tx, &gone, destination.as_ref()).await?;
     store::delete(tx, id).await?;
@@ -250,8 +250,27 @@ pub async fn remove(
     announce(tx, &pipeline, &stages::changes(&pipeline.stages, &[]))
 }
 
-/// Where leads are to move, kept until the transaction ends. It is taken before the pipeline, as leads take their
-/// stage before themselves: nobody waits for somebody who waits for them.
+/// Takes the pipeline, and the one of the stage that leads are to move to: pipelines before stages and in the order of
+/// their ids, so that two that move leads into each other wait for one another and not both.
+async fn lock(tx: &mut TenantTx, id: PipelineId, to: Option<StageId>) -> Result<Option<Pipeline>> {
+    let other = match to {
+        Some(to) => store::pipeline_of(tx, to).await?.filter(|other| *other != id),
+        None => None,
+    };
+    let mut found = None;
+    let mut all: Vec<_> = other.into_iter().chain([id]).collect();
+    all.sort_unstable_by_key(|pipeline| pipeline.0);
+    for one in all {
+        if one == id {
+            found = store::lock(tx, id).await?;
+        } else {
+            store::keep(tx, one).await?;
+        }
+    }
+    Ok(found)
+}
+
+/// Where leads are to move, kept until the transaction ends. Its pipeline is taken already: see [`lock`].
 async fn destination(tx: &mut TenantTx, to: Option<StageId>) -> Result<Option<leads::Place>> {
     let Some(to) = to else { return Ok(None) };
     let place = leads::place(tx, to).await?;

@@ -86,6 +86,27 @@ pub(super) async fn lock(tx: &mut TenantTx, id: PipelineId) -> sqlx::Result<Opti
     }
 }
 
+/// The pipeline of a stage, which never changes.
+pub(super) async fn pipeline_of(
+    tx: &mut TenantTx,
+    stage: StageId,
+) -> sqlx::Result<Option<PipelineId>> {
+    sqlx::query_scalar!(
+        r#"select pipeline_id as "pipeline_id: PipelineId" from stages where id = $1"#,
+        stage.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+}
+
+/// Keeps a pipeline's writers off it until the transaction ends; leads come and go meanwhile.
+pub(super) async fn keep(tx: &mut TenantTx, id: PipelineId) -> sqlx::Result<()> {
+    sqlx::query!("select 1 as one from pipelines where id = $1 for key share", id.0)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn update(tx: &mut TenantTx, pipeline: &Pipeline) -> sqlx::Result<()> {
     sqlx::query!(
         "update pipelines set name = $2, version = $3, updated_at = $4 where id = $1",
