@@ -4,6 +4,7 @@ mod asked;
 mod crash;
 mod listed;
 mod races;
+mod rows;
 pub mod scan;
 mod traces;
 

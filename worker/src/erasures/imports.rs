@@ -14,6 +14,13 @@ const BATCH: i64 = 2000;
 /// A shorter text that a row contains says nothing about whom it is about.
 const TELLING: i32 = 5;
 
+/// Every text and number of JSON text, names of members too, however deep.
+const TOKEN: &str = r#""(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9eE]*"#;
+
+/// What Unicode calls white space: PostgreSQL by itself trims spaces only.
+const WHITE: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\
+    \u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+
 /// What the clocks of two apis may be apart: an import that came before may be dated so much later.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
 
@@ -54,7 +61,7 @@ pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<O
 }
 
 /// Erases what the import's next rows say about the contact: how many did, and where to go on. A failed row is kept as it
-/// came, and of JSON with an escaped NUL PostgreSQL makes no text.
+/// came, so a person may be named anywhere in it; of JSON with an escaped NUL PostgreSQL makes no text.
 pub(super) async fn erase(
     tx: &mut TenantTx,
     erasure: &Erasure,
@@ -67,22 +74,17 @@ pub(super) async fn erase(
     }
     let failed = sqlx::query!(
         r#"with page as (
-               select row, replace(input::text, '\u0000', '\ufffd')::json as input from import_rows
+               select row, replace(input::text, '\u0000', '\ufffd') as input from import_rows
                where import_id = $1 and outcome = 'failed' and row > $2 order by row limit $3
            ), erased as (
                update import_rows r set input = null
                from page p
-               where r.import_id = $1 and r.row = p.row and p.input is not null
-                 and case when json_typeof(p.input) = 'object' then exists (
-                         select from json_each_text(p.input) m
-                         where lower(btrim(m.value)) = any ($4)
-                            -- Cells beyond the header are one text.
-                            or m.key = '_rest' and exists (
-                                select from unnest($4::text[]) word
-                                where length(word) >= $5 and strpos(lower(m.value), word) > 0))
-                     else exists (
-                         select from unnest($4::text[]) word
-                         where length(word) >= $5 and strpos(lower(p.input #>> '{}'), word) > 0) end
+               where r.import_id = $1 and r.row = p.row
+                 and exists (
+                     select from regexp_matches(p.input, $6, 'g') token
+                     cross join lateral lower(token[1]::json #>> '{}') said
+                     cross join unnest($4::text[]) word
+                     where btrim(said, $7) = word or length(word) >= $5 and strpos(said, word) > 0)
                returning r.row
            )
            select max(row) as last, count(*) as "looked!", (select count(*) from erased) as "erased!" from page"#,
@@ -91,6 +93,8 @@ pub(super) async fn erase(
         BATCH,
         &erasure.sought,
         TELLING,
+        TOKEN,
+        WHITE,
     )
     .fetch_one(tx.conn())
     .await?;
