@@ -38,19 +38,22 @@ pub(super) fn values(kind: Kind, text: &str) -> Result<Vec<Value>, String> {
     Ok(values)
 }
 
-/// The first value and what is behind its comma. One between double quotes may hold commas, and a quote twice (RFC 4180).
+/// The first value and what is behind its comma. One between double quotes may hold commas, and a quote twice (RFC 4180);
+/// white space around it is none of it.
 fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
-    if let Some(inside) = text.strip_prefix('"') {
+    if let Some(inside) = text.trim_start().strip_prefix('"') {
         let mut quotes = inside.match_indices('"').map(|(at, _)| at);
         while let Some(at) = quotes.next() {
             let behind = &inside[at + 1..];
             if behind.starts_with('"') {
                 quotes.next();
-            } else if behind.is_empty() || behind.starts_with(',') {
-                return (inside[..at].replace("\"\"", "\"").into(), behind.strip_prefix(','));
-            } else {
-                break;
+                continue;
             }
+            let behind = behind.trim_start();
+            if behind.is_empty() || behind.starts_with(',') {
+                return (inside[..at].replace("\"\"", "\"").into(), behind.strip_prefix(','));
+            }
+            break;
         }
     }
     match text.split_once(',') {
@@ -63,15 +66,16 @@ fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
 const PLUS: &str = "; a + is written %2B";
 
 impl Value {
+    /// White space around a value is cut off, as it was when the records were written.
     pub fn read(kind: Kind, text: &str) -> Result<Self, String> {
         if text.contains('\0') {
             return Err("Must not contain NUL characters".to_owned());
         }
-        let trimmed = text.trim();
+        let text = text.trim();
         match kind {
-            Kind::Folded => Ok(Self::Folded(trimmed.to_owned())),
+            Kind::Folded => Ok(Self::Folded(text.to_owned())),
             Kind::Exact | Kind::Event => Ok(Self::Text(text.to_owned())),
-            Kind::Phone => rules::e164(trimmed)
+            Kind::Phone => rules::e164(text)
                 .map(Self::Text)
                 // The + may have been there: in a query it is a space, and spaces at the ends are cut off.
                 .ok_or_else(|| format!("Must start with + and the country code{PLUS}")),
@@ -82,15 +86,15 @@ impl Value {
                 format!("Must be a time such as 2026-01-02T03:04:05Z, or a day{hint}")
             }),
             Kind::Integer => {
-                trimmed.parse().map(Self::Whole).map_err(|_| "Must be a whole number".to_owned())
+                text.parse().map(Self::Whole).map_err(|_| "Must be a whole number".to_owned())
             }
-            Kind::Number(digits) => shifted(trimmed, digits).map(Self::Whole).ok_or_else(|| {
+            Kind::Number(digits) => shifted(text, digits).map(Self::Whole).ok_or_else(|| {
                 format!("Must be a number with at most {digits} digits behind the point")
             }),
             Kind::Bool => {
-                trimmed.parse().map(Self::Bool).map_err(|_| "Must be true or false".to_owned())
+                text.parse().map(Self::Bool).map_err(|_| "Must be true or false".to_owned())
             }
-            Kind::Id => Uuid::try_parse(trimmed)
+            Kind::Id => Uuid::try_parse(text)
                 .map(Self::Id)
                 .map_err(|_| "Must be an id, which is a UUID".to_owned()),
         }
@@ -163,7 +167,9 @@ mod tests {
             ("a,b", &["a", "b"][..]),
             (r#""Acme, Inc.",Globex"#, &["Acme, Inc.", "Globex"]),
             (r#""say ""hi"", you","#, &[r#"say "hi", you"#, ""]),
-            (r#""open, end"#, &[r#""open"#, " end"]),
+            (r#""open, end"#, &[r#""open"#, "end"]),
+            (r#" a , "b, c" , "d""#, &["a", "b, c", "d"]),
+            (r#"a"b, c" "d,e"#, &[r#"a"b"#, r#"c" "d"#, "e"]),
             (r#""a"b,c"#, &[r#""a"b"#, "c"]),
             ("\"\"", &[""]),
             ("", &[""]),

@@ -50,6 +50,28 @@ async fn a_phone_is_found_however_it_is_written() {
 }
 
 #[tokio::test]
+async fn white_space_around_a_value_belongs_to_no_value_of_whatever_kind() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for (name, id) in [("Ada", "1"), ("Bob", "b-2"), ("Cy", "c, 3")] {
+        let contact = json!({"name": name, "externalId": id});
+        acme.post(tests::kit::CONTACTS, contact).await.created();
+        app.advance(chrono::TimeDelta::hours(1));
+    }
+    for (query, found) in [
+        (("externalId[in]", "1 , b-2, \"c, 3\" "), &["Cy", "Bob", "Ada"][..]),
+        (("externalId", " b-2 "), &["Bob"]),
+        (("name[in]", "nobody, \"Bob\""), &["Bob"]),
+    ] {
+        assert_eq!(names(&acme, &[query]).await, found, "{query:?}");
+    }
+    let lead = json!({"title": "Deal", "status": "lost"});
+    acme.post(tests::kit::LEADS, lead).await.created();
+    let path = format!("{}?status[in]=new,%20lost%20", tests::kit::LEADS);
+    assert_eq!(acme.get(&path).await.page().items.len(), 1);
+}
+
+#[tokio::test]
 async fn a_list_of_values_finds_each_of_them() {
     let app = TestApp::start().await;
     let acme = three(&app).await;
