@@ -5,8 +5,8 @@
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 
@@ -29,6 +29,13 @@ pub(super) fn of(data: &str, version: Option<i32>, pagination: Option<&Paginatio
         Some(version) => format!("\"{version}-{hash}\""),
         None => format!("\"{hash}\""),
     }
+}
+
+/// The tags that a request names: several lines of a header are one list (RFC 9110, 5.3).
+pub(super) fn named(headers: &HeaderMap, header: HeaderName) -> Option<String> {
+    let lines = headers.get_all(header).iter();
+    let lines: Vec<_> = lines.map(|line| line.to_str().unwrap_or_default()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }
 
 /// Whether an `If-None-Match` names the tag. A weak one counts: proxies that compress weaken tags.
@@ -70,13 +77,12 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 
     /// A tag that is none of ours names no version, so the condition fails as it must.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
-        let Some(header) = parts.headers.get(header::IF_MATCH) else { return Ok(Self::Anything) };
-        let text = header.to_str().unwrap_or_default();
+        let Some(text) = named(&parts.headers, header::IF_MATCH) else { return Ok(Self::Anything) };
         if text.trim() == "*" {
             return Ok(Self::Anything);
         }
         let version = |tag: &str| tag.split('-').next().unwrap_or_default().parse().ok();
-        Ok(Self::Versions(tags(text).filter_map(version).collect()))
+        Ok(Self::Versions(tags(&text).filter_map(version).collect()))
     }
 }
 

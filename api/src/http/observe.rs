@@ -14,6 +14,7 @@ use shared::{db::Origin, id};
 use tracing::{Instrument as _, Span, field};
 
 use super::envelope::{self, Form};
+use super::etag;
 use crate::App;
 use crate::error::Error;
 use crate::limit::Decision;
@@ -251,8 +252,7 @@ fn accepts_problem(headers: &HeaderMap) -> bool {
 /// What a request that reads says it has already.
 fn known_tag(method: &Method, headers: &HeaderMap) -> Option<String> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let value = headers.get(header::IF_NONE_MATCH).filter(|_| reads)?;
-    value.to_str().ok().map(str::to_owned)
+    if reads { etag::named(headers, header::IF_NONE_MATCH) } else { None }
 }
 
 /// An id from outside is kept when it is short and printable, so that a caller can find its own requests.

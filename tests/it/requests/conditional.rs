@@ -83,6 +83,22 @@ async fn a_writer_that_has_not_seen_the_last_change_is_refused_and_changes_nothi
 }
 
 #[tokio::test]
+async fn several_lines_of_a_condition_are_one_list() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (_, path) = contact(&acme).await;
+    let tag = acme.get(&path).await.header("etag").to_owned();
+    let send = |method: Method, name: &str| {
+        acme.request(method, &path).header(name, "\"other\"").header(name, &tag)
+    };
+    assert_eq!(Answer::to(send(Method::GET, "if-none-match")).await.status, 304);
+    let change = send(Method::PUT, "if-match").json(&json!({"name": "Jane"}));
+    assert_eq!(Answer::to(change).await.ok()["version"], 2);
+    let late = send(Method::PUT, "if-match").json(&json!({"name": "Joan"}));
+    Answer::to(late).await.problem(412, "PRECONDITION_FAILED");
+}
+
+#[tokio::test]
 async fn a_condition_that_names_no_version_of_ours_fails() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
