@@ -71,9 +71,14 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 
 fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {
     let Value::Object(members) = json::parse(body)? else {
-        return Err(Error::BadRequest("The body must be a JSON object".into()));
+        return Err(no_object());
     };
     Fields::new(members, &app.config.targets).read()
+}
+
+/// What is said of a body that is other JSON.
+pub(crate) fn no_object() -> Error {
+    Error::BadRequest("The body must be a JSON object".into())
 }
 
 /// `application/json` or `application/…+json`, with any parameters.

@@ -33,6 +33,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use answer::{Accepted, Answer, Created, Data, Listed, NoContent, Reply, Representation};
+pub(crate) use body::no_object;
 pub use body::{MAX_BODY, OptionalBody, Valid};
 pub use detach::Deadline;
 pub use etag::IfMatch;

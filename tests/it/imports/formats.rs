@@ -167,7 +167,9 @@ async fn a_file_that_cannot_be_read_as_a_whole_imports_nothing() {
         (json, "", 400, "INVALID_JSON"),
         (json, "{\"contacts\":[{\"name\":\"Ada\"}", 400, "INVALID_JSON"),
         (json, "{\"contacts\":[{\"name\":\"Ada\"}]} x", 400, "INVALID_JSON"),
-        (json, "[]", 400, "INVALID_JSON"),
+        (json, "[]", 400, "BAD_REQUEST"),
+        (json, "null", 400, "BAD_REQUEST"),
+        (json, "\"contacts\"", 400, "BAD_REQUEST"),
         (json, "{}", 400, "VALIDATION_ERROR"),
         (json, "{\"contacts\":[]}", 400, "VALIDATION_ERROR"),
         (json, "{\"contacts\":[{\"name\":\"Ada\"}],\"x\":1}", 400, "VALIDATION_ERROR"),
@@ -184,6 +186,15 @@ async fn a_file_that_cannot_be_read_as_a_whole_imports_nothing() {
         let answer = send(&acme, "", media_type, file).await;
         assert_eq!(answer.status, status, "{media_type} {file}: {:#}", answer.body);
         answer.problem(status, code);
+    }
+    for (contacts, fault) in [
+        ("null", "Is required"),
+        ("{}", "Must be a list"),
+        ("\"Ada\"", "Must be a list"),
+        ("7", "Must be a list"),
+    ] {
+        let answer = send(&acme, "", json, format!("{{\"contacts\":{contacts}}}")).await;
+        answer.invalid(&json!({ "contacts": fault }));
     }
     let columns = csv(&acme, "", "name,shoe size,name\nAda,7,Ada\n").await.body;
     let known = "Must be one of name, email, phone, company, companyId, externalId, or left out by the mapping";

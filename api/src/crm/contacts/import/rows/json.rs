@@ -11,23 +11,29 @@ use serde_json::value::RawValue;
 use super::source::{self, Source};
 use super::{LONGEST, Sink, row_of};
 use crate::error::{Error, Result};
+use crate::http::no_object;
 
 const MEMBER: &str = "contacts";
 /// How far the reading may be ahead of the row that it is at, in bytes.
 const SLACK: usize = 8 * 1024;
 
 pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
-    let mut fault = None;
+    let (mut fault, mut inside) = (None, false);
     let left = Rc::new(Cell::new(LONGEST + SLACK));
     let metered = BufReader::with_capacity(SLACK, Metered { source, left: Rc::clone(&left) });
     let mut text = serde_json::Deserializer::from_reader(metered);
-    let read = Body { sink, fault: &mut fault, left: &left }
+    let read = Body { sink, fault: &mut fault, inside: &mut inside, left: &left }
         .deserialize(&mut text)
         .and_then(|()| text.end());
     match (fault, read) {
         (Some(fault), _) => Err(fault),
         (None, Ok(())) => Ok(()),
         (None, Err(error)) if error.is_io() => Err(source::unbroken(error.into())),
+        // JSON of another shape.
+        (None, Err(error)) if error.is_data() && inside => {
+            Err(Error::field(MEMBER, "Must be a list"))
+        }
+        (None, Err(error)) if error.is_data() => Err(no_object()),
         (None, Err(error)) => Err(Error::InvalidJson(error.to_string())),
     }
 }
@@ -36,6 +42,8 @@ pub(super) fn read(source: Source, sink: &mut Sink) -> Result<()> {
 struct Body<'a> {
     sink: &'a mut Sink,
     fault: &'a mut Option<Error>,
+    /// Whether it is an object.
+    inside: &'a mut bool,
     left: &'a Cell<usize>,
 }
 
@@ -55,7 +63,8 @@ impl<'de> Visitor<'de> for Body<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        let Self { sink, fault, left } = self;
+        let Self { sink, fault, inside, left } = self;
+        *inside = true;
         let mut seen = false;
         while let Some(name) = map.next_key::<String>()? {
             if name != MEMBER || seen {
@@ -83,7 +92,8 @@ impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> std::result::Result<(), D::Error> {
-        from.deserialize_seq(self)
+        // Not only lists, so that `null` is told from what else is none.
+        from.deserialize_any(self)
     }
 }
 
@@ -92,6 +102,11 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of contacts")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> std::result::Result<(), E> {
+        *self.fault = Some(Error::field(MEMBER, "Is required"));
+        Err(E::custom("see the fault"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
