@@ -78,12 +78,18 @@ fn restore(
 ) -> sqlx::Result<bool> {
     let current = batch.slots[place].after.clone();
     let known = |id| batch.companies.iter().any(|(known, _)| *known == id);
-    let after = Contact {
+    let mut after = Contact {
         company_id: before.company_id.filter(|id| known(*id)),
-        version: current.version + 1,
-        updated_at: tx.now().max(current.updated_at),
+        version: current.version,
+        updated_at: current.updated_at,
         ..before.clone()
     };
+    // One row undid another's change: there is nothing to write and nothing to tell.
+    if after == current {
+        return Ok(true);
+    }
+    after.version += 1;
+    after.updated_at = tx.now().max(current.updated_at);
     if batch.conflict(Some(place), &after).is_some() {
         return Ok(false);
     }

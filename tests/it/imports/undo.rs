@@ -43,6 +43,26 @@ async fn an_undone_import_leaves_the_contacts_as_they_were_but_for_what_changed_
 }
 
 #[tokio::test]
+async fn where_there_is_nothing_to_take_back_nothing_is_written_or_told() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let old = json!({"name": "Old", "email": "old@example.com", "company": "Before"});
+    acme.post(CONTACTS, old).await.created();
+    let rows = json!([
+        {"email": "old@example.com", "company": "After"},
+        {"email": "old@example.com", "company": "Before"},
+    ]);
+    let done = import(&acme, "?mode=upsert", rows).await.ok();
+    assert_eq!(counts(&done), [0, 2, 0, 0]);
+    let (before, events) = (named(&acme, "Old").await, app.announced().await);
+    let undone = acme.post(&format!("{}/undo", at(&done)), json!({})).await.ok();
+    assert_eq!((&undone["undone"], &undone["kept"]), (&json!(1), &json!(0)));
+    assert_eq!(named(&acme, "Old").await, before);
+    let told = app.announced().await;
+    assert!(!told[events.len()..].contains(&"contact.updated".to_owned()), "{told:?}");
+}
+
+#[tokio::test]
 async fn what_was_taken_by_another_since_is_not_put_back() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
