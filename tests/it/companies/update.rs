@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::kit::{Answer, COMPANIES, TestApp};
+use tests::kit::{Answer, COMPANIES, Tenant, TestApp};
 
 use super::{at, globex};
 
@@ -66,22 +66,46 @@ async fn a_writer_that_saw_an_older_version_is_refused() {
     assert_eq!(acme.get(&at(&company)).await.ok()["employees"], 1);
 }
 
+/// Three companies with very many contacts, named A, B and C: their paths.
+async fn large(app: &TestApp, tenant: &Tenant) -> Vec<String> {
+    let mut large = Vec::new();
+    for name in ["A", "B", "C"] {
+        large.push(at(&tenant.post(COMPANIES, json!({"name": name})).await.created()));
+    }
+    let many = "insert into contacts (tenant_id, id, name, company, company_id, created_at, updated_at)
+                select tenant_id, gen_random_uuid(), 'Ada', name, id, now(), now() from companies, generate_series(1, 1001)";
+    app.database.execute(many).await;
+    large
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_repeats_the_name_waits_for_no_other_companys() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let acme = app.tenant("acme").await;
+    let large = large(&app, &acme).await;
+    let hold = app.database.hold("select from contacts for update").await;
+    let renamed = large[..2].iter().map(|company| acme.put(company, json!({"name": "Z"})));
+    let meanwhile = async {
+        app.database.waiting(2).await;
+        let same = acme.put(&large[2], json!({"name": "C", "employees": 7})).await;
+        hold.release().await;
+        same
+    };
+    let (renamed, same) = tokio::join!(join_all(renamed), meanwhile);
+    assert!(renamed.iter().all(|answer| answer.status == 200));
+    assert_eq!(same.ok()["employees"], 7);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn companies_with_very_many_contacts_are_renamed_two_at_a_time_and_keep_nobody_else_waiting()
 {
     let app = TestApp::start().await;
     app.database.without_timeouts().await;
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
-    let mut large = Vec::new();
-    for name in ["A", "B", "C"] {
-        large.push(acme.post(COMPANIES, json!({"name": name})).await.created());
-    }
-    let many = "insert into contacts (tenant_id, id, name, company, company_id, created_at, updated_at)
-                select tenant_id, gen_random_uuid(), 'Ada', name, id, now(), now() from companies, generate_series(1, 1001)";
-    app.database.execute(many).await;
+    let large = large(&app, &acme).await;
     let (small, theirs) = (globex(&acme).await, globex(&other).await);
     let hold = app.database.hold("select from contacts for update").await;
-    let large: Vec<String> = large.iter().map(at).collect();
     let renamed = large.iter().map(|company| acme.put(company, json!({"name": "Z"})));
     let mut renamed: FuturesUnordered<_> = renamed.collect();
     let meanwhile = async {

@@ -7,7 +7,6 @@ use shared::scope::Scope;
 use super::{Company, CompanyPatch, LIST, NewCompany};
 use crate::App;
 use crate::auth::Caller;
-use crate::crm::contacts;
 use crate::crm::deleted::{self, Deleted};
 use crate::error::Result;
 use crate::http::doc::Doc;
@@ -113,17 +112,25 @@ async fn update(
     seen: IfMatch,
     Valid(patch): Valid<CompanyPatch>,
 ) -> Result<Reply> {
-    // Its contacts are renamed with it.
-    let _place = if patch.name.is_some() { place(&app, &caller, id).await? } else { None };
+    let _place = match &patch.name {
+        Some(name) => place(&app, &caller, id, Some(name)).await?,
+        None => None,
+    };
     let mut tx = app.begin(&caller).await?;
     let company = super::update(&mut tx, id, &seen, patch).await;
     app.commit(&caller, tx, company.map(Data)).await
 }
 
-/// A place for a change of all contacts of a company that has very many. Taken before the connection that it holds.
-async fn place(app: &App, caller: &Caller, id: CompanyId) -> Result<Option<Place>> {
+/// A place for a change of all contacts of a company that has very many: its deletion, or its new name, which they carry too.
+/// Taken before the connection that it holds.
+async fn place(
+    app: &App,
+    caller: &Caller,
+    id: CompanyId,
+    name: Option<&str>,
+) -> Result<Option<Place>> {
     let mut tx = app.begin(caller).await?;
-    let many = contacts::are_many_of(&mut tx, id).await;
+    let many = super::changes_many(&mut tx, id, name).await;
     if tx.finish(many).await? { Ok(Some(app.sweeps.take(caller.tenant).await?)) } else { Ok(None) }
 }
 
@@ -133,7 +140,7 @@ async fn remove(
     Id(id): Id<CompanyId>,
     seen: IfMatch,
 ) -> Result<Reply> {
-    let _place = place(&app, &caller, id).await?;
+    let _place = place(&app, &caller, id, None).await?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await

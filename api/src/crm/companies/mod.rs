@@ -221,6 +221,19 @@ pub async fn names(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Vec<(CompanyI
     Ok(company::known(tx, ids).await?)
 }
 
+/// Whether very many contacts change with the company when it gets this name, or goes.
+///
+/// # Errors
+/// The database's.
+pub async fn changes_many(tx: &mut TenantTx, id: CompanyId, name: Option<&str>) -> Result<bool> {
+    if let Some(name) = name
+        && store::find(tx, id).await?.is_none_or(|company| company.name == name)
+    {
+        return Ok(false);
+    }
+    contacts::are_many_of(tx, id).await
+}
+
 /// Merges a change into a company and announces `company.updated`, unless nothing changed. Contacts that carry its
 /// name carry the new one afterwards.
 ///
