@@ -371,6 +371,7 @@ pub async fn restore(tx: &mut TenantTx, id: LeadId) -> Result<Lead> {
     let was_gone = store::restore(tx, id, tx.now() - deleted::RESTORABLE).await?;
     let lead = show(tx, id).await?;
     if was_gone {
+        moves::returned(tx, &lead).await?;
         changes::restored(tx, &lead)?;
     }
     Ok(lead)

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::event::EventType;
-use shared::id::{EventId, LeadId, StageId};
+use shared::id::{EventId, LeadId, PipelineId, StageId};
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -111,6 +111,34 @@ struct Step<'a> {
 pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Result<()> {
     let event = EventId(tx.fresh_id());
     Ok(insert(tx, &[Step { lead, from: None, to: Some(to), event }]).await?)
+}
+
+/// Keeps where a restored lead came to while it was deleted, when its stage was removed meanwhile. Its `lead.created` tells it.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn returned(tx: &mut TenantTx, lead: &Lead) -> Result<()> {
+    let from = last(tx, lead.id).await?;
+    if from.as_ref().map(|place| place.stage_id) == lead.stage_id {
+        return Ok(());
+    }
+    let to = place::known(tx, lead.stage_id.as_slice()).await?.pop();
+    let event = EventId(tx.fresh_id());
+    Ok(insert(tx, &[Step { lead, from: from.as_ref(), to: to.as_ref(), event }]).await?)
+}
+
+/// Where a lead went last, as its history says.
+async fn last(tx: &mut TenantTx, lead: LeadId) -> sqlx::Result<Option<Place>> {
+    let last = sqlx::query!(
+        r#"select to_pipeline_id as "pipeline_id: PipelineId", to_stage_id as "stage_id: StageId", to_name
+           from lead_stage_history where lead_id = $1 order by moved_at desc, id desc limit 1"#,
+        lead.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(last.and_then(|row| {
+        Some(Place { pipeline_id: row.pipeline_id?, stage_id: row.stage_id?, name: row.to_name? })
+    }))
 }
 
 /// Announces a change of one lead, and what it is besides: its conversion, its move when it is in another stage now.
