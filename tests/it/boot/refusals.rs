@@ -83,6 +83,25 @@ async fn the_worker_refuses_what_the_api_refuses() {
 }
 
 #[tokio::test]
+async fn a_database_that_does_not_hold_or_fold_every_letter_is_refused() {
+    let _roles = Database::migrated().await;
+    for (encoding, said) in [
+        ("SQL_ASCII", "SQL_ASCII, it is no UTF8"),
+        ("LATIN1", "LATIN1, it is no UTF8"),
+        ("UTF8", "UTF8, lower() knows ASCII only"),
+    ] {
+        let database = Database::of_text(encoding, "C").await;
+        let anew = "createdb -T template0 -E UTF8 --locale=C.UTF-8";
+        let ended = Environment::of(&database).run(&["serve"]).await;
+        ended.refused(&["refusing to start", "encoding", said, anew]);
+        let worker = Environment::of_worker(&database.worker_url()).run_worker(&[]).await;
+        worker.refused(&["refusing to start", said]);
+        let doctor = Environment::of(&database).run(&["doctor"]).await;
+        assert!(doctor.stdout.contains(&format!("FAULT    encoding: {said}")), "{doctor:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_database_without_any_migration_is_refused() {
     let _roles = Database::migrated().await;
     let database = Database::empty().await;

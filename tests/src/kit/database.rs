@@ -40,6 +40,11 @@ impl Database {
         Self::copy_of("template0").await
     }
 
+    /// A database with nothing in it, of this encoding and locale.
+    pub async fn of_text(encoding: &str, locale: &str) -> Self {
+        Self::copy_of(&format!("template0 encoding '{encoding}' locale '{locale}'")).await
+    }
+
     async fn copy_of(template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

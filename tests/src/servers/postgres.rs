@@ -226,11 +226,14 @@ impl Postgres {
         if let Some(account) = &self.account {
             chown(&password_file, Some(account.uid), Some(account.gid))?;
         }
+        // What others than Linux call C.UTF-8 differs; the order of texts is that of C in any case.
+        let ctype = if cfg!(target_os = "linux") { "C.UTF-8" } else { "en_US.UTF-8" };
         let locale = if cfg!(target_os = "linux") { "C.UTF-8" } else { "C" };
         let mut command = self.program("initdb");
         command
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--username", Self::SUPERUSER])
             .arg(format!("--locale={locale}"))
+            .arg(format!("--lc-ctype={ctype}"))
             // The cluster never outlives the machine's uptime.
             .arg("--no-sync")
             .arg("--pwfile")

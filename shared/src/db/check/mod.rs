@@ -73,7 +73,8 @@ pub async fn require(url: &DatabaseUrl, process: Process) -> Result<(), Refusal>
 pub async fn inspect(url: &DatabaseUrl, process: Process) -> sqlx::Result<Vec<Finding>> {
     let mut conn = url.connect().await?;
     let conn = &mut conn;
-    let mut findings = vec![version(conn).await?, changes(conn).await?, role(conn).await?];
+    let mut findings =
+        vec![version(conn).await?, changes(conn).await?, encoding(conn).await?, role(conn).await?];
     let migrations = migrations(conn).await?;
     let migrated = migrations.fault.is_none();
     findings.push(migrations);
@@ -83,6 +84,9 @@ pub async fn inspect(url: &DatabaseUrl, process: Process) -> sqlx::Result<Vec<Fi
     }
     Ok(findings)
 }
+
+/// How a database for it is made. The template's own encoding and locale would be the cluster's.
+const CREATE: &str = "createdb -T template0 -E UTF8 --locale=C.UTF-8";
 
 async fn version(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
@@ -99,6 +103,21 @@ async fn changes(conn: &mut PgConnection) -> sqlx::Result<Finding> {
     let reads: bool = sqlx::query_scalar(reads).fetch_one(conn).await?;
     let fault = reads.then(|| "it is a standby, or read-only: connect to the primary".to_owned());
     Ok(Finding { what: "takes changes", fault })
+}
+
+/// Names are of any script, and compared in lower case. It cannot be changed later.
+async fn encoding(conn: &mut PgConnection) -> sqlx::Result<Finding> {
+    let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(&mut *conn)
+        .await?;
+    let utf8 = encoding == "UTF8";
+    // Another encoding may not even have the letters.
+    let folds = utf8 && sqlx::query_scalar("select lower('É') = 'é'").fetch_one(conn).await?;
+    let fault = (!folds).then(|| {
+        let what = if utf8 { "lower() knows ASCII only" } else { "it is no UTF8" };
+        format!("{encoding}, {what}: make the database anew with {CREATE}")
+    });
+    Ok(Finding { what: "encoding", fault })
 }
 
 async fn role(conn: &mut PgConnection) -> sqlx::Result<Finding> {
