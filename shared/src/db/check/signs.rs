@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Finding, Process, inspect};
+use super::{CREATE, Finding, Process, inspect};
 use crate::clock::Clock;
 use crate::db::{DatabaseUrl, Db, indexes};
 
@@ -93,6 +93,7 @@ pub async fn look(url: &DatabaseUrl, pool: u32, clock: &Clock) -> sqlx::Result<V
         inspect(url, Process::Api).await?.into_iter().map(Sign::from).collect();
     let mut conn = url.connect().await?;
     let conn = &mut conn;
+    signs.push(Sign::of("letters", letters(conn).await));
     signs.push(Sign::of("roles", roles(conn).await));
     signs.push(Sign::of("timeouts", timeouts(conn).await));
     signs.push(Sign::of("extensions", extensions(conn).await));
@@ -103,6 +104,17 @@ pub async fn look(url: &DatabaseUrl, pool: u32, clock: &Clock) -> sqlx::Result<V
     signs.push(Sign::of("durability", durability(conn).await));
     signs.push(Sign::of("vacuum", held_back(conn).await));
     Ok(signs)
+}
+
+/// Whether names are found whatever the case of their letters. It cannot be changed later.
+async fn letters(conn: &mut PgConnection) -> sqlx::Result<Look> {
+    let folds = "select current_setting('server_encoding') = 'UTF8' and lower('É') = 'é'";
+    let folds: bool = sqlx::query_scalar(folds).fetch_one(conn).await?;
+    let missed = || {
+        let what = "names that are no ASCII are found only in the case they are written in";
+        (Level::Warning, format!("{what}: make the database anew with {CREATE}"))
+    };
+    Ok(if folds { (Level::Ok, String::new()) } else { missed() })
 }
 
 /// Looks at what waits, as the owner.
