@@ -50,9 +50,10 @@ pub struct Relayed {
 }
 
 /// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they are
-/// made, as far as there is room; they are to be begun then. Of the batch it is one of so many `parts`: as small as a
-/// statement had time for before, which is noted there; 1 to begin with. The commit does not wait for the disk: were it
-/// undone by a crash, the events would still be in the outbox, which the writer's own durable commit put there.
+/// made, as far as there is room; they are to be begun then. `parts` is what the batch is divided by, 1 to begin with: more
+/// after a statement had no time for it, fewer after one that had; keep it for the next call. The commit does not wait for
+/// the disk: were it undone by a crash, the events would still be in the outbox, which the writer's own durable commit put
+/// there.
 ///
 /// # Errors
 /// The database's; nothing was relayed then.
