@@ -49,7 +49,7 @@ async fn no_statement_of_the_hot_paths_looks_at_another_tenants_rows() {
     }
     let person = acme.with_role(Role::Admin).await;
     app.worker().relay().await.unwrap();
-    Explained::switch_on(&app.database).await;
+    Explained::switch_on(&app.database, "crm_app").await;
     without_shortcuts(&app).await;
     // Connections from before know nothing of it.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'crm_app' and datname = current_database()";
@@ -94,7 +94,7 @@ async fn a_statement_that_crosses_tenants_is_noticed() {
     let (plans, _listening) = Explained::listening();
     let app = TestApp::start().await;
     app.tenant("acme").await;
-    Explained::switch_on(&app.database).await;
+    Explained::switch_on(&app.database, "crm_app").await;
     without_shortcuts(&app).await;
     plans.forget();
     let mut session = PgConnection::connect(&app.database.app_url()).await.unwrap();

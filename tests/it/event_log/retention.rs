@@ -6,6 +6,7 @@ use tests::kit::{CONTACTS, Reply, Subscriber, Tenant, TestApp, until};
 use worker::steps::Steps;
 
 use super::{EVENTS, numbers, page};
+use crate::lists::plans::explained::Explained;
 
 const SETTINGS: &str = "/api/v1/tenant/settings";
 
@@ -127,6 +128,35 @@ async fn each_tenant_keeps_its_events_as_long_as_it_says() {
     assert_eq!(numbers(&page(&long, "").await.0), (1..=7).collect::<Vec<_>>());
     assert_eq!(numbers(&page(&short, "").await.0), [6, 7]);
     short.get(&format!("{EVENTS}?after=4")).await.problem(410, "EVENTS_EXPIRED");
+}
+
+#[tokio::test]
+async fn what_a_tenant_keeps_no_longer_goes_without_a_look_at_what_others_keep() {
+    let (plans, _listening) = Explained::listening();
+    let app = TestApp::start().await;
+    let (short, long) = (app.tenant("short").await, app.tenant("long").await);
+    short.put(SETTINGS, json!({"eventRetentionDays": 2})).await.ok();
+    let mut worker = app.worker();
+    worker.keep().await.unwrap();
+    for (tenant, events) in [(&short, 3), (&long, 200)] {
+        tenant.subscribe(&["*"]).await;
+        app.announce(tenant, "contact.created", events).await;
+    }
+    worker.drain().await.unwrap();
+    app.advance(TimeDelta::days(3));
+    Explained::switch_on(&app.database, "crm_worker").await;
+    plans.forget();
+    app.worker().keep().await.unwrap();
+
+    let removing = plans.taken().into_iter().filter(|one| one.text.starts_with("delete from"));
+    let nodes: Vec<_> = removing.flat_map(|one| one.nodes).collect();
+    for table in ["events_", "webhook_events_", "webhook_attempts_"] {
+        let of: Vec<_> = nodes.iter().filter(|node| node.table.starts_with(table)).collect();
+        let read = of.iter().map(|node| node.read).fold(0.0, f64::max);
+        // By whatever index, and twice: once to find them.
+        assert!((1.0..=50.0).contains(&read), "{read} rows: {of:#?}");
+        assert_eq!(rows(&app, &format!("{table}20260102")).await, 200);
+    }
 }
 
 #[tokio::test]

@@ -112,19 +112,26 @@ pub(super) async fn forget(
     Ok(())
 }
 
+/// One tenant, or all. As a range, which an index begins at: by a parameter that may be null it is read from end to end.
+fn from_to(tenant: Option<Uuid>) -> (Uuid, Uuid) {
+    tenant.map_or((Uuid::nil(), Uuid::max()), |tenant| (tenant, tenant))
+}
+
 /// Removes up to [`BATCH`] attempts from before that moment, of one tenant or of all; says how many.
 pub(super) async fn remove_attempts(
     conn: &mut PgConnection,
     tenant: Option<Uuid>,
     since: DateTime<Utc>,
 ) -> Result<u64> {
+    let (first, last) = from_to(tenant);
     let removed = sqlx::query!(
         "delete from webhook_attempts a using (
              select tenant_id, delivery_id, id from webhook_attempts
-             where delivery_id < first_id($2) and ($1::uuid is null or tenant_id = $1) limit $3) old
+             where delivery_id < first_id($2) and tenant_id between $1 and $3 limit $4) old
          where a.tenant_id = old.tenant_id and a.delivery_id = old.delivery_id and a.id = old.id",
-        tenant,
+        first,
         since,
+        last,
         BATCH,
     );
     Ok(removed.execute(conn).await?.rows_affected())
@@ -136,15 +143,17 @@ pub(super) async fn remove_deliveries(
     tenant: Option<Uuid>,
     since: DateTime<Utc>,
 ) -> Result<u64> {
+    let (first, last) = from_to(tenant);
     let removed = sqlx::query!(
         "delete from webhook_events e using (
              select tenant_id, id from webhook_events
-             where id < first_id($2) and ($1::uuid is null or tenant_id = $1) and status <> 'pending' limit $3) old
+             where id < first_id($2) and tenant_id between $1 and $3 and status <> 'pending' limit $4) old
          where e.tenant_id = old.tenant_id and e.id = old.id
            -- Asked again of a row that was waited for: it may have been sent again.
            and e.status <> 'pending'",
-        tenant,
+        first,
         since,
+        last,
         BATCH,
     );
     Ok(removed.execute(conn).await?.rows_affected())
@@ -156,13 +165,15 @@ pub(super) async fn remove_events(
     tenant: Option<Uuid>,
     since: DateTime<Utc>,
 ) -> Result<u64> {
+    let (first, last) = from_to(tenant);
     let removed = sqlx::query!(
         "delete from events e using (
              select tenant_id, id from events
-             where id < first_id($2) and ($1::uuid is null or tenant_id = $1) limit $3) old
+             where id < first_id($2) and tenant_id between $1 and $3 limit $4) old
          where e.tenant_id = old.tenant_id and e.id = old.id",
-        tenant,
+        first,
         since,
+        last,
         BATCH,
     );
     Ok(removed.execute(conn).await?.rows_affected())

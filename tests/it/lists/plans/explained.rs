@@ -1,5 +1,5 @@
-//! The plan of every statement that the api sends, told by PostgreSQL's own `auto_explain` as notices, which arrive as
-//! events of the thread that the test and its api share.
+//! The plan of every statement that the product sends, told by PostgreSQL's own `auto_explain` as notices, which arrive as
+//! events of the thread that the test and its product share.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ pub struct Statement {
 }
 
 /// A step of a plan.
+#[derive(Debug)]
 pub struct Node {
     /// Such as `Index Scan`.
     pub kind: String,
@@ -41,8 +42,8 @@ impl Explained {
         (plans, tracing::subscriber::set_default(subscriber))
     }
 
-    /// Lets later connections of the api tell their plans.
-    pub async fn switch_on(database: &Database) {
+    /// Lets later connections of a login tell their plans.
+    pub async fn switch_on(database: &Database, login: &str) {
         for (setting, value) in [
             ("session_preload_libraries", "auto_explain"),
             ("auto_explain.log_min_duration", "0"),
@@ -53,7 +54,7 @@ impl Explained {
             ("auto_explain.log_level", "notice"),
         ] {
             let name = database.name();
-            let sql = format!("alter role crm_app in database {name} set {setting} = '{value}'");
+            let sql = format!("alter role {login} in database {name} set {setting} = '{value}'");
             database.execute(&sql).await;
         }
     }

@@ -175,7 +175,7 @@ fn path(route: &Route, world: &World) -> String {
 async fn no_list_ever_scans_a_table_or_sorts_more_than_it_shows_without_a_filter() {
     let (plans, _guard) = Explained::listening();
     let app = TestApp::start().await;
-    Explained::switch_on(&app.database).await;
+    Explained::switch_on(&app.database, "crm_app").await;
     let tenant = app.tenant("acme").await;
     let world = crowd::fill(&app.database, tenant.id, ROWS, &parents()).await;
 
