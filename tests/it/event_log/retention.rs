@@ -196,6 +196,20 @@ async fn what_is_sent_again_on_its_last_day_still_has_its_attempts() {
     assert_eq!((&again["status"], &again["attempts"]), (&json!("delivered"), &json!(2)));
 }
 
+#[tokio::test]
+async fn a_place_in_the_queue_without_its_delivery_keeps_no_day() {
+    let (app, acme, _subscriber, mut worker) = first_day().await;
+    app.announce(&acme, "contact.created", 1).await;
+    worker.relay().await.unwrap();
+    app.database.execute("delete from webhook_events where status = 'pending'").await;
+    app.advance(TimeDelta::days(31));
+    // Whoever finds it leases it, and has nothing to send.
+    assert_eq!(worker.drain().await.unwrap(), 0);
+    assert!(worker.keep().await.unwrap());
+    assert!(!exists(&app, "events_20260102").await);
+    assert_eq!(rows(&app, "webhook_queue").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_stays_open_keeps_its_day_and_nobody_fails_or_waits_behind_it() {
     let (app, acme, subscriber, mut worker) = first_day().await;

@@ -68,30 +68,35 @@ pub(super) struct Expiry {
     pub now: DateTime<Utc>,
 }
 
-/// Fails up to [`BATCH`] pending deliveries of a tenant that have been held for too long; says how many.
+/// Fails up to [`BATCH`] pending deliveries of a tenant that have been held for too long; says how many. What is leased is left alone, unless its delivery is gone: then it
+/// would be leased again and again, and keep its day for ever.
 pub(super) async fn expire(
     conn: &mut PgConnection,
     tenant: Uuid,
     Expiry { all, held, now }: Expiry,
 ) -> Result<u64> {
-    let expired = sqlx::query!(
-        "with expired as (
+    // By `offset 0` a delivery is looked up by its id, and not all of them are read at once.
+    let expired = sqlx::query_scalar!(
+        r#"with expired as (
              delete from webhook_queue where ctid = any (array(
                  select q.ctid from webhook_queue q join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id
                  where q.tenant_id = $1 and q.id < first_id($3) and (q.id < first_id($2) or not w.active)
-                   and (q.lease_id is null or q.next_retry <= $4)
+                   and (q.lease_id is null or q.next_retry <= $4
+                        or not exists (select from webhook_events e where e.tenant_id = q.tenant_id and e.id = q.id offset 0))
                  limit $5 for update of q skip locked))
              returning tenant_id, id
+         ), failed as (
+             update webhook_events e set status = 'failed', last_error = 'expired'
+             from expired x where e.tenant_id = x.tenant_id and e.id = x.id
          )
-         update webhook_events e set status = 'failed', last_error = 'expired'
-         from expired x where e.tenant_id = x.tenant_id and e.id = x.id",
+         select count(*) as "expired!" from expired"#,
         tenant,
         all,
         held,
         now,
         BATCH,
     );
-    Ok(expired.execute(conn).await?.rows_affected())
+    Ok(expired.fetch_one(conn).await?.unsigned_abs())
 }
 
 /// Says that the tenant's log is whole behind this number only: rows go in no order.
