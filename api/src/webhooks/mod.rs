@@ -312,6 +312,10 @@ pub async fn update(
     webhook.version += 1;
     webhook.updated_at = tx.now().max(before.updated_at);
     store::update(tx, &webhook).await?;
+    if before.auto_redrive && !webhook.auto_redrive {
+        // A redrive that is over is the only one that leaves room for the next.
+        store::end_paused(tx, id, &["redrive"]).await?;
+    }
     sealable.write(tx, &webhook, keys).await?;
     select::write(tx, &webhook, selected).await?;
     changes::updated(tx, &before, &webhook)?;

@@ -195,16 +195,28 @@ pub(super) async fn select(
     Ok(())
 }
 
-/// The worker fails what is still pending for it, and ends its replays: those that were paused as well.
-pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<()> {
+/// Has the worker look at what is paused: it ends what nobody wants any more.
+pub(super) async fn end_paused(
+    tx: &mut TenantTx,
+    id: WebhookId,
+    triggers: &[&str],
+) -> sqlx::Result<()> {
     let now = tx.now();
     sqlx::query!(
-        "update webhook_replays set due_at = $2 where webhook_id = $1 and state = 'paused'",
+        "update webhook_replays set due_at = $2 where webhook_id = $1 and state = 'paused' and trigger = any ($3::text[])",
         id.0,
         now,
+        triggers as &[&str],
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// The worker fails what is still pending for it, and ends its replays: those that were paused as well.
+pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<()> {
+    let now = tx.now();
+    end_paused(tx, id, &["redrive", "replay"]).await?;
     sqlx::query!(
         "update webhooks set deleted_at = $2, active = false, version = version + 1 where id = $1",
         id.0,

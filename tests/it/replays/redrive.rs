@@ -241,6 +241,42 @@ async fn a_second_outage_holds_the_redrive_and_what_it_cost_is_sent_when_that_is
     assert_eq!(redrive(&acme, &subscriber).await["state"], "completed");
 }
 
+/// A webhook whose redrive somebody has paused.
+async fn paused() -> (TestApp, Tenant, Subscriber, Pipeline) {
+    let (app, acme, subscriber, mut worker) = after_an_outage(60).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    run(&app, &mut worker, 10).await;
+    let running = redrive(&acme, &subscriber).await;
+    acme.call(Method::POST, &format!("{}/pause", at(&running)), None).await.ok();
+    (app, acme, subscriber, worker)
+}
+
+#[tokio::test]
+async fn a_paused_redrive_that_is_no_longer_wanted_ends_and_blocks_no_later_one() {
+    let (app, acme, subscriber, mut worker) = paused().await;
+    acme.put(&subscriber.path(), json!({"autoRedrive": false})).await.ok();
+    pass(&app, &mut worker, 1).await;
+    assert_eq!(redrive(&acme, &subscriber).await["state"], "cancelled");
+
+    opt_in(&acme, &subscriber).await;
+    app.database.execute("update webhook_health set state = 'failing', accepted = false").await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    pass(&app, &mut worker, 1).await;
+    finish(&app, &mut worker).await;
+    assert_eq!(app.count("failed").await, 0);
+}
+
+#[tokio::test]
+async fn a_paused_redrive_that_is_wanted_again_before_anybody_looked_stays_paused() {
+    let (app, acme, subscriber, mut worker) = paused().await;
+    let before = redrive(&acme, &subscriber).await;
+    acme.put(&subscriber.path(), json!({"autoRedrive": false})).await.ok();
+    opt_in(&acme, &subscriber).await;
+    pass(&app, &mut worker, 1).await;
+    let after = redrive(&acme, &subscriber).await;
+    assert_eq!((&after["state"], counts(&after)), (&json!("paused"), counts(&before)));
+}
+
 #[tokio::test]
 async fn a_redrive_can_be_paused_and_cancelled_and_ends_when_it_is_no_longer_wanted() {
     let (app, acme, subscriber, mut worker) = after_an_outage(60).await;

@@ -101,6 +101,10 @@ async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sql
         replay.end("cancelled", now);
         return store::save(tx, replay, now).await.map(|()| 0);
     }
+    if replay.state == "paused" {
+        // It was to end, and is wanted again.
+        return store::save(tx, replay, now).await.map(|()| 0);
+    }
     if replay.held {
         replay.due_at = Some(now + HELD);
         return store::save(tx, replay, now).await.map(|()| 0);
