@@ -10,7 +10,7 @@ use tests::kit::{CONTACTS, Subscriber, Tenant, TestApp, WEBHOOKS};
 use worker::queue::Caps;
 use worker::steps::Steps;
 
-use super::{at, counts, finish, path, run, with_failed};
+use super::{Past, at, counts, finish, path, run, with_failed};
 
 async fn opt_in(tenant: &Tenant, subscriber: &Subscriber) {
     tenant.put(&subscriber.path(), json!({"autoRedrive": true})).await.ok();
@@ -239,6 +239,24 @@ async fn a_second_outage_holds_the_redrive_and_what_it_cost_is_sent_when_that_is
     pass(&app, &mut worker, 20).await;
     assert_eq!((app.count("failed").await, app.count("pending").await), (0, 0));
     assert_eq!(redrive(&acme, &subscriber).await["state"], "completed");
+}
+
+#[tokio::test]
+async fn a_redrive_that_goes_on_after_a_second_outage_counts_what_that_cost() {
+    let (app, acme, subscriber, mut worker) = after_an_outage(20).await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    run(&app, &mut worker, 10).await;
+    assert_eq!(redrive(&acme, &subscriber).await["total"], 20);
+    let from = app.clock.now() - TimeDelta::minutes(30);
+    let event = "contact.created";
+    let past = Past { webhook: subscriber.id, status: "failed", event, from, count: 5 };
+    past.plant(app.database.admin()).await;
+    app.database.execute("update webhook_health set state = 'failing', accepted = false").await;
+    acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+    pass(&app, &mut worker, 1).await;
+    finish(&app, &mut worker).await;
+    let done = redrive(&acme, &subscriber).await;
+    assert_eq!((&done["state"], counts(&done)), (&json!("completed"), [25, 25, 25, 0, 0]));
 }
 
 /// A webhook whose redrive somebody has paused.

@@ -15,12 +15,12 @@ const COUNTED: i64 = 1_000_000;
 const EVERYTHING: TimeDelta = TimeDelta::days(91);
 
 /// Begins a redrive of so many failures for a webhook that has recovered, if there are any. One that is under way goes on, slowly
-/// again, and begins from the oldest once more when it is through.
+/// again, begins from the oldest once more when it is through, and has these failures to send beside what it has begun.
 ///
 /// # Errors
 /// The database's.
 pub(crate) async fn begin(tx: &mut TenantTx, webhook: WebhookId, total: i64) -> Result<()> {
-    if go_on(tx, webhook).await? || total == 0 {
+    if go_on(tx, webhook, total).await? || total == 0 {
         return Ok(());
     }
     let id = ReplayId::fresh(tx.now());
@@ -30,16 +30,17 @@ pub(crate) async fn begin(tx: &mut TenantTx, webhook: WebhookId, total: i64) -> 
 }
 
 /// Whether there was one.
-async fn go_on(tx: &mut TenantTx, webhook: WebhookId) -> Result<bool> {
+async fn go_on(tx: &mut TenantTx, webhook: WebhookId, parked: i64) -> Result<bool> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let gone_on = sqlx::query!(
         "update webhook_replays
-         set until = $3, again = true, pace = 1, batch = 1, paced_until = $3, updated_at = $3,
+         set until = $3, total = replayed + $4, again = true, pace = 1, batch = 1, paced_until = $3, updated_at = $3,
              due_at = case when state = 'running' then $3::timestamptz end
          where tenant_id = $1 and webhook_id = $2 and trigger = 'redrive' and state in ('running', 'paused')",
         tenant.0,
         webhook.0,
         now,
+        parked,
     );
     Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
 }
