@@ -157,6 +157,24 @@ async fn a_tenant_may_bring_its_own_secret_and_go_back_to_one_that_was_replaced(
 }
 
 #[tokio::test]
+async fn a_secret_that_still_signs_comes_back_with_its_key_pair_and_later_with_another() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let back = json!({"secret": subscriber.secret});
+    let first = rotate(&acme, &subscriber.path(), json!({})).await["replaced"][0].clone();
+    let shown = rotate(&acme, &subscriber.path(), back.clone()).await;
+    assert_eq!(shown["publicKey"], first["publicKey"], "receivers were told to trust it");
+    let call = next(&app, &acme, &subscriber).await;
+    let key = first["publicKey"].as_str().unwrap().strip_prefix("whpk_").unwrap();
+    assert!(verified(&call, &STANDARD.decode(key).unwrap(), items(&call, "v1a,")[0]));
+
+    rotate(&acme, &subscriber.path(), json!({"overlapSeconds": 0})).await;
+    let shown = rotate(&acme, &subscriber.path(), back).await;
+    assert_ne!(shown["publicKey"], first["publicKey"], "it had ended");
+}
+
+#[tokio::test]
 async fn a_bad_secret_and_a_bad_overlap_are_refused_together() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

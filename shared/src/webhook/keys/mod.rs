@@ -154,17 +154,28 @@ impl SigningKeys {
     }
 
     /// Puts a key in the place of the current one, which signs on for the overlap. Those that were replaced earlier
-    /// keep their ends, or come to the new one if that is nearer.
+    /// keep their ends, or come to the new one if that is nearer. One of them that still signs comes back with its pair.
     ///
     /// # Errors
     /// [`TooMany`]; nothing that still signs is cut off silently.
-    pub fn rotate(self, key: Key, now: DateTime<Utc>, overlap: TimeDelta) -> Result<Self, TooMany> {
+    pub fn rotate(
+        mut self,
+        mut key: Key,
+        now: DateTime<Utc>,
+        overlap: TimeDelta,
+    ) -> Result<Self, TooMany> {
+        if let Some(place) = self.replaced.iter().position(|old| old.key.secret == key.secret) {
+            let old = self.replaced.remove(place);
+            // Receivers may trust its pair until its end, which was told.
+            if old.ends_at > now {
+                key.pair = old.key.pair.or(key.pair);
+            }
+        }
         let ends_at = now + overlap;
         let mut replaced = vec![Replaced { key: self.current, ends_at }];
         replaced.extend(
             self.replaced
                 .into_iter()
-                .filter(|old| old.key.secret != key.secret)
                 .map(|old| Replaced { ends_at: old.ends_at.min(ends_at), ..old }),
         );
         if replaced.iter().filter(|old| old.ends_at > now).count() > MOST_REPLACED {
