@@ -6,8 +6,7 @@
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
-/// Rows that are let out of their lines in one transaction.
-const BATCH: i64 = 1000;
+use crate::sweep::{BATCH, SHARE, repeat};
 
 /// Makes the first of each of these lines due: a webhook and a record each. To be done after something was taken
 /// from them, in the same transaction.
@@ -26,11 +25,15 @@ pub(crate) async fn advance(
     Ok(advanced.unsigned_abs())
 }
 
-/// Lets up to 1,000 deliveries out of the lines of webhooks that want no order any more; says how many.
+/// Lets deliveries out of the lines of webhooks that want no order any more, up to 20,000 and 10,000 of one webhook; says how many.
 ///
 /// # Errors
 /// The database's.
 pub async fn dissolve(db: &Db) -> sqlx::Result<u64> {
+    repeat(|| dissolve_some(db)).await
+}
+
+async fn dissolve_some(db: &Db) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let freed = sqlx::query!(
         r#"with recursive lined as (
@@ -44,12 +47,13 @@ pub async fn dissolve(db: &Db) -> sqlx::Result<u64> {
                set record = null, sequence = null, next_retry = case q.next_retry when in_line() then moment_of(q.id) else q.next_retry end
                from (
                    select f.row, f.webhook_id, f.record
-                   from lined l
-                   join webhooks w on w.tenant_id = l.tenant_id and w.id = l.webhook_id and w.ordering = 'none'
+                   from (select w.id from lined l
+                         join webhooks w on w.tenant_id = l.tenant_id and w.id = l.webhook_id and w.ordering = 'none'
+                         order by random()) w
                    cross join lateral (
                        select f.ctid as row, f.webhook_id, f.record from webhook_queue f
-                       where f.webhook_id = l.webhook_id and f.record is not null
-                       limit $1 for update skip locked) f
+                       where f.webhook_id = w.id and f.record is not null
+                       limit $2 for update skip locked) f
                    limit $1) f
                where q.ctid = f.row
                returning f.webhook_id, f.record
@@ -57,6 +61,7 @@ pub async fn dissolve(db: &Db) -> sqlx::Result<u64> {
            select coalesce(array_agg(webhook_id), '{}') as "webhooks!", coalesce(array_agg(record), '{}') as "records!"
            from freed"#,
         BATCH,
+        SHARE,
     )
     .fetch_one(tx.conn())
     .await?;

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use tests::kit::{CONTACTS, TestApp};
+use uuid::Uuid;
 
 use super::{Heard, broken_lines, change, contact, each, ordered, queued};
 
@@ -136,6 +137,55 @@ async fn a_line_that_nobody_has_advanced_is_advanced_by_the_sweep() {
     assert_eq!(worker::record_order::mend(&db).await.unwrap(), 0);
     worker.drain().await.unwrap();
     assert_eq!(heard.taken(&contact), [1, 2]);
+}
+
+/// So many deliveries in the queue for a webhook.
+async fn queue(app: &TestApp, webhook: Uuid, lined: bool, count: i32) {
+    sqlx::query(
+        "insert into webhook_queue (tenant_id, id, webhook_id, next_retry, record, sequence)
+         select tenant_id, delivery_id(gen_random_uuid(), id), id, case when $2 and n > 1 then in_line() else $3 end,
+                case when $2 then id end, case when $2 then n end
+         from webhooks, generate_series(1, $4) n where id = $1",
+    )
+    .bind(webhook)
+    .bind(lined)
+    .bind(app.clock.now())
+    .bind(count)
+    .execute(app.database.admin())
+    .await
+    .unwrap();
+}
+
+/// How many a webhook has there that are, or are not, in a line.
+async fn in_queue(app: &TestApp, webhook: Uuid, lined: bool) -> i64 {
+    let sql =
+        "select count(*) from webhook_queue where webhook_id = $1 and (record is not null) = $2";
+    let count = sqlx::query_scalar(sql).bind(webhook).bind(lined);
+    count.fetch_one(app.database.admin()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_deleted_webhook_or_a_former_order_has_left_goes_by_the_thousand_and_keeps_nobody_waiting()
+ {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for lined in [false, true] {
+        let (large, small) = (acme.subscribe(&["*"]).await, acme.subscribe(&["*"]).await);
+        for (subscriber, count) in [(&large, 10_500), (&small, 3)] {
+            queue(&app, subscriber.id, lined, count).await;
+        }
+        let db = app.worker_db();
+        let went = if lined {
+            worker::lines::dissolve(&db).await.unwrap()
+        } else {
+            acme.delete(&large.path()).await.no_content();
+            acme.delete(&small.path()).await.no_content();
+            worker::sweep::fail_deleted(&db).await.unwrap()
+        };
+        assert_eq!(went, 10_003, "{lined}");
+        assert_eq!(in_queue(&app, small.id, lined).await, 0);
+        assert_eq!(in_queue(&app, large.id, lined).await, 500);
+    }
 }
 
 /// An outcome is written while new deliveries of the same records come in, again and again: whoever is second must see
