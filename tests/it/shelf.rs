@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Program, Subscriber, Tenant, TestApp, sample, until};
+use worker::mending::{Line, mend};
 use worker::shelf::{Moved, Shelf};
 
 /// Everything that can be put up now.
@@ -141,7 +142,7 @@ async fn of_a_line_the_first_is_on_the_shelf_and_the_others_wait_behind_it() {
     worker.relay().await.unwrap();
     subscriber.switch(false).await;
     assert_eq!((put_up(&app).await, in_turn(&app).await), (1, 0));
-    assert_eq!(worker::record_order::mend(&app.worker_db()).await.unwrap(), 0);
+    assert_eq!(mend(&app.worker_db(), &mut Line::default(), 100).await.unwrap(), 0);
     assert_eq!(on_the_shelf(&app).await, 1);
 
     subscriber.switch(true).await;

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Slots;
-use crate::{gauges, imports, record_order, replays, sweep};
+use crate::{gauges, imports, mending, record_order, replays, sweep};
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// Rounds of housekeeping between counts of what is due.
 const COUNTING: u32 = 5;
 
-/// Rounds of housekeeping between looks at every line, which none should need.
+/// Rounds of housekeeping between looks at the next lines, which none should need.
 const MENDING: u32 = 30;
 
 /// Keeps it until `stop`.
@@ -26,14 +26,14 @@ pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
     let mut tick = tokio::time::interval(PERIOD);
     // What an outage has left out is not made up for.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rounds: u32 = 0;
+    let (mut rounds, mut looked_at) = (0_u32, mending::Line::default());
     gauges::housekept(&db);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        match in_time(ROUND, all_of_it(&db, &slots, rounds)).await {
+        match in_time(ROUND, all_of_it(&db, &slots, rounds, &mut looked_at)).await {
             Ok(true) => gauges::housekept(&db),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "housekeeping failed; trying again"),
@@ -46,7 +46,12 @@ pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
 ///
 /// # Errors
 /// The database is away.
-async fn all_of_it(db: &Db, slots: &Slots, round: u32) -> sqlx::Result<bool> {
+async fn all_of_it(
+    db: &Db,
+    slots: &Slots,
+    round: u32,
+    looked_at: &mut mending::Line,
+) -> sqlx::Result<bool> {
     gauges::measure_places(db, slots);
     let mut whole = kept("gauges", gauges::measure(db).await)?;
     whole &= kept("deleted webhooks", sweep::fail_deleted(db).await)?;
@@ -56,7 +61,7 @@ async fn all_of_it(db: &Db, slots: &Slots, round: u32) -> sqlx::Result<bool> {
         whole &= kept("the count", gauges::count_due(db).await)?;
     }
     if round.is_multiple_of(MENDING) {
-        whole &= kept("mending", record_order::mend(db).await)?;
+        whole &= kept("mending", mending::mend(db, looked_at, mending::LOOKED_AT).await)?;
         whole &= kept("the oldest line", record_order::measure(db).await)?;
     }
     whole &= kept("imports", imports::sweep(db).await)?;

@@ -21,6 +21,7 @@ mod housekeeping;
 pub mod imports;
 mod listen;
 mod measured;
+pub mod mending;
 pub mod queue;
 pub mod record;
 pub mod record_order;

@@ -1,7 +1,7 @@
 //! Order per record. Of a webhook that asks for it, the deliveries of one record in the queue are a line: the first is due
 //! or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed, by a
 //! trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows. Here is what comes
-//! beside: a webhook that wants order no longer, and lines that nobody has advanced.
+//! beside: a webhook that wants order no longer; lines that nobody has advanced are found by `mending`.
 
 use shared::{Db, SystemTx};
 use uuid::Uuid;
@@ -68,35 +68,6 @@ async fn dissolve_some(db: &Db) -> sqlx::Result<u64> {
     advance(&mut tx, &freed.webhooks, &freed.records).await?;
     tx.commit_lazily().await?;
     Ok(freed.webhooks.len() as u64)
-}
-
-/// Advances the lines whose first delivery waits, which none should; says how many there were. One look at each line.
-///
-/// # Errors
-/// The database's.
-pub async fn mend(db: &Db) -> sqlx::Result<u64> {
-    let mut tx = db.system().await?;
-    let stuck = sqlx::query!(
-        r#"with recursive lines as (
-               (select webhook_id, record, next_retry from webhook_queue where record is not null
-                order by webhook_id, record, sequence limit 1)
-               union all
-               select n.webhook_id, n.record, n.next_retry from lines l cross join lateral (
-                   select q.webhook_id, q.record, q.next_retry from webhook_queue q
-                   where q.record is not null and (q.webhook_id, q.record) > (l.webhook_id, l.record)
-                   order by q.webhook_id, q.record, q.sequence limit 1) n
-           )
-           select coalesce(array_agg(webhook_id), '{}') as "webhooks!", coalesce(array_agg(record), '{}') as "records!"
-           from lines where next_retry = in_line()"#
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    let mended = advance(&mut tx, &stuck.webhooks, &stuck.records).await?;
-    tx.commit_lazily().await?;
-    if mended > 0 {
-        tracing::warn!(mended, "deliveries waited behind nothing; they go out now");
-    }
-    Ok(mended)
 }
 
 /// Sets the gauge of what waits in lines, of which 100,000 are counted.

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tests::kit::{CONTACTS, TestApp};
 use uuid::Uuid;
+use worker::mending::{Line, mend};
 
 use super::{Heard, broken_lines, change, contact, each, ordered, queued};
 
@@ -133,10 +134,35 @@ async fn a_line_that_nobody_has_advanced_is_advanced_by_the_sweep() {
     app.database.execute("update webhook_queue set next_retry = in_line()").await;
     assert_eq!((broken_lines(&app).await, worker.drain().await.unwrap()), (1, 0));
     let db = app.worker_db();
-    assert_eq!(worker::record_order::mend(&db).await.unwrap(), 1);
-    assert_eq!(worker::record_order::mend(&db).await.unwrap(), 0);
+    let mut last = Line::default();
+    assert_eq!(mend(&db, &mut last, 100).await.unwrap(), 1);
+    assert_eq!(mend(&db, &mut last, 100).await.unwrap(), 0);
     worker.drain().await.unwrap();
     assert_eq!(heard.taken(&contact), [1, 2]);
+}
+
+#[tokio::test]
+async fn the_sweep_goes_on_behind_the_lines_that_it_has_looked_at_and_begins_anew_behind_the_last()
+{
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    ordered(&acme).await;
+    for _ in 0..3 {
+        contact(&acme).await;
+    }
+    app.worker().relay().await.unwrap();
+    let stop = "update webhook_queue set next_retry = in_line()";
+    app.database.execute(stop).await;
+    let (db, mut last) = (app.worker_db(), Line::default());
+    let mut mended = Vec::new();
+    for _ in 0..4 {
+        mended.push(mend(&db, &mut last, 1).await.unwrap());
+        mended.push(broken_lines(&app).await.unsigned_abs());
+    }
+    assert_eq!(mended, [1, 2, 1, 1, 1, 0, 0, 0]);
+    app.database.execute(stop).await;
+    assert_eq!(mend(&db, &mut last, 2).await.unwrap(), 2);
+    assert_eq!(mend(&db, &mut last, 2).await.unwrap(), 1);
 }
 
 /// So many deliveries in the queue for a webhook.

@@ -6,6 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 use tests::kit::{Program, Subscriber, Tenant, TestApp, until};
 use tokio::time::timeout;
 use uuid::Uuid;
+use worker::mending::{Line, mend};
 
 use super::{Heard, broken_lines, change, contact, ordered, queued};
 
@@ -120,7 +121,7 @@ async fn a_row_that_somebody_is_about_to_remove_holds_nobody_up_and_its_remover_
         worker.drain().await.unwrap();
         assert_eq!(heard.taken(&contact), [1], "the first ends, although the second is locked");
         end(removing, how).await;
-        assert_eq!(worker::record_order::mend(&app.worker_db()).await.unwrap(), mended);
+        assert_eq!(mend(&app.worker_db(), &mut Line::default(), 100).await.unwrap(), mended);
         worker.drain().await.unwrap();
         let rest = if mended == 0 { vec![1, 3] } else { vec![1, 2, 3] };
         assert_eq!((heard.taken(&contact), queued(&app).await), (rest, 0));
