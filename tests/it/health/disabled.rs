@@ -1,7 +1,10 @@
 //! Switched off by us: after days of nothing but failures, or by a 410.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tests::kit::{Receiver, Reply};
 
 use super::Stage;
 
@@ -92,6 +95,37 @@ async fn a_410_switches_off_with_an_event_an_entry_and_what_is_pending_held() {
     assert_eq!((&data["reason"], &data["pending"]), (&json!("gone"), &json!(1)));
     stage.app.advance(TimeDelta::minutes(2));
     assert_eq!(stage.worker.drain().await.unwrap(), 0, "what is pending is held");
+}
+
+#[tokio::test]
+async fn a_410_to_a_request_from_before_a_change_says_nothing_of_what_the_webhook_is_now() {
+    for moves in [true, false] {
+        let mut stage = Stage::new().await;
+        let elsewhere = Receiver::start().await;
+        stage.hook.receiver.script([Reply::status(410).after(Duration::from_secs(2))]);
+        stage.app.announce(&stage.acme, "contact.created", 1).await;
+        stage.worker.relay().await.unwrap();
+        let claimed = stage.worker.claim().await.unwrap();
+        let Stage { app, acme, hook, worker } = &mut stage;
+        let changed = async {
+            hook.receiver.wait_for(1).await;
+            app.advance(TimeDelta::seconds(1));
+            if moves {
+                acme.put(&hook.path(), json!({"url": elsewhere.url()})).await.ok();
+            } else {
+                hook.switch(false).await;
+                hook.switch(true).await;
+            }
+        };
+        let (delivered, ()) = tokio::join!(worker.deliver(claimed), changed);
+        delivered.unwrap();
+        assert_eq!(stage.hook.show().await["active"], true, "{moves}");
+
+        let receiver = if moves { &elsewhere } else { &stage.hook.receiver };
+        receiver.answer(410);
+        stage.send(1).await;
+        assert_eq!(stage.hook.show().await["disabledReason"], "gone", "{moves}");
+    }
 }
 
 #[tokio::test]

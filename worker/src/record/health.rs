@@ -26,7 +26,8 @@ struct Sum {
     last_success: Option<DateTime<Utc>>,
     last_failure: Option<DateTime<Utc>>,
     last_error: Option<ErrorCode>,
-    gone: bool,
+    /// When the last attempt began that was answered with a 410, and where it went.
+    gone: Option<(DateTime<Utc>, String)>,
     /// Since when a delivery had waited that was given up since then.
     given_up: Option<DateTime<Utc>>,
 }
@@ -43,7 +44,10 @@ impl Sum {
             self.last_error = report.attempt.error_code;
             self.streak += 1;
             self.streak_since = Some(self.streak_since.map_or(ended, |since| since.min(ended)));
-            self.gone |= report.next == Next::Disable;
+            if report.next == Next::Disable {
+                let gone = (report.attempt.started, delivery.url.clone());
+                self.gone = self.gone.take().max(Some(gone));
+            }
             // What a redrive sends has failed before, and a test told of nothing.
             if matches!(report.next, Next::GiveUp(_))
                 && !["redrive", "test"].contains(&&*delivery.trigger)
@@ -102,6 +106,8 @@ pub(super) async fn count(
     let success: Vec<_> = column(|sum| sum.last_success);
     let failure: Vec<_> = column(|sum| sum.last_failure);
     let given_up: Vec<_> = column(|sum| sum.given_up);
+    let (gone_at, gone_from): (Vec<_>, Vec<_>) =
+        sums.values().map(|sum| sum.gone.clone().unzip()).unzip();
     let error = |sum: &Sum| sum.last_error.map(|code| code.as_str().to_owned());
     let due = sqlx::query_file_scalar!(
         "src/record/health.sql",
@@ -118,11 +124,12 @@ pub(super) async fn count(
         &success as &[Option<DateTime<Utc>>],
         &failure as &[Option<DateTime<Utc>>],
         &sums.values().map(error).collect::<Vec<_>>() as &[Option<String>],
-        &sums.values().map(|sum| sum.gone).collect::<Vec<_>>(),
+        &gone_at as &[Option<DateTime<Utc>>],
         FAILURES,
         interval(SPAN),
         interval(PATIENCE),
         &given_up as &[Option<DateTime<Utc>>],
+        &gone_from as &[Option<String>],
     )
     .fetch_all(tx.conn())
     .await?;
