@@ -61,6 +61,12 @@ pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
 }
 
+/// Two transactions waited for each other, and this one was ended.
+#[must_use]
+pub fn is_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("40P01")
+}
+
 /// A statement took longer than one may.
 #[must_use]
 pub fn is_out_of_time(error: &sqlx::Error) -> bool {

@@ -137,3 +137,30 @@ async fn a_replay_whose_deliveries_somebody_holds_keeps_no_other_waiting() {
     finish(&app, &mut worker).await;
     assert_eq!(counts(&acme.get(&at(&stuck)).await.ok()), [10, 10, 10, 0, 0]);
 }
+
+#[tokio::test]
+async fn a_replay_that_meets_the_outcomes_of_its_own_deliveries_goes_on_at_once() {
+    let (app, acme, subscriber, _) = with_failed(3).await;
+    let replay = ask(&acme, &subscriber, json!({})).await.created();
+    // Long enough to be waited for, and the recorder is not the one that is ended.
+    let name = app.database.name();
+    let patient = format!("alter role crm_worker in database {name} set deadlock_timeout = '2s'");
+    app.database.execute(&patient).await;
+    let deliveries = "set deadlock_timeout = '1min'; select from webhook_events for update";
+    let mut recorder = app.database.hold(deliveries).await;
+    let mut worker = app.worker();
+    let counting = async {
+        app.database.waiting(1).await;
+        recorder.execute("update webhook_replays set delivered = delivered").await;
+        recorder.release().await;
+    };
+    let (replayed, ()) = tokio::join!(worker.replay(), counting);
+    replayed.unwrap();
+    // No time has passed: it is not put off.
+    finish(&app, &mut worker).await;
+    let done = acme.get(&at(&replay)).await.ok();
+    assert_eq!(counts(&done), [3, 3, 3, 0, 0]);
+    let began =
+        chrono::DateTime::parse_from_rfc3339(replay["createdAt"].as_str().unwrap()).unwrap();
+    assert!(app.clock.now() < began + TimeDelta::seconds(30), "at once");
+}

@@ -163,6 +163,11 @@ impl Database {
 pub struct Hold(PgConnection);
 
 impl Hold {
+    /// Runs statements in the same transaction.
+    pub async fn execute(&mut self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(&mut self.0).await.unwrap();
+    }
+
     pub(super) async fn of(admin_url: &str, sql: &str) -> Self {
         let mut session = PgConnection::connect(admin_url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}"))).execute(&mut session).await.unwrap();
