@@ -2,6 +2,7 @@
 
 mod ask;
 mod crash;
+mod ours;
 mod outage;
 mod pace;
 mod redrive;
