@@ -6,6 +6,7 @@ mod ours;
 mod outage;
 mod pace;
 mod redrive;
+mod refused;
 mod select;
 mod turns;
 
