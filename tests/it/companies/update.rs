@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 use tests::kit::{Subscriber, Tenant, TestApp};
-use worker::pipeline::Pipeline;
+use worker::steps::Steps;
 
 use super::{Past, finish};
 
 /// A webhook of which three deliveries were given up because its secret could not be opened, which it can again.
-async fn failed_by_us(auto_redrive: bool) -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn failed_by_us(auto_redrive: bool) -> (TestApp, Tenant, Subscriber, Steps) {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let subscriber = acme.subscribe(&["*"]).await;
@@ -26,7 +26,7 @@ async fn failed_by_us(auto_redrive: bool) -> (TestApp, Tenant, Subscriber, Pipel
 }
 
 /// Announces so many changes and makes all of their attempts.
-async fn send(app: &TestApp, acme: &Tenant, worker: &mut Pipeline, changes: i32) {
+async fn send(app: &TestApp, acme: &Tenant, worker: &mut Steps, changes: i32) {
     app.announce(acme, "contact.created", changes).await;
     for _ in 0..5 {
         worker.drain().await.unwrap();

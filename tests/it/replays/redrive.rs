@@ -260,7 +260,7 @@ async fn a_redrive_that_goes_on_after_a_second_outage_counts_what_that_cost() {
 }
 
 /// A webhook whose redrive somebody has paused.
-async fn paused() -> (TestApp, Tenant, Subscriber, Pipeline) {
+async fn paused() -> (TestApp, Tenant, Subscriber, Steps) {
     let (app, acme, subscriber, mut worker) = after_an_outage(60).await;
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     run(&app, &mut worker, 10).await;
