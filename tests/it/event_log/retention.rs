@@ -153,7 +153,7 @@ async fn what_a_tenant_keeps_no_longer_goes_without_a_look_at_what_others_keep()
     for table in ["events_", "webhook_events_", "webhook_attempts_"] {
         let of: Vec<_> = nodes.iter().filter(|node| node.table.starts_with(table)).collect();
         let read = of.iter().map(|node| node.read).fold(0.0, f64::max);
-        // By whatever index, and twice: once to find them.
+        // By either index of the tenant; once to find them, and once more.
         assert!((1.0..=50.0).contains(&read), "{read} rows: {of:#?}");
         assert_eq!(rows(&app, &format!("{table}20260102")).await, 200);
     }
