@@ -6,7 +6,6 @@ mod ours;
 mod outage;
 mod pace;
 mod redrive;
-mod refused;
 mod select;
 mod turns;
 

@@ -23,8 +23,6 @@ struct Sum {
     /// Attempts that failed since the last one that was accepted.
     streak: i32,
     streak_since: Option<DateTime<Utc>>,
-    /// Whether anything is among them that says something new.
-    new: bool,
     last_success: Option<DateTime<Utc>>,
     last_failure: Option<DateTime<Utc>>,
     last_error: Option<ErrorCode>,
@@ -42,13 +40,11 @@ impl Sum {
         if report.next == Next::Done {
             self.last_success = self.last_success.max(Some(ended));
             (self.accepted, self.streak, self.streak_since) = (true, 0, None);
-            (self.new, self.given_up) = (false, None);
+            self.given_up = None;
         } else {
             self.last_failure = self.last_failure.max(Some(ended));
             self.last_error = report.attempt.error_code;
             self.streak += 1;
-            // What was in vain twice before may be refused for good.
-            self.new |= delivery.trigger != "redrive" || delivery.cycle <= 2;
             self.streak_since = Some(self.streak_since.map_or(ended, |since| since.min(ended)));
             if report.next == Next::Disable {
                 let gone = (report.attempt.started, delivery.url.clone());
@@ -152,7 +148,6 @@ pub(super) async fn count(
         &given_up as &[Option<DateTime<Utc>>],
         &gone_from as &[Option<String>],
         &our_fault as &[Option<DateTime<Utc>>],
-        &sums.values().map(|sum| sum.new).collect::<Vec<_>>(),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -6,7 +6,7 @@
 --   $17        over how long they may have it switched off
 --   $18, $19   of each webhook: since when a delivery had waited, by the schedule, that was given up since the last acceptance; where the attempt of the
 --              410 went
---   $20, $21   of each webhook: when a delivery was last given up through a fault of ours; whether the failures say anything new
+--   $20        of each webhook: when a delivery was last given up through a fault of ours
 with counted as (
     insert into webhook_outcomes as c (tenant_id, webhook_id, slot, outcome, count)
     select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::bigint[])
@@ -15,24 +15,19 @@ with counted as (
 -- In the order of the arrays. The row's lock covers the counts of its webhook too, which are written after it.
 insert into webhook_health as h (tenant_id, webhook_id, accepted, streak, streak_since, failed_days, last_success_at,
                                  last_failure_at, last_error, gone, given_up, our_fault, due)
-select o.tenant_id, o.webhook_id, o.accepted, s.streak, s.since, least(s.streak, 1), o.success, o.failure, o.error, g.gone, o.given_up,
+select o.tenant_id, o.webhook_id, o.accepted, o.streak, o.since, least(o.streak, 1), o.success, o.failure, o.error, g.gone, o.given_up,
        o.our_fault,
-       g.gone or (s.streak >= $15 and o.failure - s.since >= $16) or coalesce(s.since <= o.given_up, false)
+       g.gone or (o.streak >= $15 and o.failure - o.since >= $16) or coalesce(o.since <= o.given_up, false)
        or coalesce(o.our_fault <= o.success, false)
 from unnest($6::uuid[], $7::uuid[], $8::bool[], $9::int[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-            $13::text[], $14::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[], $21::bool[])
-     as o (tenant_id, webhook_id, accepted, streak, since, success, failure, error, gone_at, given_up, gone_from, our_fault, new)
+            $13::text[], $14::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[])
+     as o (tenant_id, webhook_id, accepted, streak, since, success, failure, error, gone_at, given_up, gone_from, our_fault)
 -- What was asked of another address, or before somebody changed the webhook and maybe switched it on, says nothing of what it is now. If
 -- the address is gone, it says so again.
 cross join lateral (
     select o.gone_at is not null
            and exists (select from webhooks w where w.tenant_id = o.tenant_id and w.id = o.webhook_id
                        and w.url = o.gone_from and w.updated_at <= o.gone_at) as gone) g
--- What a redrive sends in vain once more makes no webhook failing that takes everything else: it goes on with a streak and begins none.
-cross join lateral (
-    select o.new or exists (select from webhook_health h where h.tenant_id = o.tenant_id and h.webhook_id = o.webhook_id
-                            and (h.state = 'failing' or h.streak > 0 and not o.accepted)) as counts) c
-cross join lateral (select case when c.counts then o.streak else 0 end as streak, case when c.counts then o.since end as since) s
 on conflict (tenant_id, webhook_id) do update
 set accepted = h.accepted or excluded.accepted,
     streak = case when excluded.accepted then 0 else h.streak end + excluded.streak,
