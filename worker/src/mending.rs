@@ -3,7 +3,7 @@
 use shared::Db;
 use uuid::Uuid;
 
-use crate::record_order::advance;
+use crate::lines::advance;
 
 /// A webhook and a record.
 pub type Line = (Uuid, Uuid);

@@ -2,7 +2,6 @@
 
 mod ask;
 mod crash;
-mod ours;
 mod outage;
 mod pace;
 mod redrive;

@@ -85,13 +85,7 @@ async fn judge(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<Option<Cha
     let Some(health) = store::lock(tx, webhook).await? else { return Ok(None) };
     let change = rule::change(&health);
     match (change, parked) {
-        (None, parked) => {
-            let owed = parked.filter(|_| health.is_owed());
-            if let Some(parked) = owed {
-                redrive::begin(tx, webhook, parked).await?;
-            }
-            store::dismiss(tx, webhook, owed.is_some()).await?;
-        }
+        (None, _) => store::dismiss(tx, webhook).await?,
         // It was accepted between the two statements; it stays due.
         (Some(Change::Recovered), None) => return Ok(None),
         (Some(change), parked) => apply(tx, webhook, &health, change, parked).await?,

@@ -40,18 +40,6 @@ pub(super) struct Health {
     pub gone: bool,
     /// Since when a delivery had waited, by the schedule, that was given up since anything was accepted.
     pub given_up: Option<DateTime<Utc>>,
-    /// When one was last given up through a fault of ours that is still to be made good.
-    pub our_fault: Option<DateTime<Utc>>,
-}
-
-impl Health {
-    /// Whether what we have failed is to be sent again: something was accepted since, and no recovery will do it.
-    pub(super) fn is_owed(&self) -> bool {
-        let accepted = self
-            .last_success_at
-            .is_some_and(|last| self.our_fault.is_some_and(|fault| fault <= last));
-        self.active && self.state == State::Healthy && accepted
-    }
 }
 
 /// A change of state.
@@ -163,7 +151,6 @@ mod tests {
             accepted: false,
             gone: false,
             given_up: None,
-            our_fault: None,
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn lock(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<
         Health,
         r#"select w.url, w.version, w.active and w.deleted_at is null as "active!", h.state as "state: State", h.streak,
                   h.streak_since, h.failed_days, h.failing_since, h.last_success_at, h.last_failure_at, h.last_error,
-                  h.accepted, h.gone, h.given_up, h.our_fault
+                  h.accepted, h.gone, h.given_up
            from webhooks w join webhook_health h on h.tenant_id = w.tenant_id and h.webhook_id = w.id
            where w.tenant_id = $1 and w.id = $2 and h.due
              and (h.state = 'failing' or h.gone or h.changed_at is null or h.changed_at <= $3)
@@ -55,14 +55,12 @@ pub(super) async fn lock(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<
     .await
 }
 
-/// The state stays what it is, whether or not what we have failed is made good.
-pub(super) async fn dismiss(tx: &mut TenantTx, webhook: WebhookId, good: bool) -> sqlx::Result<()> {
+/// Nothing is to be changed.
+pub(super) async fn dismiss(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Result<()> {
     sqlx::query!(
-        "update webhook_health set due = false, gone = false, our_fault = case when not $3 then our_fault end
-         where tenant_id = $1 and webhook_id = $2",
+        "update webhook_health set due = false, gone = false where tenant_id = $1 and webhook_id = $2",
         tx.tenant().0,
         webhook.0,
-        good,
     )
     .execute(tx.conn())
     .await?;
@@ -80,9 +78,7 @@ pub(super) async fn settle(
         "update webhook_health
          set state = $3, failing_since = $4, changed_at = $5, accepted = false, gone = false,
              -- What has failed since the acceptance is to be looked at when the rest is over.
-             due = $3 = 'healthy' and streak > 0,
-             -- The redrive that comes with a recovery sends that too.
-             our_fault = case when $3 <> 'healthy' then our_fault end
+             due = $3 = 'healthy' and streak > 0
          where tenant_id = $1 and webhook_id = $2",
         tx.tenant().0,
         webhook.0,

@@ -30,8 +30,6 @@ struct Sum {
     gone: Option<(DateTime<Utc>, String)>,
     /// Since when a delivery had waited that was given up since then.
     given_up: Option<DateTime<Utc>>,
-    /// When one was given up that we are to blame for.
-    our_fault: Option<DateTime<Utc>>,
 }
 
 impl Sum {
@@ -50,7 +48,10 @@ impl Sum {
                 let gone = (report.attempt.started, delivery.url.clone());
                 self.gone = self.gone.take().max(Some(gone));
             }
-            if is_given_up(delivery, report) {
+            // What a redrive sends has failed before, and a test told of nothing.
+            if matches!(report.next, Next::GiveUp(_))
+                && !["redrive", "test"].contains(&&*delivery.trigger)
+            {
                 self.given_up = self.given_up.max(Some(report.waited_since));
             }
         }
@@ -61,17 +62,11 @@ impl Sum {
 /// in a circle.
 type Place = (Uuid, Uuid);
 
-/// Adds up outcomes in the order in which they came. What was our own fault says nothing of the receiver; what was given up for it is noted.
+/// Adds up outcomes in the order in which they came. What was our own fault says nothing of the receiver.
 fn sums(outcomes: &[(&Delivery, &Report)]) -> BTreeMap<Place, Sum> {
     let mut sums: BTreeMap<Place, Sum> = BTreeMap::new();
-    for (delivery, report) in outcomes {
-        let place = (delivery.tenant.0, delivery.webhook.0);
-        if !is_ours(report) {
-            sums.entry(place).or_default().add(delivery, report);
-        } else if is_owed(delivery, report) {
-            let sum = sums.entry(place).or_default();
-            sum.our_fault = sum.our_fault.max(Some(report.ended));
-        }
+    for (delivery, report) in outcomes.iter().filter(|(_, report)| !is_ours(report)) {
+        sums.entry((delivery.tenant.0, delivery.webhook.0)).or_default().add(delivery, report);
     }
     sums
 }
@@ -97,17 +92,6 @@ fn is_ours(report: &Report) -> bool {
     report.attempt.error_code.is_some_and(ErrorCode::is_ours)
 }
 
-/// Whether it failed for good. What a redrive sends has failed before, and a test told of nothing.
-fn is_given_up(delivery: &Delivery, report: &Report) -> bool {
-    matches!(report.next, Next::GiveUp(_)) && !["redrive", "test"].contains(&&*delivery.trigger)
-}
-
-/// Whether a redrive is to send it, though nothing was wrong with the receiver. None sends what killed its workers.
-fn is_owed(delivery: &Delivery, report: &Report) -> bool {
-    let abandoned = report.attempt.error_code == Some(ErrorCode::DeliveryAbandoned);
-    is_given_up(delivery, report) && !abandoned
-}
-
 /// Counts outcomes; says whether a webhook's state may have to change. To be the last statement of its transaction.
 pub(super) async fn count(
     tx: &mut SystemTx,
@@ -122,7 +106,6 @@ pub(super) async fn count(
     let success: Vec<_> = column(|sum| sum.last_success);
     let failure: Vec<_> = column(|sum| sum.last_failure);
     let given_up: Vec<_> = column(|sum| sum.given_up);
-    let our_fault: Vec<_> = column(|sum| sum.our_fault);
     let (gone_at, gone_from): (Vec<_>, Vec<_>) =
         sums.values().map(|sum| sum.gone.clone().unzip()).unzip();
     let error = |sum: &Sum| sum.last_error.map(|code| code.as_str().to_owned());
@@ -147,7 +130,6 @@ pub(super) async fn count(
         interval(PATIENCE),
         &given_up as &[Option<DateTime<Utc>>],
         &gone_from as &[Option<String>],
-        &our_fault as &[Option<DateTime<Utc>>],
     )
     .fetch_all(tx.conn())
     .await?;

@@ -6,7 +6,6 @@
 --   $17        over how long they may have it switched off
 --   $18, $19   of each webhook: since when a delivery had waited, by the schedule, that was given up since the last acceptance; where the attempt of the
 --              410 went
---   $20        of each webhook: when a delivery was last given up through a fault of ours
 with counted as (
     insert into webhook_outcomes as c (tenant_id, webhook_id, slot, outcome, count)
     select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::bigint[])
@@ -14,14 +13,12 @@ with counted as (
 )
 -- In the order of the arrays. The row's lock covers the counts of its webhook too, which are written after it.
 insert into webhook_health as h (tenant_id, webhook_id, accepted, streak, streak_since, failed_days, last_success_at,
-                                 last_failure_at, last_error, gone, given_up, our_fault, due)
+                                 last_failure_at, last_error, gone, given_up, due)
 select o.tenant_id, o.webhook_id, o.accepted, o.streak, o.since, least(o.streak, 1), o.success, o.failure, o.error, g.gone, o.given_up,
-       o.our_fault,
        g.gone or (o.streak >= $15 and o.failure - o.since >= $16) or coalesce(o.since <= o.given_up, false)
-       or coalesce(o.our_fault <= o.success, false)
 from unnest($6::uuid[], $7::uuid[], $8::bool[], $9::int[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-            $13::text[], $14::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[])
-     as o (tenant_id, webhook_id, accepted, streak, since, success, failure, error, gone_at, given_up, gone_from, our_fault)
+            $13::text[], $14::timestamptz[], $18::timestamptz[], $19::text[])
+     as o (tenant_id, webhook_id, accepted, streak, since, success, failure, error, gone_at, given_up, gone_from)
 -- What was asked of another address, or before somebody changed the webhook and maybe switched it on, says nothing of what it is now. If
 -- the address is gone, it says so again.
 cross join lateral (
@@ -34,16 +31,14 @@ set accepted = h.accepted or excluded.accepted,
     streak_since = case when excluded.accepted or h.streak = 0 then excluded.streak_since else h.streak_since end,
     failed_days = case
         when excluded.accepted or h.streak = 0 then excluded.failed_days
-        else h.failed_days + coalesce((excluded.last_failure_at at time zone 'utc'
-                                       >= date_trunc('day', h.last_failure_at at time zone 'utc') + interval '1 day')::int, 0)
+        else h.failed_days + (excluded.last_failure_at at time zone 'utc' >= date_trunc('day', h.last_failure_at at time zone 'utc') + interval '1 day')::int
         end,
     last_success_at = greatest(h.last_success_at, excluded.last_success_at),
     last_failure_at = greatest(h.last_failure_at, excluded.last_failure_at),
     last_error = coalesce(excluded.last_error, h.last_error),
     gone = h.gone or excluded.gone,
-    our_fault = greatest(h.our_fault, excluded.our_fault),
     given_up = case when excluded.accepted then excluded.given_up else greatest(excluded.given_up, h.given_up) end,
-    due = h.due or excluded.due or (greatest(h.our_fault, excluded.our_fault) <= excluded.last_success_at) is true
+    due = h.due or excluded.due
         or (h.state <> 'failing' and case when excluded.accepted or h.streak = 0 then excluded.streak_since else h.streak_since end
                                      <= excluded.given_up) is true
         or (h.state = 'failing' and (h.accepted or excluded.accepted))

@@ -1,5 +1,5 @@
 //! What has failed is sent again when its webhook has recovered, for those that want it: a replay that the worker begins
-//! by itself, in the commit that says so. What failed through a fault of ours, when something is accepted again.
+//! by itself, in the commit that says so.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -45,8 +45,8 @@ async fn go_on(tx: &mut TenantTx, webhook: WebhookId, parked: i64) -> Result<boo
     Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// How many failures are parked of a webhook that is recovering, or of which we have failed some, if it wants them sent, up to [`COUNTED`]: all that a
-/// redrive will find. To be asked before its health is locked, which recorders wait for; a count of many takes a while. `None` for all others.
+/// How many failures are parked of a webhook that is recovering, if it wants them sent, up to [`COUNTED`]: all that a redrive will find. To be asked
+/// before its health is locked, which recorders wait for; a count of many takes a while. `None` when it is not recovering.
 ///
 /// # Errors
 /// The database's.
@@ -59,8 +59,7 @@ pub(crate) async fn parked(tx: &mut TenantTx, webhook: WebhookId) -> Result<Opti
                        and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned'
                      limit $3) parked)
          from webhook_health h join webhooks w on w.tenant_id = h.tenant_id and w.id = h.webhook_id
-         where h.tenant_id = $1 and h.webhook_id = $2
-           and (h.state = 'failing' and h.accepted or h.our_fault <= h.last_success_at)",
+         where h.tenant_id = $1 and h.webhook_id = $2 and h.state = 'failing' and h.accepted",
         tenant.0,
         webhook.0,
         COUNTED,
