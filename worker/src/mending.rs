@@ -1,9 +1,9 @@
-//! Finds lines that nobody has advanced (`lines`): that of a remover which rolled back, for instance.
+//! Finds lines that nobody has advanced (`record_order`): that of a remover which rolled back, for instance.
 
 use shared::Db;
 use uuid::Uuid;
 
-use crate::lines::advance;
+use crate::record_order::advance;
 
 /// A webhook and a record.
 pub type Line = (Uuid, Uuid);
@@ -40,10 +40,10 @@ pub async fn mend(db: &Db, last: &mut Line, most: i64) -> sqlx::Result<u64> {
     )
     .fetch_one(tx.conn())
     .await?;
-    // Behind the last of all it begins anew.
-    *last = stuck.last_webhook.zip(stuck.last_record).unwrap_or_default();
     let mended = advance(&mut tx, &stuck.webhooks, &stuck.records).await?;
     tx.commit_lazily().await?;
+    // Behind the last of all it begins anew.
+    *last = stuck.last_webhook.zip(stuck.last_record).unwrap_or_default();
     if mended > 0 {
         tracing::warn!(mended, "deliveries waited behind nothing; they go out now");
     }

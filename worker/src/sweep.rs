@@ -97,11 +97,12 @@ async fn empty(tx: &mut SystemTx, now: DateTime<Utc>) -> sqlx::Result<()> {
 /// # Errors
 /// The database's.
 pub async fn forget_answers(db: &Db) -> sqlx::Result<u64> {
-    repeat(|| forget_some_answers(db)).await
+    // All by one time, so that those that go by meanwhile are the next round's.
+    let now = db.clock().now();
+    repeat(|| forget_some_answers(db, now)).await
 }
 
-async fn forget_some_answers(db: &Db) -> sqlx::Result<u64> {
-    let now = db.clock().now();
+async fn forget_some_answers(db: &Db, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let forgotten = sqlx::query!(
         "delete from idempotency_keys

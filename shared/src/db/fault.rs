@@ -55,6 +55,12 @@ pub(super) fn is_pooler_full(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|db| db.message() == "query_wait_timeout")
 }
 
+/// It was given up on our side ([`step`](super::step)).
+#[must_use]
+pub(super) fn is_timed_out(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut)
+}
+
 /// A statement waited for another transaction as long as a lock may be waited for.
 #[must_use]
 pub fn is_lock_timeout(error: &sqlx::Error) -> bool {

@@ -2,6 +2,7 @@
 //! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::Status;
@@ -17,6 +18,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the making of one may take: shorter, so that a server that does not answer is told from a pool whose
 /// connections are all busy.
 const MAKING: Duration = Duration::from_secs(4);
+
+/// Between two lines that say why none can be made.
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The wait before the next try while the server is away or starting.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -38,13 +42,19 @@ struct Login {
     given_back: AtomicUsize,
     /// Whether the last one could not be made.
     refused: AtomicBool,
+    /// When that was said last.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Pool {
     /// Prepares it; the first connection is made when it is needed.
     pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
-        let login =
-            Login { options, given_back: AtomicUsize::new(0), refused: AtomicBool::new(false) };
+        let login = Login {
+            options,
+            given_back: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
+            told: Mutex::new(None),
+        };
         let pool = deadpool::managed::Pool::builder(login)
             .max_size(connections as usize)
             // The one used last: its memory is warm, and the server's too.
@@ -153,15 +163,15 @@ impl Drop for Pooled {
 }
 
 impl Login {
-    /// Says why no connection can be made, and that one can be again: each once, because many may be waiting.
-    fn tell(&self, made: &sqlx::Result<PgConnection>) {
-        let refused = made.is_err();
-        if self.refused.swap(refused, Ordering::Relaxed) == refused {
-            return;
-        }
-        match made {
-            Ok(_) => tracing::info!("connections to the database can be made again"),
-            Err(error) => tracing::warn!(%error, "no connection to the database can be made"),
+    /// Says why no connection can be made: when it begins, because many may be waiting, and once a minute at most, because places
+    /// that others compete for come and go.
+    fn tell(&self, error: Option<&sqlx::Error>) {
+        let was = self.refused.swap(error.is_some(), Ordering::Relaxed);
+        let Some(error) = error.filter(|_| !was) else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= SILENCE) {
+            *told = Some(Instant::now());
+            tracing::warn!(%error, "no connection to the database can be made");
         }
     }
 }
@@ -173,7 +183,7 @@ impl Manager for Login {
     async fn create(&self) -> sqlx::Result<PgConnection> {
         // Boxed, being rare and 20 KB, which every request would carry along.
         let made = Box::pin(step::in_time(MAKING, PgConnection::connect_with(&self.options))).await;
-        self.tell(&made);
+        self.tell(made.as_ref().err());
         made
     }
 
@@ -186,7 +196,14 @@ impl Manager for Login {
             return Err(sqlx::Error::PoolClosed.into());
         }
         if about.last_used() > IDLE {
-            Box::pin(conn.ping()).await?;
+            // A server that is gone without a word answers no more to a connection that it had.
+            let lives = step::in_time(MAKING, Box::pin(conn.ping())).await;
+            if let Err(error) = &lives
+                && fault::is_timed_out(error)
+            {
+                self.tell(Some(error));
+            }
+            lives?;
         }
         Ok(())
     }

@@ -3,9 +3,12 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-/// Has panics told from now on, in place of the standard library's lines on standard error.
+/// Has panics told from now on, in place of the standard library's lines on standard error; where the log is to have no errors, by these.
 pub(super) fn tell() {
-    std::panic::set_hook(Box::new(log));
+    let lines = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if tracing::enabled!(tracing::Level::ERROR) { log(panic) } else { lines(panic) }
+    }));
 }
 
 fn log(panic: &PanicHookInfo<'_>) {

@@ -202,7 +202,7 @@ async fn what_a_deleted_webhook_or_a_former_order_has_left_goes_by_the_thousand_
         }
         let db = app.worker_db();
         let went = if lined {
-            worker::lines::dissolve(&db).await.unwrap()
+            worker::record_order::dissolve(&db).await.unwrap()
         } else {
             acme.delete(&large.path()).await.no_content();
             acme.delete(&small.path()).await.no_content();

@@ -53,6 +53,8 @@ impl Proxy {
         for addr in addrs {
             match self.connect(*addr, patience).await {
                 Ok(stream) => return Ok((stream, *addr)),
+                // It does not depend on the address, and the wait for it is not to be the receiver's.
+                Err(error @ Fault::ProxyFailed(ProxyProblem::Unreachable)) => return Err(error),
                 Err(error) => fault = error,
             }
         }

@@ -14,7 +14,7 @@ pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
             sqlx::query!(
                 r#"select count(*) filter (where w.active) as "failing!",
                           count(*) filter (where not w.active and w.disabled_reason is not null) as "disabled!",
-                          count(distinct w.tenant_id) filter (where w.active and h.failing_since > $1) as "tenants!"
+                          count(distinct w.tenant_id) filter (where w.active and h.changed_at > $1) as "tenants!"
                    from webhook_health h join webhooks w on w.tenant_id = h.tenant_id and w.id = h.webhook_id
                    where h.state = 'failing' and w.deleted_at is null"#,
                 since

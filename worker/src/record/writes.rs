@@ -108,6 +108,7 @@ impl Writer {
                 Ok(false) => break,
                 Ok(true) => break self.health.notify(),
                 Err(error) if store::is_written(&error) => {
+                    // Those that were fenced cannot be told any more.
                     store::count(batch.iter().filter_map(|entry| entry.report.as_ref()));
                     break self.health.notify();
                 }

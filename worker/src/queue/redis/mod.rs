@@ -121,8 +121,14 @@ impl RedisQueue {
                         metrics::gauge!("queue_redis_up").set(0.0);
                         // What nobody hears is not kept.
                         self.0.flights.news(false);
-                        if !told {
-                            tracing::warn!(%error, "Redis cannot be used yet: this worker claims deliveries by itself");
+                        match error {
+                            _ if told => {}
+                            Trouble::Redis(error) => {
+                                tracing::warn!(%error, "Redis is away: this worker claims deliveries by itself");
+                            }
+                            Trouble::Database(error) => {
+                                tracing::warn!(%error, "the database is away, and Redis not asked yet");
+                            }
                         }
                     }
                 },
