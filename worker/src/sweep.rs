@@ -1,5 +1,4 @@
-//! Removes what has had its time, and ends the deliveries of webhooks that were deleted (requirement W-5), in steps
-//! that disturb nobody.
+//! Removes what has had its time, and what deleted webhooks have left (requirement W-5), in steps that disturb nobody.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{Db, SystemTx};
