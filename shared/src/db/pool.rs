@@ -1,8 +1,8 @@
 //! The pool: deadpool over sqlx's connections. sqlx's own pool asks each connection that comes back whether it still
 //! lives, in a task of its own: one round trip for every two of a request (docs/decisions/0018).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::Status;
@@ -40,21 +40,22 @@ struct Login {
     options: PgConnectOptions,
     /// Connections that came back whole.
     given_back: AtomicUsize,
-    /// Whether the last one could not be made.
-    refused: AtomicBool,
-    /// When that was said last.
-    told: Mutex<Option<Instant>>,
+    refusals: Mutex<Refusals>,
+}
+
+/// Connections that could not be made.
+#[derive(Default)]
+struct Refusals {
+    /// When the last one.
+    last: Option<Instant>,
+    /// When the log last said why.
+    told: Option<Instant>,
 }
 
 impl Pool {
     /// Prepares it; the first connection is made when it is needed.
     pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
-        let login = Login {
-            options,
-            given_back: AtomicUsize::new(0),
-            refused: AtomicBool::new(false),
-            told: Mutex::new(None),
-        };
+        let login = Login { options, given_back: AtomicUsize::new(0), refusals: Mutex::default() };
         let pool = deadpool::managed::Pool::builder(login)
             .max_size(connections as usize)
             // The one used last: its memory is warm, and the server's too.
@@ -87,8 +88,7 @@ impl Pool {
         let taken = tokio::time::timeout(PATIENCE, taken).await;
         metrics::histogram!("db_connection_wait_seconds").record(asked.elapsed());
         taken.unwrap_or_else(|_| {
-            let refused = self.0.manager().refused.load(Ordering::Relaxed);
-            let reason = if refused { "refused" } else { "busy" };
+            let reason = if self.0.manager().has_refused() { "refused" } else { "busy" };
             metrics::counter!("db_connection_timeouts_total", "reason" => reason).increment(1);
             Err(sqlx::Error::PoolTimedOut)
         })
@@ -163,16 +163,25 @@ impl Drop for Pooled {
 }
 
 impl Login {
-    /// Says why no connection can be made: when it begins, because many may be waiting, and once a minute at most, because places
-    /// that others compete for come and go.
-    fn tell(&self, error: Option<&sqlx::Error>) {
-        let was = self.refused.swap(error.is_some(), Ordering::Relaxed);
-        let Some(error) = error.filter(|_| !was) else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| told.elapsed() >= SILENCE) {
-            *told = Some(Instant::now());
+    /// Notes that no connection could be made, and says why: once a minute at most, because many may be waiting, and places that others
+    /// compete for come and go.
+    fn refused(&self, error: &sqlx::Error) {
+        let now = Instant::now();
+        let mut refusals = self.refusals();
+        refusals.last = Some(now);
+        if refusals.told.is_none_or(|told| now - told >= SILENCE) {
+            refusals.told = Some(now);
             tracing::warn!(%error, "no connection to the database can be made");
         }
+    }
+
+    /// Whether one could not be made while somebody waited who gives up now.
+    fn has_refused(&self) -> bool {
+        self.refusals().last.is_some_and(|last| last.elapsed() < PATIENCE)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,9 +191,8 @@ impl Manager for Login {
 
     async fn create(&self) -> sqlx::Result<PgConnection> {
         // Boxed, being rare and 20 KB, which every request would carry along.
-        let made = Box::pin(step::in_time(MAKING, PgConnection::connect_with(&self.options))).await;
-        self.tell(made.as_ref().err());
-        made
+        let made = step::in_time(MAKING, PgConnection::connect_with(&self.options));
+        Box::pin(made).await.inspect_err(|error| self.refused(error))
     }
 
     async fn recycle(
@@ -201,7 +209,7 @@ impl Manager for Login {
             if let Err(error) = &lives
                 && fault::is_timed_out(error)
             {
-                self.tell(Some(error));
+                self.refused(error);
             }
             lives?;
         }
@@ -218,7 +226,7 @@ mod tests {
         // Port 1 is nobody's.
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1);
         let pool = Pool::new(options, 1);
-        let refused = || pool.0.manager().refused.load(Ordering::Relaxed);
+        let refused = || pool.0.manager().has_refused();
         assert!(!refused());
         let told = async {
             while !refused() {
