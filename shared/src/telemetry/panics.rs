@@ -7,12 +7,12 @@ use std::panic::PanicHookInfo;
 pub(super) fn tell() {
     let lines = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        metrics::counter!("panics_total").increment(1);
         if tracing::enabled!(tracing::Level::ERROR) { log(panic) } else { lines(panic) }
     }));
 }
 
 fn log(panic: &PanicHookInfo<'_>) {
-    metrics::counter!("panics_total").increment(1);
     let backtrace = Backtrace::capture();
     let backtrace =
         (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
