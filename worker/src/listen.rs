@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::Db;
-use shared::db::step::{STEP, in_time};
+use shared::db::step::{STEP, in_time, timed_out};
 use shared::outbox::is_for_relay;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
@@ -57,7 +57,7 @@ async fn hear(bell: &mut PgListener, wakeups: &Wakeups) -> sqlx::Error {
             Err(_) => match timeout(PATIENCE, sqlx::query("select 1").execute(&mut *bell)).await {
                 Ok(Ok(_)) => continue,
                 Ok(Err(error)) => return error,
-                Err(_) => return sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+                Err(_) => return timed_out(),
             },
         };
         relay.notify();

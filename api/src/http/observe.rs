@@ -151,7 +151,11 @@ impl Told {
     /// Counts it; says how long it took, in microseconds.
     fn measure(&self, status: u16) -> u64 {
         // A method that the route does not have is the caller's word: of each there would be a series for each route.
-        let method = if status == 405 { "other" } else { label(&self.method) };
+        let method = if status == StatusCode::METHOD_NOT_ALLOWED.as_u16() {
+            "other"
+        } else {
+            label(&self.method)
+        };
         let labels = [
             ("method", method.to_owned()),
             ("route", self.route.clone()),

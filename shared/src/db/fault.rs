@@ -64,23 +64,27 @@ pub(super) fn is_timed_out(error: &sqlx::Error) -> bool {
 /// A statement waited for another transaction as long as a lock may be waited for.
 #[must_use]
 pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")
+    has_code(error, "55P03")
 }
 
 /// Two transactions waited for each other, and this one was ended.
 #[must_use]
 pub fn is_deadlock(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("40P01")
+    has_code(error, "40P01")
 }
 
 /// A statement took longer than one may.
 #[must_use]
 pub fn is_out_of_time(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("57014")
+    has_code(error, "57014")
 }
 
 /// A key or a unique value is taken.
 #[must_use]
 pub fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some(code)
 }
