@@ -6,9 +6,7 @@ use shared::telemetry::metrics::Kind::{
 use shared::telemetry::metrics::Metric;
 
 use crate::error::CODES;
-
-/// The classes of limits.
-const POLICIES: &[&str] = &["login", "qr", "qr_poll", "refresh", "write", "read"];
+use crate::limit::Class;
 
 /// What can come of a fetch.
 const FETCHES: &[&str] = &[
@@ -34,7 +32,7 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric("http_errors_total", Counter(&[("code", CODES)]), "Answers by their error code."),
     Metric(
         "rate_limit_decisions_total",
-        Counter(&[("policy", POLICIES), ("decision", &["allowed", "refused"])]),
+        Counter(&[("policy", Class::NAMES), ("decision", &["allowed", "refused"])]),
         "Requests counted against a limit; of the flood guard only refusals.",
     ),
     Metric(
@@ -66,14 +64,3 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     Metric("event_streams", UpDown, "Answers that follow the event log now."),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limit::Class;
-
-    #[test]
-    fn every_class_of_limits_begins_at_zero() {
-        assert_eq!(POLICIES, Class::ALL.map(Class::as_str));
-    }
-}

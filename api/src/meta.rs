@@ -34,9 +34,9 @@ pub struct Enums {
     /// What `role` of users can be.
     pub roles: &'static [&'static str],
     /// What API keys may do.
-    pub scopes: Vec<&'static str>,
+    pub scopes: &'static [&'static str],
     /// What can happen.
-    pub event_types: Vec<&'static str>,
+    pub event_types: &'static [&'static str],
     /// What `events` of webhooks can hold.
     pub webhook_patterns: Vec<String>,
     /// Numbers that requests are held to.
@@ -70,8 +70,8 @@ async fn enums() -> Result<Data<Enums>> {
         lead_statuses: STATUSES,
         activity_types: TYPES,
         roles: Role::NAMES,
-        scopes: Scope::ALL.iter().map(|scope| scope.as_str()).collect(),
-        event_types: EventType::ALL.iter().map(|event| event.as_str()).collect(),
+        scopes: Scope::NAMES,
+        event_types: EventType::NAMES,
         webhook_patterns: event::patterns(),
         limits: Limits {
             max_body_bytes: MAX_BODY,

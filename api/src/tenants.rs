@@ -118,7 +118,7 @@ async fn insert_key(
     hash: &[u8],
 ) -> sqlx::Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    let scopes: Vec<String> = Scope::ALL.iter().map(ToString::to_string).collect();
+    let scopes: Vec<String> = Scope::NAMES.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "insert into api_keys (tenant_id, id, name, prefix, hash, scopes, created_by, created_at, updated_at)
          values ($1, $2, 'First key', $3, $4, $5, $6, $7, $7)",

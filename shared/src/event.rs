@@ -1,49 +1,29 @@
 //! The events a tenant can hear of, and how a webhook names them.
 
-macro_rules! events {
-    ($($name:ident = $text:literal),+ $(,)?) => {
-        /// What happened (requirements E-1 to E-12), and the extensions (requirement E-13).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum EventType {
-            $(#[doc = concat!("`", $text, "`")] $name),+
-        }
-
-        impl EventType {
-            /// Every event there is.
-            pub const ALL: &'static [EventType] = &[$(EventType::$name),+];
-
-            /// The name used on the wire and in the database.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(EventType::$name => $text),+
-                }
-            }
-        }
-    };
-}
-
-events! {
-    ContactCreated = "contact.created",
-    ContactUpdated = "contact.updated",
-    ContactDeleted = "contact.deleted",
-    CompanyCreated = "company.created",
-    CompanyUpdated = "company.updated",
-    CompanyDeleted = "company.deleted",
-    LeadCreated = "lead.created",
-    LeadUpdated = "lead.updated",
-    LeadDeleted = "lead.deleted",
-    PipelineStageUpdated = "pipeline.stage.updated",
-    LeadMovedToStage = "lead.moved_to_stage",
-    TenantSettingsUpdated = "tenant.settings.updated",
-    ActivityCreated = "activity.created",
-    WebhookFailing = "webhook.failing",
-    WebhookRecovered = "webhook.recovered",
-    WebhookDisabled = "webhook.disabled",
-    ContactErased = "contact.erased",
-    PipelineCreated = "pipeline.created",
-    PipelineUpdated = "pipeline.updated",
-    PipelineDeleted = "pipeline.deleted",
+crate::words! {
+    /// What happened (requirements E-1 to E-12), and the extensions (requirement E-13).
+    pub enum EventType {
+        ContactCreated = "contact.created",
+        ContactUpdated = "contact.updated",
+        ContactDeleted = "contact.deleted",
+        CompanyCreated = "company.created",
+        CompanyUpdated = "company.updated",
+        CompanyDeleted = "company.deleted",
+        LeadCreated = "lead.created",
+        LeadUpdated = "lead.updated",
+        LeadDeleted = "lead.deleted",
+        PipelineStageUpdated = "pipeline.stage.updated",
+        LeadMovedToStage = "lead.moved_to_stage",
+        TenantSettingsUpdated = "tenant.settings.updated",
+        ActivityCreated = "activity.created",
+        WebhookFailing = "webhook.failing",
+        WebhookRecovered = "webhook.recovered",
+        WebhookDisabled = "webhook.disabled",
+        ContactErased = "contact.erased",
+        PipelineCreated = "pipeline.created",
+        PipelineUpdated = "pipeline.updated",
+        PipelineDeleted = "pipeline.deleted",
+    }
 }
 
 /// Events beyond the documented twelve. They are opt-in: a webhook hears of them by name or by family, not by `*`,

@@ -23,6 +23,7 @@ pub mod stop;
 pub mod supervisor;
 pub mod telemetry;
 pub mod webhook;
+pub mod words;
 
 pub use clock::Clock;
 pub use db::{Db, SystemTx, TenantTx};

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::id::EventId;
 use shared::webhook::code::ErrorCode;
-use shared::{TenantTx, clock};
+use shared::{TenantTx, clock, described_words, stored_words, words};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -90,47 +90,34 @@ pub enum Outcome {
     NotConsidered,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        // docs/webhooks.md explains each, and a test holds the two together.
-        /// Why.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
-        #[serde(rename_all = "snake_case")]
-        #[sqlx(type_name = "text", rename_all = "snake_case")]
-        #[schema(as = WebhookReason)]
-        pub enum Reason {
-            $($(#[$doc])* $name),+
-        }
-
-        impl Reason {
-            /// Every one there is, in the guide's order.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-        }
-    };
+words! {
+    /// Why.
+    // In the order of docs/webhooks.md, which explains each; a test holds the two together.
+    pub enum Reason {
+        /// Its `events` named the event, and it had no filter.
+        EventWanted = "event_wanted",
+        /// Its `events` named the event, and its filter passed it.
+        FilterPassed = "filter_passed",
+        /// It was switched off by the tenant.
+        WebhookInactive = "webhook_inactive",
+        /// It was switched off by something else.
+        WebhookDisabled = "webhook_disabled",
+        /// None of its `events` named the event.
+        EventNotWanted = "event_not_wanted",
+        /// The event tells of its own health.
+        ItsOwnHealth = "its_own_health",
+        /// Its filter did not pass the event.
+        Filtered = "filtered",
+        /// It was created after the event was relayed.
+        WebhookCreatedLater = "webhook_created_later",
+        /// It was deleted before the event was relayed.
+        WebhookDeleted = "webhook_deleted",
+        /// The event is from before this was kept, or there were too many webhooks.
+        NotRecorded = "not_recorded",
+    }
 }
-
-reasons! {
-    /// Its `events` named the event, and it had no filter.
-    EventWanted,
-    /// Its `events` named the event, and its filter passed it.
-    FilterPassed,
-    /// It was switched off by the tenant.
-    WebhookInactive,
-    /// It was switched off by something else.
-    WebhookDisabled,
-    /// None of its `events` named the event.
-    EventNotWanted,
-    /// The event tells of its own health.
-    ItsOwnHealth,
-    /// Its filter did not pass the event.
-    Filtered,
-    /// It was created after the event was relayed.
-    WebhookCreatedLater,
-    /// It was deleted before the event was relayed.
-    WebhookDeleted,
-    /// The event is from before this was kept, or there were too many webhooks.
-    NotRecorded,
-}
+stored_words!(Reason);
+described_words!(Reason as "WebhookReason");
 
 /// A webhook beside an event, as they are stored.
 pub(super) struct Considered {

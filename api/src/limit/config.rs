@@ -95,7 +95,8 @@ mod tests {
     fn without_a_variable_the_limits_are_the_documents() {
         let mut settings = Settings::new(|_| None);
         let config = LimitConfig::read(&mut settings).unwrap();
-        let limits = Class::ALL.map(|class| format!("{} {}", class.as_str(), config.of(class)));
+        let written = |class: &Class| format!("{class} {}", config.of(*class));
+        let limits: Vec<_> = Class::ALL.iter().map(written).collect();
         assert_eq!(
             limits,
             [
@@ -111,11 +112,11 @@ mod tests {
 
     #[test]
     fn each_variable_moves_its_own_class() {
-        for class in Class::ALL {
+        for &class in Class::ALL {
             let name = format!("RATE_LIMIT_{}", class.as_str().to_uppercase());
             let mut settings = Settings::new(|asked| (asked == name).then(|| "7/7s".into()));
             let config = LimitConfig::read(&mut settings).unwrap();
-            for other in Class::ALL {
+            for &other in Class::ALL {
                 assert_eq!(config.of(other).to_string() == "7/7s", other == class, "{name}");
             }
         }

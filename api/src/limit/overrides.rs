@@ -39,7 +39,8 @@ mod tests {
     fn a_stored_limit_counts_only_when_it_makes_sense() {
         let stored = json!({"read": "7/7s", "write": "off", "qr": "many", "login": 5});
         let overrides = Overrides::stored(stored);
-        let read = Class::ALL.map(|class| overrides.of(class).map(|limit| limit.to_string()));
+        let shown = |class: &Class| overrides.of(*class).map(|limit| limit.to_string());
+        let read: Vec<_> = Class::ALL.iter().map(shown).collect();
         let expected = [None, None, None, None, Some("off"), Some("7/7s")];
         assert_eq!(read, expected.map(|limit| limit.map(str::to_owned)));
         for nonsense in [json!([]), json!("read"), json!(null), json!(7)] {

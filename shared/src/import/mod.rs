@@ -9,19 +9,18 @@ pub mod run;
 pub mod store;
 pub mod undo;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::changes::Tracked;
 use crate::clock;
 use crate::id::{ImportId, TenantId};
+use crate::{described_words, stored_words, words};
 
 /// Rows that are applied together.
 pub const BATCH: usize = 1_000;
@@ -34,45 +33,9 @@ pub const MOST_AT_ONCE: usize = 10_000;
 /// How long a finished import can be undone.
 pub const UNDOABLE: TimeDelta = TimeDelta::hours(24);
 
-macro_rules! words {
-    ($(#[$what:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$what])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
-        #[sqlx(type_name = "text")]
-        pub enum $name {
-            $($(#[$doc])* #[serde(rename = $text)] #[sqlx(rename = $text)] $variant),+
-        }
-
-        impl $name {
-            /// Every one there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its name on the wire and in the database.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        // By hand: the derived one does not see the names that come out of a macro.
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                let names = Self::ALL.iter().map(|one| one.as_str());
-                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
-            }
-        }
-
-        impl ToSchema for $name {
-            fn name() -> Cow<'static, str> {
-                concat!("Import", stringify!($name)).into()
-            }
-        }
-    };
-}
-
 words! {
     /// What is done with rows of contacts that are there already.
-    Mode {
+    pub enum Mode {
         /// Every row is a new contact.
         Create = "create",
         /// A row changes the contact that it matches, or is a new one.
@@ -84,7 +47,7 @@ words! {
 
 words! {
     /// What a row and a contact have in common when they match.
-    MatchBy {
+    pub enum MatchBy {
         /// The e-mail address, in any case.
         Email = "email",
         /// The external id.
@@ -94,7 +57,7 @@ words! {
 
 words! {
     /// How far an import is.
-    Status {
+    pub enum Status {
         /// Its rows are arriving.
         Uploading = "uploading",
         /// It waits for a worker.
@@ -114,7 +77,7 @@ words! {
 
 words! {
     /// What became of a row.
-    Outcome {
+    pub enum Outcome {
         /// A new contact.
         Created = "created",
         /// A changed contact.
@@ -125,6 +88,8 @@ words! {
         Failed = "failed",
     }
 }
+stored_words!(Mode, MatchBy, Status, Outcome);
+described_words!(Mode as "ImportMode", MatchBy as "ImportMatchBy", Status as "ImportStatus", Outcome as "ImportOutcome");
 
 /// An import of contacts.
 #[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]

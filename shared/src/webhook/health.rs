@@ -9,39 +9,24 @@ use utoipa::ToSchema;
 use super::code::ErrorCode;
 use crate::clock;
 use crate::id::{TenantId, WebhookId};
+use crate::{described_words, stored_words, words};
 
 /// Deliveries are counted to here.
 pub const MOST_COUNTED: i64 = 10_000;
 
-/// How a webhook is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-#[schema(as = WebhookHealthState)]
-pub enum State {
-    /// Nothing is known to be wrong.
-    Healthy,
-    /// Attempts have failed in a row, and none was accepted since.
-    Failing,
-    /// It was switched off, not by its tenant.
-    Disabled,
-}
-
-impl State {
-    /// The names of all.
-    pub const NAMES: &[&str] =
-        &[Self::Healthy.as_str(), Self::Failing.as_str(), Self::Disabled.as_str()];
-
-    /// Its name on the wire and in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Failing => "failing",
-            Self::Disabled => "disabled",
-        }
+words! {
+    /// How a webhook is doing.
+    pub enum State {
+        /// Nothing is known to be wrong.
+        Healthy = "healthy",
+        /// Attempts have failed in a row, and none was accepted since.
+        Failing = "failing",
+        /// It was switched off, not by its tenant.
+        Disabled = "disabled",
     }
 }
+stored_words!(State);
+described_words!(State as "WebhookHealthState");
 
 /// A webhook's change of state, as `webhook.failing`, `webhook.recovered` and `webhook.disabled` tell it.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -98,7 +98,7 @@ fn the_guide_has_the_defaults_of_every_class_of_requests() {
         let declared = format!("\"{variable}\", \"{default}\"");
         assert!(config.contains(&declared), "api/src/limit/config.rs lacks {declared}");
     }
-    let classes = api::limit::Class::ALL.map(api::limit::Class::as_str);
+    let classes = api::limit::Class::NAMES;
     let unknown: Vec<_> =
         classes.iter().filter(|class| !CLASSES.iter().any(|(known, ..)| known == *class)).collect();
     assert!(unknown.is_empty(), "docs/limits.md lacks {unknown:?}");

@@ -12,27 +12,28 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::{Origin, fault};
 use shared::id::{ErasureId, TenantId};
 use shared::seal::Keyring;
-use shared::{Db, TenantTx};
+use shared::{Db, TenantTx, stored_words, words};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::background::{Then, Wakeup, work};
 
-/// How far an erasure is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-enum Stage {
-    /// Events that no relay has taken yet.
-    Outbox,
-    /// The record's own changes: the audit log, events, deliveries and their attempts.
-    Changes,
-    /// The same of activities about it.
-    Activities,
-    /// Rows of imports.
-    Imports,
-    /// Nothing is left.
-    Done,
+words! {
+    /// How far an erasure is.
+    enum Stage {
+        /// Events that no relay has taken yet.
+        Outbox = "outbox",
+        /// The record's own changes: the audit log, events, deliveries and their attempts.
+        Changes = "changes",
+        /// The same of activities about it.
+        Activities = "activities",
+        /// Rows of imports.
+        Imports = "imports",
+        /// Nothing is left.
+        Done = "done",
+    }
 }
+stored_words!(Stage);
 
 /// An erasure, as its row says.
 #[derive(Debug)]

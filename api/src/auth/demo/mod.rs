@@ -33,7 +33,7 @@ pub struct DemoLogin {
 impl Input for DemoLogin {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let tenant = fields.optional("tenant", rules::string());
-        let role = fields.optional("role", rules::one_of(&Role::ALL, Role::as_str));
+        let role = fields.optional("role", rules::one_of(Role::ALL, Role::as_str));
         fields.ignore_rest();
         Some(Self {
             tenant: tenant?.unwrap_or_else(|| DEFAULT.to_owned()),

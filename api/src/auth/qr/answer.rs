@@ -70,7 +70,7 @@ pub struct QrStatus {
 }
 
 fn status_schema() -> Object {
-    doc::words("Where it stands.", &Status::ALL.map(Status::as_str))
+    doc::words("Where it stands.", Status::NAMES)
 }
 
 /// What a phone shows its user, who then decides.

@@ -8,51 +8,27 @@
 
 use chrono::TimeDelta;
 
-/// Where a sign-in by QR code stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// The code is on the screen.
-    Pending,
-    /// A phone has scanned it.
-    Scanned,
-    /// The phone's user has approved.
-    Linked,
-    /// The desktop has its tokens.
-    Consumed,
-    /// The phone's user has denied, or could not tell the match code.
-    Denied,
-    /// The desktop gave up.
-    Cancelled,
-    /// The time of a state passed.
-    Expired,
+shared::words! {
+    /// Where a sign-in by QR code stands.
+    pub enum Status {
+        /// The code is on the screen.
+        Pending = "pending",
+        /// A phone has scanned it.
+        Scanned = "scanned",
+        /// The phone's user has approved.
+        Linked = "linked",
+        /// The desktop has its tokens.
+        Consumed = "consumed",
+        /// The phone's user has denied, or could not tell the match code.
+        Denied = "denied",
+        /// The desktop gave up.
+        Cancelled = "cancelled",
+        /// The time of a state passed.
+        Expired = "expired",
+    }
 }
 
 impl Status {
-    /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Scanned,
-        Self::Linked,
-        Self::Consumed,
-        Self::Denied,
-        Self::Cancelled,
-        Self::Expired,
-    ];
-
-    /// The name on the wire and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Scanned => "scanned",
-            Self::Linked => "linked",
-            Self::Consumed => "consumed",
-            Self::Denied => "denied",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
-    }
-
     /// How long it lasts; `None` when nothing follows.
     #[must_use]
     pub fn lasts(self) -> Option<TimeDelta> {
@@ -73,6 +49,6 @@ impl Status {
 impl From<String> for Status {
     /// A name that this version does not know is a state in which nothing can be done.
     fn from(name: String) -> Self {
-        Self::ALL.into_iter().find(|status| status.as_str() == name).unwrap_or(Self::Expired)
+        name.parse().unwrap_or(Self::Expired)
     }
 }

@@ -44,7 +44,7 @@ fn via_schema() -> Object {
 }
 
 fn role_schema() -> Object {
-    doc::words("What the user may do.", &Role::ALL.map(Role::as_str))
+    doc::words("What the user may do.", Role::NAMES)
 }
 
 /// A session by its id.

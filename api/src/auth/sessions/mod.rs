@@ -44,26 +44,15 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 
 const REFUSED: Error = Error::InvalidToken("The refresh token is not valid");
 
-/// How a session came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// A desktop's QR code, approved on a phone.
-    Qr,
-    /// Demo login.
-    Demo,
-    /// `api admin token`.
-    Admin,
-}
-
-impl Via {
-    /// The name on the wire and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Qr => "qr",
-            Self::Demo => "demo",
-            Self::Admin => "admin",
-        }
+shared::words! {
+    /// How a session came to be.
+    pub enum Via {
+        /// A desktop's QR code, approved on a phone.
+        Qr = "qr",
+        /// Demo login.
+        Demo = "demo",
+        /// `api admin token`.
+        Admin = "admin",
     }
 }
 

@@ -46,7 +46,7 @@ impl Input for SignatureCheck {
         let headers = fields.required("headers", headers());
         let body = fields.required("body", text(BODY));
         let computed = fields.optional("computed", text(1024));
-        let scheme = fields.optional("scheme", rules::one_of(Scheme::ALL, Scheme::name));
+        let scheme = fields.optional("scheme", rules::one_of(Scheme::ALL, Scheme::as_str));
         let public_key = fields.optional("publicKey", public_key());
         let received_at = fields.optional("receivedAt", rules::time());
         fields.together(|| {

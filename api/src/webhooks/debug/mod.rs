@@ -36,26 +36,15 @@ pub use mistake::{Found, Mistake};
 /// How old or how early a request may be, as every library of Standard Webhooks has it.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// What a signature is made by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// HMAC in `webhook-signature`.
-    V1,
-    /// ed25519 in `webhook-signature`.
-    V1a,
-    /// HMAC over the body alone, in `X-Webhook-Signature`.
-    Body,
-}
-
-impl Scheme {
-    const ALL: &'static [Scheme] = &[Scheme::V1, Scheme::V1a, Scheme::Body];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V1a => "v1a",
-            Self::Body => "body",
-        }
+shared::words! {
+    /// What a signature is made by.
+    pub enum Scheme {
+        /// HMAC in `webhook-signature`.
+        V1 = "v1",
+        /// ed25519 in `webhook-signature`.
+        V1a = "v1a",
+        /// HMAC over the body alone, in `X-Webhook-Signature`.
+        Body = "body",
     }
 }
 

@@ -23,48 +23,29 @@ pub enum Filter {
     Field(String, Vec<(Operator, Operand)>),
 }
 
-/// How a member is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operator {
-    /// Is it.
-    Eq,
-    /// Is there and is anything else.
-    Ne,
-    /// Is greater, or later.
-    Gt,
-    /// Is as great or greater, as late or later.
-    Gte,
-    /// Is less, or earlier.
-    Lt,
-    /// Is as little or less, as early or earlier.
-    Lte,
-    /// Is one of these.
-    In,
-    /// Is a text that has this in it.
-    Contains,
-    /// Is a text that begins with this.
-    StartsWith,
-    /// Whether it is missing or `null`.
-    IsNull,
-}
-
-impl Operator {
-    /// Every operator there is, by its name.
-    pub const ALL: [(&'static str, Self); 10] = [
-        ("eq", Self::Eq),
-        ("ne", Self::Ne),
-        ("gt", Self::Gt),
-        ("gte", Self::Gte),
-        ("lt", Self::Lt),
-        ("lte", Self::Lte),
-        ("in", Self::In),
-        ("contains", Self::Contains),
-        ("startsWith", Self::StartsWith),
-        ("isNull", Self::IsNull),
-    ];
-
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+shared::words! {
+    /// How a member is compared.
+    pub enum Operator {
+        /// Is it.
+        Eq = "eq",
+        /// Is there and is anything else.
+        Ne = "ne",
+        /// Is greater, or later.
+        Gt = "gt",
+        /// Is as great or greater, as late or later.
+        Gte = "gte",
+        /// Is less, or earlier.
+        Lt = "lt",
+        /// Is as little or less, as early or earlier.
+        Lte = "lte",
+        /// Is one of these.
+        In = "in",
+        /// Is a text that has this in it.
+        Contains = "contains",
+        /// Is a text that begins with this.
+        StartsWith = "startsWith",
+        /// Whether it is missing or `null`.
+        IsNull = "isNull",
     }
 }
 
@@ -96,7 +77,7 @@ impl Filter {
             Self::Event(patterns) => format!(r#"{{"event":[{}]}}"#, list(patterns)),
             Self::Field(name, tests) => {
                 let test = |(operator, operand): &(Operator, Operand)| {
-                    format!("{}:{}", quoted(operator.name()), operand.written())
+                    format!("{}:{}", quoted(operator.as_str()), operand.written())
                 };
                 format!(r#"{{"field":{},{}}}"#, quoted(name), join(tests, ",", test))
             }

@@ -122,18 +122,17 @@ impl Reader {
             _ => self.fault(&format!("{at}.field"), members::UNKNOWN),
         };
         if members.is_empty() {
-            let names = Operator::ALL.map(|(name, _)| name).join(", ");
+            let names = Operator::NAMES.join(", ");
             return self.fault(at, format!("Must have one of {names} beside field"));
         }
         let mut tests = Vec::with_capacity(members.len());
         for (operator, value) in members {
             let at = format!("{at}.{operator}");
-            let known = Operator::ALL.iter().find(|(name, _)| *name == operator);
-            let test = match known {
-                Some((_, known)) => {
-                    self.operand(&at, *known, value).map(|operand| (*known, operand))
+            let test = match operator.parse() {
+                Ok(operator) => {
+                    self.operand(&at, operator, value).map(|operand| (operator, operand))
                 }
-                None => self.fault(&at, "Unknown field"),
+                Err(_) => self.fault(&at, "Unknown field"),
             };
             tests.push(test);
         }

@@ -41,8 +41,8 @@ fn schema() -> Value {
         || json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]});
     let mut field = json!({"type": "object", "required": ["field"], "minProperties": 2, "additionalProperties": false,
         "properties": {"field": words(json!(members::all()))}});
-    for (name, operator) in Operator::ALL {
-        field["properties"][name] = match operator {
+    for operator in Operator::ALL {
+        field["properties"][operator.as_str()] = match operator {
             Operator::Eq | Operator::Ne => scalar(),
             Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => ordered(),
             Operator::In => list(scalar()),

@@ -1,5 +1,7 @@
 //! How a caller wants its rows imported: the query of `POST /contacts/import`.
 
+use std::str::FromStr;
+
 use shared::import::{INLINE, MOST, MOST_AT_ONCE, MatchBy, Mode};
 
 use crate::error::{Details, Error, Result};
@@ -38,10 +40,8 @@ impl Options {
         let mut seen = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let known = match &*name {
-                "mode" => word(&value, Mode::ALL, Mode::as_str).map(|word| mode = word),
-                "matchBy" => {
-                    word(&value, MatchBy::ALL, MatchBy::as_str).map(|word| match_by = Some(word))
-                }
+                "mode" => word(&value, Mode::NAMES).map(|word| mode = word),
+                "matchBy" => word(&value, MatchBy::NAMES).map(|word| match_by = Some(word)),
                 "async" => waiting(&value).map(|word| waits = word),
                 "atomic" => boolean(&value).map(|word| atomic = word),
                 "events" => boolean(&value).map(|word| events = word),
@@ -95,15 +95,8 @@ impl Options {
     }
 }
 
-fn word<T: Copy>(
-    value: &str,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> std::result::Result<T, String> {
-    all.iter().copied().find(|word| name(*word) == value).ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|word| name(*word)).collect();
-        format!("Must be one of {}", names.join(", "))
-    })
+fn word<T: FromStr>(value: &str, names: &[&str]) -> std::result::Result<T, String> {
+    value.parse().map_err(|_| format!("Must be one of {}", names.join(", ")))
 }
 
 fn waiting(value: &str) -> std::result::Result<Waits, String> {
