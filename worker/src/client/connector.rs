@@ -135,7 +135,7 @@ impl Connector {
         builder.max_buf_size(HEAD);
         let (sender, connection) =
             builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
-        Ok(Link::new(Sender::Http1(sender), driven(connection), about))
+        Ok(Link::new(Sender::Http1(sender), driven(connection), about, self.limits.age))
     }
 
     /// Given as much window as will be read, so that a receiver cannot make this process buffer more.
@@ -155,7 +155,7 @@ impl Connector {
             .keep_alive_timeout(PING);
         let (sender, connection) =
             builder.handshake(io).await.map_err(|error| Fault::of_exchange(&error))?;
-        Ok(Link::new(Sender::Http2(sender), driven(connection), about))
+        Ok(Link::new(Sender::Http2(sender), driven(connection), about, self.limits.age))
     }
 }
 

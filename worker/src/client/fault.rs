@@ -74,9 +74,15 @@ impl Fault {
     /// Of a TCP connection that was not made.
     pub(super) fn of_connect(error: &io::Error) -> Self {
         match error.kind() {
+            _ if is_ours(error) => Self::RequestFailed,
             ErrorKind::TimedOut => Self::ConnectTimeout,
             _ => Self::ConnectFailed,
         }
+    }
+
+    /// Of a name that was not looked up.
+    pub(super) fn of_lookup(error: &io::Error) -> Self {
+        if is_ours(error) { Self::RequestFailed } else { Self::DnsFailed }
     }
 
     /// Of a handshake: TCP is up by then.
@@ -110,6 +116,22 @@ impl Fault {
     }
 }
 
+/// Whether the receiver says that it has not looked at the request, so that it may be sent again at once (RFC 9113 §8.7): it
+/// refused the stream, or closes the connection in good order and names a stream before it as the last (§6.8), as servers
+/// do after some thousand requests.
+pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).filter(|h2| h2.is_remote()).is_some_and(|h2| {
+        h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
+            || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR)
+    })
+}
+
+/// Whether it is this machine that has no more files, memory, ports or buffers, which says nothing of a receiver: Linux's
+/// ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL and ENOBUFS.
+fn is_ours(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(12 | 23 | 24 | 99 | 105))
+}
+
 fn closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message()
         || error.is_canceled()
@@ -130,4 +152,20 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
             None => error.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_files_or_ports_blames_no_receiver() {
+        for ours in [12, 23, 24, 99, 105].map(io::Error::from_raw_os_error) {
+            assert_eq!(Fault::of_connect(&ours), Fault::RequestFailed, "{ours}");
+            assert_eq!(Fault::of_lookup(&ours), Fault::RequestFailed, "{ours}");
+        }
+        let refused = io::Error::from(ErrorKind::ConnectionRefused);
+        assert_eq!(Fault::of_connect(&refused), Fault::ConnectFailed);
+        assert_eq!(Fault::of_lookup(&io::Error::other("no such host")), Fault::DnsFailed);
+    }
 }

@@ -47,6 +47,9 @@ use tls::Tls;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Liaison-Webhooks/1");
 
+/// How often a request goes to another connection, when receivers say that they have not looked at it.
+const UNPROCESSED: u32 = 3;
+
 /// How long a body may go on after its head: enough for an honest answer, too short to hold a slot.
 const BODY_GRACE: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes kept of it.
     pub excerpt: usize,
+    /// How long a connection is used, from when it was made: a name that leads elsewhere by now is looked up again.
+    pub age: Duration,
 }
 
 impl Default for Limits {
@@ -70,6 +75,7 @@ impl Default for Limits {
             total: Duration::from_secs(30),
             body: 64 * 1024,
             excerpt: 1024,
+            age: Duration::from_mins(1),
         }
     }
 }
@@ -209,6 +215,7 @@ impl Client {
         let url = self.connector.policy.parse(url).map_err(Fault::UrlBlocked)?;
         let place = Place::of(url, identity)?;
         let key = place.key();
+        let mut again = UNPROCESSED;
         loop {
             let mut link = match self.pool.take(&key).await {
                 Some(link) => link,
@@ -221,6 +228,7 @@ impl Client {
                 Ok(answer) => return Ok((key, answer, link)),
                 // A kept connection that was closed before anything was written to it: not this request's fault.
                 Err(error) if link.connection.reused && error.message().is_some() => {}
+                Err(error) if again > 0 && fault::is_unprocessed(error.error()) => again -= 1,
                 Err(error) => return Err(Fault::of_exchange(error.error())),
             }
         }

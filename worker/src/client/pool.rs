@@ -43,12 +43,20 @@ pub(super) struct Link {
     pub connection: Connection,
     /// The connection ends when the last of them goes.
     held: Arc<DropGuard>,
+    /// From then on it takes no more requests.
+    old_at: Instant,
     idle_since: Instant,
 }
 
 impl Link {
-    pub(super) fn new(sender: Sender, held: Arc<DropGuard>, connection: Connection) -> Self {
-        Self { sender, connection, held, idle_since: Instant::now() }
+    pub(super) fn new(
+        sender: Sender,
+        held: Arc<DropGuard>,
+        connection: Connection,
+        age: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        Self { sender, connection, held, old_at: now + age, idle_since: now }
     }
 
     pub(super) async fn send(
@@ -66,7 +74,7 @@ impl Link {
             Sender::Http1(sender) => sender.is_closed(),
             Sender::Http2(sender) => sender.is_closed(),
         };
-        !closed && now.duration_since(self.idle_since) < IDLE
+        !closed && now < self.old_at && now.duration_since(self.idle_since) < IDLE
     }
 
     /// Waits until the answer before has been put away.
@@ -82,7 +90,7 @@ impl Link {
         let Sender::Http2(sender) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone());
         let (held, connection) = (Arc::clone(&self.held), self.connection.clone());
-        Some(Self { sender, connection, held, idle_since: self.idle_since })
+        Some(Self { sender, connection, held, ..*self })
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) async fn resolve(
     host: &str,
     port: u16,
 ) -> Result<Vec<SocketAddr>, Fault> {
-    let addrs = (lookup.0)(host.to_owned()).await.map_err(|_| Fault::DnsFailed)?;
+    let addrs = (lookup.0)(host.to_owned()).await;
+    let addrs = addrs.map_err(|error| Fault::of_lookup(&error))?;
     let addrs = checked(policy, addrs)?;
     let tried = addrs.into_iter().take(TRIED);
     Ok(tried.map(|addr| SocketAddr::new(addr.ip(), port)).collect())

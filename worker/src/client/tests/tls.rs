@@ -1,6 +1,7 @@
 //! Receivers with TLS: good ones, broken ones, and HTTP/2.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +11,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use shared::webhook::target::TargetPolicy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use super::{Client, PATIENCE, Receiver, client, code, patient, post, read_request, status};
+use super::{BODY, Client, PATIENCE, Receiver, client, code, patient, post, read_request, status};
 use crate::client::{Fault, Limits, Message, Roots, TlsProblem, WayOut};
 
 /// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
@@ -129,41 +132,49 @@ async fn a_handshake_that_hangs_is_a_connect_timeout() {
 enum Reaction {
     Answer,
     Reset,
+    Refuse,
     HeaderFlood,
 }
 
-async fn http2(acceptor: TlsAcceptor, reaction: Reaction) -> Receiver {
+/// Treats each connection as its number says, from zero.
+async fn http2(acceptor: TlsAcceptor, reaction: fn(usize) -> Reaction) -> Receiver {
+    let made = AtomicUsize::new(0);
     Receiver::start(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let stream = acceptor.accept(stream).await.unwrap();
-            let mut connection = h2::server::handshake(stream).await.unwrap();
-            while let Some(Ok((_, mut respond))) = connection.accept().await {
-                let mut head = http::Response::new(());
-                match reaction {
-                    Reaction::Answer => {}
-                    Reaction::Reset => {
-                        respond.send_reset(h2::Reason::INTERNAL_ERROR);
-                        continue;
-                    }
-                    Reaction::HeaderFlood => {
-                        let value = "x".repeat(1 << 20).parse().unwrap();
-                        head.headers_mut().insert("x-flood", value);
-                    }
-                }
-                if let Ok(mut body) = respond.send_response(head, false) {
-                    body.send_data(Bytes::from_static(b"h2"), true).ok();
-                }
-            }
-        }
+        let (acceptor, number) = (acceptor.clone(), made.fetch_add(1, Ordering::SeqCst));
+        async move { serve(acceptor.accept(stream).await.unwrap(), reaction(number)).await }
     })
     .await
+}
+
+async fn serve(stream: TlsStream<TcpStream>, reaction: Reaction) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((_, mut respond))) = connection.accept().await {
+        let mut head = http::Response::new(());
+        match reaction {
+            Reaction::Refuse => {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+                continue;
+            }
+            Reaction::Answer => {}
+            Reaction::Reset => {
+                respond.send_reset(h2::Reason::INTERNAL_ERROR);
+                continue;
+            }
+            Reaction::HeaderFlood => {
+                let value = "x".repeat(1 << 20).parse().unwrap();
+                head.headers_mut().insert("x-flood", value);
+            }
+        }
+        if let Ok(mut body) = respond.send_response(head, false) {
+            body.send_data(Bytes::from_static(b"h2"), true).ok();
+        }
+    }
 }
 
 #[tokio::test]
 async fn http2_is_spoken_where_offered_and_twenty_posts_share_one_connection() {
     let (cert, key) = certificate(|_| ());
-    let receiver = http2(acceptor(&cert, &key, b"h2"), Reaction::Answer).await;
+    let receiver = http2(acceptor(&cert, &key, b"h2"), |_| Reaction::Answer).await;
     let client = trusting(&cert);
     for _ in 0..20 {
         let exchange = post(&client, &https(&receiver)).await;
@@ -176,11 +187,66 @@ async fn http2_is_spoken_where_offered_and_twenty_posts_share_one_connection() {
 #[tokio::test]
 async fn faults_of_http2_have_the_same_codes() {
     let (cert, key) = certificate(|_| ());
-    for (reaction, expected) in
-        [(Reaction::Reset, "connection_reset"), (Reaction::HeaderFlood, "invalid_response")]
-    {
+    let faults: [(fn(usize) -> Reaction, _); 2] = [
+        (|_| Reaction::Reset, "connection_reset"),
+        (|_| Reaction::HeaderFlood, "invalid_response"),
+    ];
+    for (reaction, expected) in faults {
         let receiver = http2(acceptor(&cert, &key, b"h2"), reaction).await;
         assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_receiver_has_not_looked_at_is_sent_again_at_once_but_not_for_ever() {
+    let (cert, key) = certificate(|_| ());
+    let receiver = http2(acceptor(&cert, &key, b"h2"), |number| {
+        if number == 0 { Reaction::Refuse } else { Reaction::Answer }
+    })
+    .await;
+    assert_eq!(status(&post(&trusting(&cert), &https(&receiver)).await), 200);
+    let receiver = http2(acceptor(&cert, &key, b"h2"), |_| Reaction::Refuse).await;
+    assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), "connection_reset");
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_good_order_fails_no_request_that_came_behind_its_last() {
+    // The server's settings, and that it ends: 0 is the last stream that it has looked at, and nothing is wrong.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (cert, key) = certificate(|_| ());
+    let acceptor = acceptor(&cert, &key, b"h2");
+    let made = Arc::new(AtomicUsize::new(0));
+    let receiver = Receiver::start(move |stream| {
+        let (acceptor, first) = (acceptor.clone(), made.fetch_add(1, Ordering::SeqCst) == 0);
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            if !first {
+                return serve(stream, Reaction::Answer).await;
+            }
+            stream.write_all(&SETTINGS).await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.windows(BODY.len()).any(|bytes| bytes == BODY) {
+                seen.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(&GOAWAY).await.unwrap();
+            stream.shutdown().await.ok();
+        }
+    })
+    .await;
+    assert_eq!(status(&post(&trusting(&cert), &https(&receiver)).await), 200);
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_beyond_its_age_is_made_anew() {
+    let receiver = Receiver::answering(*b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    for (age, connections) in [(PATIENCE, 1), (Duration::ZERO, 3)] {
+        let client = client(Limits { age, ..patient() });
+        for _ in 0..2 {
+            assert_eq!(status(&post(&client, &receiver.url()).await), 200);
+        }
+        assert_eq!(receiver.connections(), connections, "{age:?}");
     }
 }
 
