@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, Reply, START, Subscriber, Tenant, TestApp};
+use tests::kit::{CONTACTS, Receiver, Reply, START, Subscriber, Tenant, TestApp};
 
 #[tokio::test]
 async fn a_webhook_that_is_off_gets_no_new_events_and_they_are_shown_as_skipped() {
@@ -82,6 +82,33 @@ async fn what_waits_because_its_receiver_asked_for_time_says_so_and_until_when()
     assert_eq!(told(&acme, &subscriber, "Bob").await, [Value::Null, json!(START)]);
     worker.drain().await.unwrap();
     assert_eq!(told(&acme, &subscriber, "Bob").await, [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn another_address_is_not_held_for_what_the_one_before_asked() {
+    for moved_first in [false, true] {
+        let app = TestApp::start().await;
+        let acme = app.tenant("acme").await;
+        let (subscriber, elsewhere) = (acme.subscribe(&["*"]).await, Receiver::start().await);
+        subscriber.receiver.script([Reply::status(503).header("retry-after", "200")]);
+        let mut worker = app.worker();
+        acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
+        worker.relay().await.unwrap();
+        let claimed = worker.claim().await.unwrap();
+        let moved = json!({"url": elsewhere.url()});
+        if moved_first {
+            acme.put(&subscriber.path(), moved).await.ok();
+            worker.deliver(claimed).await.unwrap();
+        } else {
+            worker.deliver(claimed).await.unwrap();
+            acme.put(&subscriber.path(), moved).await.ok();
+        }
+        // As long as the process itself remembers what it heard.
+        app.advance(TimeDelta::seconds(6));
+        acme.post(CONTACTS, json!({"name": "Bob"})).await.created();
+        worker.drain().await.unwrap();
+        assert_eq!(elsewhere.calls().len(), 1, "moved first: {moved_first}");
+    }
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<Optio
 
 pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result<()> {
     sqlx::query!(
-        "update webhooks set url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7,
+        "update webhooks set held_until = case when url = $2 then held_until end, url = $2, events = $3, active = $4, description = $5, disabled_reason = $6, updated_at = $7,
                              version = $8, auto_redrive = $9
          where id = $1",
         webhook.id.0,
@@ -129,6 +129,13 @@ pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result
         webhook.updated_at,
         webhook.version,
         webhook.auto_redrive,
+    )
+    .execute(tx.conn())
+    .await?;
+    // What nobody has judged yet was said of the webhook as it was.
+    sqlx::query!(
+        "update webhook_health set gone = false where webhook_id = $1 and gone",
+        webhook.id.0
     )
     .execute(tx.conn())
     .await?;

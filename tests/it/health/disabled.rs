@@ -129,6 +129,20 @@ async fn a_410_to_a_request_from_before_a_change_says_nothing_of_what_the_webhoo
 }
 
 #[tokio::test]
+async fn a_410_that_nobody_has_judged_yet_says_nothing_of_another_address() {
+    let mut stage = Stage::new().await;
+    let elsewhere = Receiver::start().await;
+    stage.hook.receiver.answer(410);
+    stage.app.announce(&stage.acme, "contact.created", 1).await;
+    stage.worker.relay().await.unwrap();
+    let claimed = stage.worker.claim().await.unwrap();
+    stage.worker.attempt(claimed).await.unwrap();
+    stage.acme.put(&stage.hook.path(), json!({"url": elsewhere.url()})).await.ok();
+    stage.worker.judge().await.unwrap();
+    assert_eq!(stage.hook.show().await["active"], true);
+}
+
+#[tokio::test]
 async fn switched_on_again_it_begins_anew_and_is_failing_until_something_is_accepted() {
     let mut stage = Stage::new().await;
     days(&mut stage, 0..=5).await;

@@ -12,6 +12,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pace::{Meter, Pace, SLOWEST, delta};
 
+/// For how long this process itself heeds `Retry-After`: until it is in the webhook's row, where it ends with the address that asked.
+const NOTED: TimeDelta = TimeDelta::seconds(5);
+
 /// The longest that `Retry-After` puts off everything for a webhook.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
@@ -85,7 +88,8 @@ impl Flow {
     /// Takes in the end of an attempt; whether it slowed the webhook down.
     pub(super) fn hear(&mut self, told: Told) -> bool {
         self.touched = Some(told.ended);
-        self.held_until = self.held_until.max(told.held_until());
+        let held = told.held_until().map(|until| until.min(told.ended + NOTED));
+        self.held_until = self.held_until.max(held);
         match told.signal {
             Signal::Neutral => false,
             Signal::Taken => {
@@ -201,19 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_holds_everything_until_then_and_five_minutes_at_most() {
+    fn retry_after_holds_everything_until_it_is_written_down_for_five_minutes_at_most() {
         let mut flow = Flow::new(32);
         let hold = |seconds| Told {
             hold: Some(Duration::from_secs(seconds)),
             ..told(Signal::Neutral, start())
         };
-        flow.hear(hold(7));
-        let until = start() + TimeDelta::seconds(7);
+        flow.hear(hold(4));
+        let until = start() + TimeDelta::seconds(4);
         assert_eq!(flow.opens(start()), Some(until));
         assert_eq!(flow.room(0, until - TimeDelta::milliseconds(1)), 0);
         assert_eq!(flow.room(0, until), 32);
         flow.hear(hold(86_400));
-        assert_eq!(flow.opens(start()), Some(start() + TimeDelta::minutes(5)));
+        assert_eq!(flow.opens(start()), Some(start() + NOTED));
+        assert_eq!(hold(86_400).held_until(), Some(start() + TimeDelta::minutes(5)));
     }
 
     /// A receiver that takes so many requests in each second of its clock, answers after 20 ms, and asks those that it
