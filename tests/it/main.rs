@@ -32,6 +32,7 @@ mod leads;
 mod limits;
 mod listen;
 mod lists;
+mod locked;
 mod manners;
 mod meta;
 mod migrations;

@@ -4,6 +4,7 @@
 mod erased;
 mod health;
 mod holds;
+mod locked;
 mod store;
 mod writes;
 
@@ -146,7 +147,7 @@ impl Recorder {
             let stuck_at = writes.stuck_at().filter(|_| !batch.is_empty());
             tokio::select! {
                 biased;
-                () = writes.ended(), if !writes.are_none() => {}
+                () = writes.ended(), if !writes.are_over() => {}
                 received = self.entries.recv_many(&mut batch, room), if room > 0 =>
                     if received == 0 { break },
                 () = at(stuck_at) => {}

@@ -1,20 +1,22 @@
 //! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a large
 //! one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row that
 //! somebody else holds would keep all others waiting, not only those of its transaction. When the first takes long, a
-//! second begins with however few: those that wait keep slots, so that there might never be many.
+//! second begins with however few: those that wait keep slots, so that there might never be many. Outcomes whose rows somebody
+//! else holds wait aside, in a transaction beside these.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shared::Db;
+use shared::db::fault;
 use shared::db::step::{STEP, in_time};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, LAST_PATIENCE, store};
-use crate::background::{Pause, Wakeup};
+use super::{Entry, LAST_PATIENCE, locked, store};
+use crate::background::{Pause, Wakeup, wait};
 
 /// Outcomes that are a large transaction.
 pub(super) const LARGE: usize = 128;
@@ -24,6 +26,9 @@ const MOST: usize = 2;
 
 /// After which a transaction is taken to be stuck.
 const LONG: Duration = Duration::from_secs(1);
+
+/// Between two tries to write what waits aside; each waits for a lock as long as one may be waited for.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// What a transaction needs.
 #[derive(Clone)]
@@ -40,31 +45,58 @@ pub(super) struct Writer {
 /// The transactions under way.
 pub(super) struct Writes {
     writer: Writer,
-    /// Each tells when it began.
-    under_way: JoinSet<Instant>,
+    under_way: JoinSet<Ended>,
     /// When those under way began, the oldest first.
     begun: Vec<Instant>,
+    /// What somebody else holds the rows of, unless it is being tried.
+    locked: Vec<Entry>,
+    /// Whether it is being tried.
+    aside: bool,
+}
+
+/// How a transaction ended.
+struct Ended {
+    /// When it began; none of the one aside.
+    begun: Option<Instant>,
+    /// What it could not write.
+    locked: Vec<Entry>,
 }
 
 impl Writes {
     pub(super) fn new(writer: Writer) -> Self {
-        Self { writer, under_way: JoinSet::new(), begun: Vec::new() }
+        Self {
+            writer,
+            under_way: JoinSet::new(),
+            begun: Vec::new(),
+            locked: Vec::new(),
+            aside: false,
+        }
     }
 
+    /// Whether none is under way, the one aside left out.
     pub(super) fn are_none(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Whether nothing at all is under way.
+    pub(super) fn are_over(&self) -> bool {
         self.under_way.is_empty()
+    }
+
+    fn count(&self) -> usize {
+        self.under_way.len() - usize::from(self.aside)
     }
 
     /// Whether so many outcomes are to be written now.
     pub(super) fn want(&self, outcomes: usize) -> bool {
         let stuck = self.begun.first().is_some_and(|begun| begun.elapsed() >= LONG);
         let least = if self.are_none() || stuck { 1 } else { LARGE };
-        outcomes >= least && self.under_way.len() < MOST
+        outcomes >= least && self.count() < MOST
     }
 
     /// When few outcomes will be wanted, though one is under way.
     pub(super) fn stuck_at(&self) -> Option<Instant> {
-        let oldest = self.begun.first().filter(|_| self.under_way.len() < MOST);
+        let oldest = self.begun.first().filter(|_| self.count() < MOST);
         oldest.map(|begun| *begun + LONG)
     }
 
@@ -72,34 +104,52 @@ impl Writes {
         let begun = Instant::now();
         self.begun.push(begun);
         let written = self.writer.clone().write(batch);
-        self.under_way.spawn(async move {
-            written.await;
-            begun
-        });
+        self.under_way.spawn(async move { Ended { begun: Some(begun), locked: written.await } });
     }
 
     /// Waits for the end of one.
     pub(super) async fn ended(&mut self) {
         match self.under_way.join_next().await {
-            Some(Ok(ended)) => self.begun.retain(|begun| *begun != ended),
+            Some(Ok(Ended { begun, locked })) => {
+                self.aside &= begun.is_some();
+                self.begun.retain(|one| Some(*one) != begun);
+                self.locked.extend(locked);
+                self.try_locked();
+            }
             // It panicked, and does not tell which it was.
-            Some(Err(_)) => self.begun.clear(),
+            Some(Err(_)) => {
+                self.begun.clear();
+                self.aside = false;
+            }
             None => {}
         }
     }
 
+    fn try_locked(&mut self) {
+        if self.locked.is_empty() || std::mem::replace(&mut self.aside, true) {
+            return;
+        }
+        let (writer, locked) = (self.writer.clone(), std::mem::take(&mut self.locked));
+        self.under_way.spawn(async move {
+            wait(ASIDE, std::future::pending(), &writer.stop).await;
+            Ended { begun: None, locked: writer.write(locked).await }
+        });
+    }
+
     /// Waits for the end of all.
     pub(super) async fn end(mut self) {
-        while !self.are_none() {
+        while !self.are_over() {
             self.ended().await;
         }
     }
 }
 
 impl Writer {
-    /// Tries until it is written, or until the worker has ended and waited for long enough.
-    async fn write(self, batch: Vec<Entry>) {
-        let _written = Waited(&self.waiting, batch.len());
+    /// Tries until it is written, or until the worker has ended and waited for long enough. What somebody else holds the
+    /// rows of comes back, as long as the worker goes on.
+    async fn write(self, mut batch: Vec<Entry>) -> Vec<Entry> {
+        let mut locked = Vec::new();
+        let mut written = Waited(&self.waiting, batch.len());
         let mut pause = Pause::default();
         let never = CancellationToken::new();
         let mut last = None;
@@ -112,6 +162,9 @@ impl Writer {
                     store::count(batch.iter().filter_map(|entry| entry.report.as_ref()));
                     break self.health.notify();
                 }
+                Err(error)
+                    if fault::is_lock_timeout(&error)
+                        && self.sets_aside(&mut batch, &mut locked).await => {}
                 Err(error) => {
                     if self.stop.is_cancelled()
                         && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE
@@ -123,6 +176,27 @@ impl Writer {
                     pause.after(&error, "recording", &never).await;
                 }
             }
+        }
+        written.1 -= locked.len();
+        locked
+    }
+
+    /// Moves what somebody else holds the rows of, if there is any; then the others can be written.
+    async fn sets_aside(&self, batch: &mut Vec<Entry>, locked: &mut Vec<Entry>) -> bool {
+        if self.stop.is_cancelled() {
+            return false;
+        }
+        match in_time(STEP, locked::take(&self.db, batch)).await {
+            Ok(taken) if !taken.is_empty() => {
+                tracing::warn!(
+                    outcomes = taken.len(),
+                    "outcomes wait for rows that somebody else holds"
+                );
+                locked.extend(taken);
+                true
+            }
+            // What is waited for is something else, which all of them need.
+            Ok(_) | Err(_) => false,
         }
     }
 }

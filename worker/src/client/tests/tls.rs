@@ -136,12 +136,14 @@ enum Reaction {
     HeaderFlood,
 }
 
-/// Treats each connection as its number says, from zero.
-async fn http2(acceptor: TlsAcceptor, reaction: fn(usize) -> Reaction) -> Receiver {
+/// What is done on each connection, by its number from zero.
+type Plan = fn(usize) -> Reaction;
+
+async fn http2(acceptor: TlsAcceptor, plan: Plan) -> Receiver {
     let made = AtomicUsize::new(0);
     Receiver::start(move |stream| {
         let (acceptor, number) = (acceptor.clone(), made.fetch_add(1, Ordering::SeqCst));
-        async move { serve(acceptor.accept(stream).await.unwrap(), reaction(number)).await }
+        async move { serve(acceptor.accept(stream).await.unwrap(), plan(number)).await }
     })
     .await
 }
@@ -187,12 +189,12 @@ async fn http2_is_spoken_where_offered_and_twenty_posts_share_one_connection() {
 #[tokio::test]
 async fn faults_of_http2_have_the_same_codes() {
     let (cert, key) = certificate(|_| ());
-    let faults: [(fn(usize) -> Reaction, _); 2] = [
+    let faults: [(Plan, _); 2] = [
         (|_| Reaction::Reset, "connection_reset"),
         (|_| Reaction::HeaderFlood, "invalid_response"),
     ];
-    for (reaction, expected) in faults {
-        let receiver = http2(acceptor(&cert, &key, b"h2"), reaction).await;
+    for (plan, expected) in faults {
+        let receiver = http2(acceptor(&cert, &key, b"h2"), plan).await;
         assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), expected);
     }
 }
