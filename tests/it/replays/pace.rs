@@ -1,6 +1,6 @@
 //! How fast, and beside what.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tests::kit::{CONTACTS, Call};
 use worker::queue::Caps;
@@ -78,4 +78,27 @@ async fn a_receiver_that_refuses_everything_gets_no_more_than_it_was_promised() 
     }
     assert_eq!(subscriber.receiver.calls().len(), 30 * 5);
     assert_eq!(app.count("failed").await, 30);
+}
+
+#[tokio::test]
+async fn a_replay_whose_receiver_takes_nothing_is_looked_at_ever_more_rarely_and_goes_on_when_it_does()
+ {
+    let (app, acme, subscriber, mut worker) = with_failed(100).await;
+    ask(&acme, &subscriber, json!({"rate": 1000})).await.created();
+    let due = "select due_at from webhook_replays";
+    let (mut looks, mut last) = (0, None);
+    // Nobody sends what it begins.
+    for _ in 0..600 {
+        worker.replay().await.unwrap();
+        let next: Option<DateTime<Utc>> =
+            sqlx::query_scalar(due).fetch_one(app.database.admin()).await.unwrap();
+        looks += usize::from(next != last);
+        last = next;
+        app.advance(TimeDelta::milliseconds(100));
+    }
+    assert!((20..60).contains(&looks), "{looks} looks in a minute");
+    worker.drain().await.unwrap();
+    app.advance(TimeDelta::seconds(15));
+    finish(&app, &mut worker).await;
+    assert_eq!(subscriber.receiver.calls().len(), 100);
 }

@@ -26,6 +26,8 @@ const GRAIN: Duration = Duration::from_millis(20);
 const BEAT: TimeDelta = TimeDelta::milliseconds(100);
 /// How soon it is seen that a webhook can be sent to again.
 const HELD: TimeDelta = TimeDelta::seconds(5);
+/// The longest until one that can begin nothing is looked at again, so that a thousand of them keep no other waiting.
+const RARELY: TimeDelta = TimeDelta::seconds(30);
 /// How soon one is tried again that failed for a fault of ours.
 const FAULTY: TimeDelta = TimeDelta::minutes(1);
 /// The most deliveries of one replay in the queue. Reached when nothing is accepted: then it goes on as cycles end.
@@ -111,7 +113,7 @@ async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sql
         return store::save(tx, replay, now).await.map(|()| 0);
     }
     if replay.held {
-        replay.due_at = Some(now + HELD);
+        replay.due_at = Some(now + rest(replay, now).max(HELD));
         return store::save(tx, replay, now).await.map(|()| 0);
     }
     let queued = store::queued(tx, replay).await?;
@@ -120,13 +122,20 @@ async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sql
         ramp.look(&mut replay.pace, (replay.delivered, refused), now);
     }
     let most = pace::next(&mut replay.pace, queued, now);
-    replay.due_at = Some(now + BEAT);
+    let is_kept = queued.all >= MOST_QUEUED || most == 0 && queued.waiting > 0;
+    replay.due_at = Some(now + if is_kept { rest(replay, now) } else { BEAT });
     let mut begun = 0;
     if queued.all < MOST_QUEUED && most > 0 {
         begun = batch(tx, replay, most, now).await?;
     }
     store::save(tx, replay, now).await?;
     Ok(begun)
+}
+
+/// How long one rests whose receiver takes nothing: a quarter of the time for which nothing began.
+fn rest(replay: &Replay, now: DateTime<Utc>) -> TimeDelta {
+    let began = replay.pace.paid_until.unwrap_or(replay.asked_at);
+    ((now - began) / 4).clamp(BEAT, RARELY)
 }
 
 /// Begins up to so many cycles, and moves the cursor behind what was looked at.
