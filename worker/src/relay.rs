@@ -150,6 +150,7 @@ impl Line {
             identity: self.identity,
             rate_limit: None,
             lined: false,
+            waited: false,
         })
     }
 }

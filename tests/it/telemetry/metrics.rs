@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use http::Method;
 use serde_json::json;
-use tests::kit::{CONTACTS, PATIENCE, Program, TestApp, sample};
+use tests::kit::{CONTACTS, PATIENCE, Program, Reply, TestApp, sample, until};
 
 use super::delivered;
 
@@ -178,4 +179,31 @@ async fn what_a_webhooks_own_rate_limit_holds_back_is_in_no_gauge_that_scales_or
     assert_eq!(sample(&text, "webhook_oldest_due_seconds"), Some(0.0), "{text}");
     assert_eq!(sample(&text, "webhook_delivery_latency_seconds_count"), Some(0.0), "{text}");
     assert!(app.count("pending").await > 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_because_its_webhook_was_off_or_asked_for_time_is_not_our_lateness() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let busy = Reply::status(503).header("retry-after", "1");
+    subscriber.receiver.script([Reply::status(200), busy]);
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    app.advance(TimeDelta::milliseconds(1));
+    subscriber.switch(false).await;
+    subscriber.switch(true).await;
+    let worker = Program::worker(&app.database.worker_url(), &[]).await;
+    app.wait_until("delivered", 1).await;
+    // The second asks for time, in which the third comes.
+    app.announce(&acme, "contact.created", 1).await;
+    let asked = "select held_until is not null from webhooks";
+    until("it has asked", async || {
+        sqlx::query_scalar(asked).fetch_one(app.database.admin()).await.unwrap()
+    })
+    .await;
+    app.announce(&acme, "contact.created", 1).await;
+    app.wait_until("delivered", 2).await;
+    let (_, text) = worker.admin("/metrics").await;
+    assert_eq!(sample(&text, "webhook_delivery_latency_seconds_count"), Some(1.0), "{text}");
 }

@@ -190,6 +190,8 @@ pub(crate) struct Row {
     pub rate_limit: Option<i32>,
     /// Whether others wait in line behind it.
     pub lined: bool,
+    /// Whether its webhook may have kept it waiting.
+    pub waited: bool,
 }
 
 impl Row {
@@ -226,7 +228,7 @@ impl Row {
             request_id: self.request_id,
             traceparent: self.traceparent,
             url: self.url,
-            held: self.rate_limit.is_some() || self.lined,
+            held: self.rate_limit.is_some() || self.lined || self.waited,
             secret: self.secret,
             headers: self.headers,
             identity: self.identity,

@@ -47,7 +47,9 @@ select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!"
        w.url as "url!", case when $12 > 0 then w.secret_enc else '' end as "secret!",
        case when $12 > 0 then w.headers_enc end as headers, case when $12 > 0 then w.identity_enc end as identity,
        w.rate_limit,
-       c.record is not null as "lined!"
+       c.record is not null as "lined!",
+       -- Retry-After, or a change since then, such as being off for a while.
+       coalesce(greatest(w.held_until, w.updated_at) > e.created_at, false) as "waited!"
 from claimed c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
 cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id offset 0) e
 -- As they were served: behind the last one begins the next claim.

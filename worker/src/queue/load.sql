@@ -19,6 +19,8 @@ select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!"
        e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
        c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
        w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit,
-       c.record is not null as "lined!"
+       c.record is not null as "lined!",
+       -- Retry-After, or a change since then, such as being off for a while.
+       coalesce(greatest(w.held_until, w.updated_at) > e.created_at, false) as "waited!"
 from loaded c join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
 cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id offset 0) e
