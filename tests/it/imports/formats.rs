@@ -22,6 +22,11 @@ async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::ki
     send(tenant, query, FORM, form_of(parts)).await
 }
 
+/// Sends CSV with a mapping.
+pub async fn with_mapping(tenant: &Tenant, mapping: &str, text: &str) -> tests::kit::Answer {
+    form(tenant, "", &[("name=\"mapping\"", mapping), ("name=\"file\"", text)]).await
+}
+
 #[tokio::test]
 async fn json_lines_csv_and_forms_bring_the_same_contact() {
     let app = TestApp::start().await;
