@@ -3,13 +3,13 @@
 //! failed rows can be sent back.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Cursor, Read as _};
+use std::io::{BufReader, Cursor, Read as _};
 
 use shared::import::Fault;
 
 use super::records::{Record, Records};
 use super::source::{self, Source};
-use super::{FIELDS, LONGEST, Mapping, REST, Raw, Sink, text_of};
+use super::{FIELDS, LONGEST, Mapping, REST, Raw, Sink, divider, text_of};
 use crate::error::{Details, Error, Result};
 use crate::http::json::{Members, Value};
 
@@ -20,9 +20,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result<()> {
     let mut text = BufReader::new(source);
     let mut first = Vec::new();
-    text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut first).map_err(source::unbroken)?;
+    text.by_ref().take(LONGEST as u64).read_to_end(&mut first).map_err(source::unbroken)?;
     let first = first.strip_prefix(BOM).unwrap_or(&first).to_vec();
-    let delimiter = delimiter(&first);
+    let delimiter = divider::of(&first);
     let mut records = Records::new(Cursor::new(first).chain(text), delimiter);
     let divider = char::from(delimiter).to_string();
     let headers = names(records.next()?)?;
@@ -47,13 +47,6 @@ pub(super) fn read(source: Source, mapping: &Mapping, sink: &mut Sink) -> Result
         sink.take(Raw { line: Some(line), input: text_of(&input), members })?;
     }
     Ok(())
-}
-
-/// What divides the first line most often.
-fn delimiter(start: &[u8]) -> u8 {
-    let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let count = |wanted: u8| line.split(|byte| *byte == wanted).count();
-    [b',', b';', b'\t'].into_iter().rev().max_by_key(|candidate| count(*candidate)).unwrap_or(b',')
 }
 
 fn names(header: Option<Record>) -> Result<Vec<String>> {

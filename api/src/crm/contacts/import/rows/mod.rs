@@ -2,6 +2,7 @@
 //! Reading is synchronous, on a thread of its own, between two bounded channels.
 
 mod csv;
+mod divider;
 mod json;
 mod ndjson;
 mod records;
