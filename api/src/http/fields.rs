@@ -13,7 +13,7 @@ use crate::details::UNKNOWN;
 use crate::error::{Details, Error, Result};
 
 /// Known members that a caller may send back but not change (requirement F-10).
-pub(super) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
+pub(crate) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
 
 /// What a request body can be read into.
 pub trait Input: Sized {
