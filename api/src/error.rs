@@ -1,17 +1,15 @@
 //! Everything that can go wrong for a caller, with one table of statuses and codes. Internals never leave.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
 use shared::db::fault;
 use shared::scope::Scope;
 
+pub use crate::details::Details;
+use crate::details::shown;
 use crate::limit::Decision;
-
-/// What is wrong with each field, by its path (`stages[0].name`).
-pub type Details = BTreeMap<String, String>;
 
 /// Every code there is (requirement F-3).
 pub const CODES: &[&str] = &[
@@ -197,7 +195,7 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         match self {
-            Self::Invalid(details) | Self::Taken(_, details) => Some(details.clone()),
+            Self::Invalid(details) | Self::Taken(_, details) => Some(shown(details.clone())),
             Self::InsufficientScope(scope) => {
                 Some(Details::from([("scope".into(), scope.to_string())]))
             }

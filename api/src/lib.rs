@@ -8,6 +8,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod crm;
+pub mod details;
 pub mod erasures;
 pub mod error;
 pub mod event_log;

@@ -120,9 +120,16 @@ pub fn updated<T: Tracked>(tx: &mut TenantTx, before: &T, record: &T) -> Result<
 /// # Errors
 /// As for [`created`].
 pub fn deleted<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
-    let document = json(record)?;
-    let announced = T::EVENTS.map(|events| tell(tx, events.deleted, &document));
-    keep(tx, announced.map(|id| id.0), record, "deleted", Some(document), None);
+    deleted_as(tx, record, record)
+}
+
+/// The same of one whose end has a version of its own: `before` is kept, `last` is told.
+///
+/// # Errors
+/// As for [`created`].
+pub fn deleted_as<T: Tracked>(tx: &mut TenantTx, before: &T, last: &T) -> Result<()> {
+    let announced = T::EVENTS.map(|events| tx.emit(events.deleted, last)).transpose()?;
+    keep(tx, announced.map(|id| id.0), before, "deleted", Some(json(before)?), None);
     Ok(())
 }
 

@@ -9,10 +9,11 @@ use shared::webhook::target::TargetPolicy;
 use super::describe::Description;
 use super::json::{Members, Value};
 use super::rules::Rule;
+use crate::details::UNKNOWN;
 use crate::error::{Details, Error, Result};
 
 /// Known members that a caller may send back but not change (requirement F-10).
-pub(super) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
+pub(crate) const READ_ONLY: [&str; 5] = ["id", "tenantId", "createdAt", "updatedAt", "version"];
 
 /// What a request body can be read into.
 pub trait Input: Sized {
@@ -96,7 +97,7 @@ impl<'a> Fields<'a> {
             self.members.remove(name);
         }
         for name in self.members.keys() {
-            self.faults.insert(name.clone(), "Unknown field".to_owned());
+            self.faults.insert(name.clone(), UNKNOWN.to_owned());
         }
         match read {
             Some(value) if self.faults.is_empty() => Ok(value),

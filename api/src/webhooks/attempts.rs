@@ -44,7 +44,7 @@ pub struct Attempt {
     pub error_code: Option<String>,
     /// What went wrong, for people.
     pub error: Option<String>,
-    /// The first bytes of the answer, at most 1,024.
+    /// The first bytes of the answer, at most 1,024; control characters but tabs and line ends are replaced.
     pub excerpt: Option<String>,
 }
 
@@ -77,12 +77,16 @@ impl Resource for AttemptId {
 }
 
 /// Attempts that a delivery shows: its newest, twenty cycles of five.
-const SHOWN: i64 = 100;
+pub(super) const SHOWN: i64 = 100;
 
-/// The newest requests of these deliveries, oldest first; or `only` one.
+/// Attempts that each delivery of a list shows: of a hundred deliveries with a kibibyte each, they stay below some 2 MiB.
+pub(super) const LISTED: i64 = 10;
+
+/// The newest requests of these deliveries, `most` of each, oldest first; or `only` one.
 pub(super) async fn log(
     tx: &mut TenantTx,
     deliveries: &[Uuid],
+    most: i64,
     only: Option<AttemptId>,
 ) -> sqlx::Result<Vec<Attempt>> {
     sqlx::query_as!(
@@ -94,7 +98,7 @@ pub(super) async fn log(
                order by id desc limit $2) a
            order by a.started_at, a.id"#,
         deliveries,
-        SHOWN,
+        most,
         only.map(|id| id.0),
     )
     .fetch_all(tx.conn())
@@ -112,7 +116,7 @@ pub async fn find_one(
     id: AttemptId,
 ) -> Result<FullAttempt> {
     super::deliveries::find_one(tx, webhook, delivery).await?;
-    let found = log(tx, &[delivery.0], Some(id)).await?.pop();
+    let found = log(tx, &[delivery.0], 1, Some(id)).await?.pop();
     let attempt = found.ok_or_else(AttemptId::not_found)?;
     let detail = sqlx::query_scalar!(
         r#"select detail as "detail: Json<AttemptDetail>" from webhook_attempts where delivery_id = $1 and id = $2"#,

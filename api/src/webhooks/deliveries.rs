@@ -86,7 +86,7 @@ pub struct WebhookEvent {
     #[schema(ignore)]
     #[sqlx(flatten)]
     holds: Holds,
-    /// The attempts of all cycles, oldest first: the newest hundred.
+    /// The attempts of all cycles, oldest first: the newest hundred, in lists the newest ten.
     #[sqlx(skip)]
     pub attempt_log: Vec<Attempt>,
 }
@@ -208,7 +208,7 @@ pub async fn list(
 ) -> Result<Listed<WebhookEvent>> {
     show(tx, webhook).await?;
     let mut page: Listed<WebhookEvent> = query.fetch(tx, &source(webhook)).await?;
-    let mut log = attempts::log(tx, &ids(&page.items), None).await?;
+    let mut log = attempts::log(tx, &ids(&page.items), attempts::LISTED, None).await?;
     for event in &mut page.items {
         event.hold(tx.now());
         event.attempt_log =
@@ -232,7 +232,7 @@ pub async fn find_one(
 ) -> Result<WebhookEvent> {
     show(tx, webhook).await?;
     let mut event = find(tx, webhook, id).await?.ok_or_else(DeliveryId::not_found)?;
-    event.attempt_log = attempts::log(tx, &[event.id.0], None).await?;
+    event.attempt_log = attempts::log(tx, &[event.id.0], attempts::SHOWN, None).await?;
     Ok(event)
 }
 
@@ -266,7 +266,7 @@ pub async fn resend(tx: &mut TenantTx, webhook: WebhookId, id: DeliveryId) -> Re
             "The event is still pending; it is sent again when it has ended".into(),
         ));
     }
-    event.attempt_log = attempts::log(tx, &[event.id.0], None).await?;
+    event.attempt_log = attempts::log(tx, &[event.id.0], attempts::SHOWN, None).await?;
     changes::noted(tx, &event, "resent");
     tx.wake();
     Ok(event)

@@ -57,8 +57,9 @@ async fn next(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<bool> {
             (Some(place), None) => {
                 let slot = &mut batch.slots[place];
                 slot.gone = true;
+                let before = slot.after.clone();
                 slot.after.version += 1;
-                changes::deleted(tx, &slot.after)?;
+                changes::deleted_as(tx, &before, &slot.after)?;
                 true
             }
             (Some(place), Some(before)) => restore(tx, &mut batch, place, &before.0)?,

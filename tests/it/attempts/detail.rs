@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use worker::client::{Lookup, Roots};
 
 use super::last_attempt;
+use crate::replays::Past;
 
 #[tokio::test]
 async fn a_first_attempt_over_tls_tells_each_phase_and_the_session() {
@@ -123,11 +124,41 @@ async fn a_delivery_shows_its_newest_hundred_attempts_and_every_one_by_its_id() 
                         started_at - interval '1 day' + n * interval '1 second', 1
                  from webhook_attempts, generate_series(1, 120) n";
     app.database.execute(older).await;
-    let delivery = subscriber.only_delivery().await;
+    let id = subscriber.only_delivery().await["id"].clone();
+    let path = format!("{}/events/{}", subscriber.path(), id.as_str().unwrap());
+    let delivery = acme.get(&path).await.ok();
     let log = delivery["attemptLog"].as_array().unwrap();
     assert_eq!((log.len(), &log[99]), (100, &newest));
     assert_eq!(log[0]["id"], "00000000-0000-7000-8000-000000000022");
-    let path = format!("{}/events/{}", subscriber.path(), delivery["id"].as_str().unwrap());
     let oldest = format!("{path}/attempts/00000000-0000-7000-8000-000000000001");
     assert_eq!(acme.get(&oldest).await.ok()["latencyMs"], 1);
+}
+
+#[tokio::test]
+async fn a_page_of_deliveries_shows_the_newest_ten_attempts_of_each() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let from = app.clock.now() - TimeDelta::hours(1);
+    let past = Past {
+        webhook: subscriber.id,
+        status: "failed",
+        event: "contact.created",
+        from,
+        count: 100,
+    };
+    past.plant(app.database.admin()).await;
+    let attempts = "insert into webhook_attempts (tenant_id, delivery_id, id, cycle, attempt, trigger, started_at, latency_ms, excerpt)
+                    select tenant_id, id, ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 1, 'replay',
+                           created_at + n * interval '1 second', 1, repeat('x', 1024)
+                    from webhook_events, generate_series(1, 100) n";
+    app.database.execute(attempts).await;
+    let page = acme.get(&format!("{}/events?pageSize=100", subscriber.path())).await.page();
+    assert_eq!(page.items.len(), 100);
+    assert!(json!(page.items).to_string().len() < 2 * 1024 * 1024);
+    let newest: Vec<Value> = (91..=100).map(|cycle| json!(cycle)).collect();
+    for delivery in &page.items {
+        let log = delivery["attemptLog"].as_array().unwrap();
+        assert_eq!(log.iter().map(|attempt| attempt["cycle"].clone()).collect::<Vec<_>>(), newest);
+    }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::scope::{Role, Scope};
-use tests::kit::{Answer, CONTACTS, START, TestApp};
+use tests::kit::{Answer, COMPANIES, CONTACTS, LEADS, PIPELINES, START, Tenant, TestApp};
 
 use super::AUDIT;
 use crate::contacts::at;
@@ -130,4 +130,40 @@ async fn nobody_writes_it_over_http() {
         acme.call(method, &path, Some(json!({}))).await.problem(405, "METHOD_NOT_ALLOWED");
     }
     acme.post(AUDIT, json!({})).await.problem(405, "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn a_deletion_keeps_the_record_as_it_was_and_tells_the_version_of_its_end() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let stages = json!([{"name": "New", "displayOrder": 0}]);
+    for (path, body) in [
+        (CONTACTS, json!({"name": "Ada"})),
+        (COMPANIES, json!({"name": "ACME"})),
+        (LEADS, json!({"title": "Deal", "status": "new"})),
+        (PIPELINES, json!({"name": "Sales", "stages": stages})),
+    ] {
+        let record = acme.post(path, body).await.created();
+        let path = format!("{path}/{}", record["id"].as_str().unwrap());
+        let seen = acme.get(&path).await.ok();
+        acme.delete(&path).await.no_content();
+        deleted_as_seen(&app, &acme, &seen).await;
+    }
+    let rows = json!({"contacts": [{"name": "Bob"}]});
+    let import = acme.post(&format!("{CONTACTS}/import"), rows).await.ok();
+    let seen = acme.get(&format!("{CONTACTS}?name=Bob")).await.page().items.remove(0);
+    let undo = format!("{CONTACTS}/imports/{}/undo", import["id"].as_str().unwrap());
+    acme.post(&undo, json!({})).await.ok();
+    deleted_as_seen(&app, &acme, &seen).await;
+}
+
+async fn deleted_as_seen(app: &TestApp, acme: &Tenant, seen: &Value) {
+    let entries = format!("{AUDIT}?recordId={}", seen["id"].as_str().unwrap());
+    let entries = acme.get(&entries).await.page().items;
+    let is_end = |entry: &&Value| entry["action"].as_str().unwrap().ends_with(".deleted");
+    let entry = entries.iter().find(is_end).unwrap();
+    assert_eq!(&entry["before"], seen);
+    let events = app.outbox().await;
+    let event = events.iter().find(|event| json!(event.event_id) == entry["id"]).unwrap();
+    assert_eq!(event.payload["version"], seen["version"].as_i64().unwrap() + 1);
 }

@@ -22,6 +22,11 @@ async fn form(tenant: &Tenant, query: &str, parts: &[(&str, &str)]) -> tests::ki
     send(tenant, query, FORM, form_of(parts)).await
 }
 
+/// Sends CSV with a mapping.
+pub async fn with_mapping(tenant: &Tenant, mapping: &str, text: &str) -> tests::kit::Answer {
+    form(tenant, "", &[("name=\"mapping\"", mapping), ("name=\"file\"", text)]).await
+}
+
 #[tokio::test]
 async fn json_lines_csv_and_forms_bring_the_same_contact() {
     let app = TestApp::start().await;
@@ -261,4 +266,22 @@ async fn parameters_are_checked_and_limits_are_named() {
     let long = json!([{"name": "x".repeat(70_000)}]);
     import(&acme, "", long).await.invalid(&json!({"contacts": "A row must be at most 64 KiB"}));
     assert_eq!(acme.get(super::IMPORTS).await.page().pagination["total"], 0);
+}
+
+#[tokio::test]
+async fn what_divides_a_file_is_found_behind_empty_lines_and_outside_quotes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let done = csv(&acme, "", "\nname;email\nAda;ada@example.com\n").await.ok();
+    assert_eq!(counts(&done), [1, 0, 0, 0]);
+    let mapping = r#"{"Name (last, first, title)":"name"}"#;
+    let file = "\"Name (last, first, title)\";email;phone\nBob;bob@example.com;\n";
+    assert_eq!(counts(&with_mapping(&acme, mapping, file).await.ok()), [1, 0, 0, 0]);
+    let mapping = r#"{"a;b;c;d;e;f;g":null}"#;
+    let file = "name\temail\t\"a;b;c;d;e;f;g\"\nEve\tnobody\tx\n";
+    let done = with_mapping(&acme, mapping, file).await.ok();
+    assert_eq!(counts(&done), [0, 0, 0, 1]);
+    let text = acme.get(&format!("{}/errors.csv", super::at(&done))).await.body;
+    let text = text.as_str().unwrap().replace("nobody", "eve@example.com");
+    assert_eq!(counts(&with_mapping(&acme, mapping, &text).await.ok()), [1, 0, 0, 0]);
 }

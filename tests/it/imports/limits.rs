@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tests::kit::{CONTACTS, Tenant, TestApp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{IMPORTS, counts, csv, import, people, send, total};
+use super::{IMPORTS, at, counts, csv, import, people, send, total};
 
 #[tokio::test]
 async fn more_rows_than_an_import_takes_leave_nothing_behind() {
@@ -87,4 +87,19 @@ async fn slow_uploads_are_ended_and_keep_only_their_own_tenant_waiting() {
     let before = total(&acme).await;
     assert_eq!(counts(&import(&acme, "", people(2)).await.ok()), [2, 0, 0, 0]);
     assert_eq!(total(&acme).await, before + 2);
+}
+
+#[tokio::test]
+async fn of_very_many_faults_of_a_row_or_a_body_fifty_are_kept_and_the_rest_counted() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let row: Map<String, Value> = (0..5_000).map(|n| (format!("x{n}"), json!(1))).collect();
+    let done = send(&acme, "", "application/x-ndjson", json!(row).to_string()).await.ok();
+    let kept = acme.get(&at(&done)).await.ok()["errors"][0]["details"].clone();
+    let told = acme.post(CONTACTS, json!(row)).await.problem(400, "VALIDATION_ERROR");
+    for details in [kept, told["details"].clone()] {
+        assert_eq!(details["name"], "Is required");
+        assert_eq!(details["_more"], "And 4951 more");
+        assert_eq!(details.as_object().unwrap().len(), 51);
+    }
 }

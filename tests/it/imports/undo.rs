@@ -5,6 +5,7 @@ use serde_json::json;
 use shared::scope::Role;
 use tests::kit::{CONTACTS, TestApp};
 
+use super::formats::with_mapping;
 use super::{at, counts, csv, import, named, people, total};
 use crate::contacts::at as contact_at;
 
@@ -131,4 +132,21 @@ async fn the_failed_rows_come_back_as_a_file_that_can_be_mended_and_sent_again()
     let mended = text.replace("nowhere", "bob@example.com").replace("nobody", "eve@example.com");
     assert_eq!(counts(&csv(&acme, "", &mended).await.ok()), [2, 0, 0, 0]);
     assert_eq!(named(&acme, "Bob \"B\"").await["company"], "A, B");
+}
+
+#[tokio::test]
+async fn the_failed_rows_keep_mapped_columns_whose_names_begin_with_a_line() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mapping = r#"{"_Who":"name","_Mail":"email"}"#;
+    let sent = with_mapping(&acme, mapping, "_Who,_Mail,_note,_row\nBob,nowhere,x,9\n").await.ok();
+    let text = acme.get(&format!("{}/errors.csv", at(&sent))).await.body;
+    let text = text.as_str().unwrap();
+    assert_eq!(
+        text,
+        "_Mail,_Who,_note,_row,_line,_errors\r\nnowhere,Bob,x,1,2,email: Invalid email format\r\n"
+    );
+    let again = with_mapping(&acme, mapping, &text.replace("nowhere", "bob@example.com")).await;
+    assert_eq!(counts(&again.ok()), [1, 0, 0, 0]);
+    assert_eq!(named(&acme, "Bob").await["email"], "bob@example.com");
 }

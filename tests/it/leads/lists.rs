@@ -103,6 +103,10 @@ async fn what_a_lead_refers_to_can_be_seen_beside_it() {
     assert_eq!(cat["pipelineRecord"], sales);
     assert_eq!(cat["stageRecord"], sales["stages"][1]);
     assert_eq!(acme.get(&format!("{}?{all}", super::at(&cat))).await.ok(), cat);
+    let off = format!("update users set active = false where id = '{}'", acme.owner);
+    app.database.execute(&off).await;
+    let of_owner = acme.get(&format!("{}?expand=owner", super::at(&cat))).await.ok();
+    assert_eq!(of_owner["ownerRecord"]["active"], false, "switched off, and still to be seen");
     acme.delete(&format!("{CONTACTS}/{}", contact["id"].as_str().unwrap())).await.no_content();
     let cat = acme.get(&format!("{}?{all}", super::at(&cat))).await.ok();
     assert_eq!((&cat["contactId"], &cat["contactRecord"]), (&contact["id"], &Value::Null));

@@ -5,6 +5,7 @@ use tests::kit::{TestApp, WEBHOOKS};
 
 const FORMS: &str = "Must be an object with one of all, any, not, changed, event, or field";
 const MEMBER: &str = "Must be a member of some event's data, such as status, or previous.status";
+const CHANGE: &str = "Must be a member that an update can change, such as status";
 const SCALAR: &str = "Must be a string, a number, true, false or null";
 const SIZE: &str = "Must have at most 100 comparisons, names and values in all";
 const DIGITS: &str = "Must have at most 28 digits, 10 of them decimal places";
@@ -58,10 +59,12 @@ fn bad() -> Vec<(Value, Value)> {
         one(json!({"contains": ""}), "contains", "Must not be empty"),
         one(json!({"startsWith": 5}), "startsWith", "Must be a string"),
         one(json!({"isNull": "yes"}), "isNull", "Must be true or false"),
-        (
-            json!({"changed": ["status", "previous.status"]}),
-            json!({"filter.changed[1]": "Must be a member that an update can change, such as status"}),
-        ),
+        (json!({"changed": ["status", "previous.status"]}), json!({"filter.changed[1]": CHANGE})),
+        (json!({"changed": ["id"]}), json!({"filter.changed[0]": CHANGE})),
+        (json!({"changed": ["tenantId"]}), json!({"filter.changed[0]": CHANGE})),
+        (json!({"changed": ["createdAt"]}), json!({"filter.changed[0]": CHANGE})),
+        (json!({"changed": ["updatedAt"]}), json!({"filter.changed[0]": CHANGE})),
+        (json!({"changed": ["version"]}), json!({"filter.changed[0]": CHANGE})),
         (
             json!({"event": ["lead.*", "lead.exploded"]}),
             json!({"filter.event[1]": "Must be an event, a family such as contact.*, or *"}),

@@ -32,9 +32,11 @@ pub(super) async fn read(
     }
 }
 
-/// At most `max` bytes of UTF-8. NUL is replaced because PostgreSQL's `text` cannot hold it.
+/// At most `max` bytes of UTF-8. Control characters but tabs and line ends are replaced: PostgreSQL's `text` cannot hold
+/// NUL, and JSON writes each of the others in six bytes.
 pub(super) fn text(bytes: &[u8], max: usize) -> Option<String> {
-    let mut text = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+    let unreadable = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
+    let mut text = String::from_utf8_lossy(bytes).replace(unreadable, "\u{fffd}");
     text.truncate(text.floor_char_boundary(max));
     (!text.is_empty()).then_some(text)
 }
@@ -48,6 +50,7 @@ mod tests {
         assert_eq!(text(b"", 8), None);
         assert_eq!(text(b"plain", 8).unwrap(), "plain");
         assert_eq!(text(b"a\0b", 8).unwrap(), "a\u{fffd}b");
+        assert_eq!(text(b"a\x01\x1b\x7f\r\n\tb", 20).unwrap(), "a\u{fffd}\u{fffd}\u{fffd}\r\n\tb");
         assert_eq!(text("grüße".as_bytes(), 3).unwrap(), "gr");
         for bytes in [&[0xff; 100][..], &[0; 100], "€".repeat(50).as_bytes()] {
             assert!(text(bytes, 64).unwrap().len() <= 64);

@@ -273,12 +273,12 @@ pub async fn update(
 /// # Errors
 /// [`Error::NotFound`], [`Error::PreconditionFailed`].
 pub async fn remove(tx: &mut TenantTx, id: CompanyId, seen: &IfMatch) -> Result<()> {
-    let mut company = store::lock(tx, id).await?.ok_or_else(CompanyId::not_found)?;
+    let company = store::lock(tx, id).await?.ok_or_else(CompanyId::not_found)?;
     seen.check(company.version)?;
     store::delete(tx, id).await?;
     contacts::leave_company(tx, id).await?;
-    company.version += 1;
-    Ok(changes::deleted(tx, &company)?)
+    let last = Company { version: company.version + 1, ..company.clone() };
+    Ok(changes::deleted_as(tx, &company, &last)?)
 }
 
 /// Brings a deleted company back and announces `company.created` with `restored: true`; one that was never gone is

@@ -154,11 +154,11 @@ pub async fn update(
 /// # Errors
 /// [`Error::NotFound`], [`Error::PreconditionFailed`].
 pub async fn remove(tx: &mut TenantTx, id: ContactId, seen: &IfMatch) -> Result<()> {
-    let mut contact = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
+    let contact = store::lock(tx, id).await?.ok_or_else(ContactId::not_found)?;
     seen.check(contact.version)?;
     store::delete(tx, id).await?;
-    contact.version += 1;
-    Ok(changes::deleted(tx, &contact)?)
+    let last = Contact { version: contact.version + 1, ..contact.clone() };
+    Ok(changes::deleted_as(tx, &contact, &last)?)
 }
 
 /// Brings a deleted contact back and announces `contact.created` with `restored: true`; one that was never gone

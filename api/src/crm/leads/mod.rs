@@ -352,11 +352,11 @@ pub async fn place(tx: &mut TenantTx, stage: StageId) -> Result<Option<Place>> {
 /// # Errors
 /// [`Error::NotFound`], [`Error::PreconditionFailed`].
 pub async fn remove(tx: &mut TenantTx, id: LeadId, seen: &IfMatch) -> Result<()> {
-    let mut lead = store::lock(tx, id).await?.ok_or_else(LeadId::not_found)?;
+    let lead = store::lock(tx, id).await?.ok_or_else(LeadId::not_found)?;
     seen.check(lead.version)?;
     store::delete(tx, id).await?;
-    lead.version += 1;
-    Ok(changes::deleted(tx, &lead)?)
+    let last = Lead { version: lead.version + 1, ..lead.clone() };
+    Ok(changes::deleted_as(tx, &lead, &last)?)
 }
 
 /// Brings a deleted lead back and announces `lead.created` with `restored: true`; one that was never gone is left as

@@ -239,15 +239,15 @@ pub async fn remove(
     seen: &IfMatch,
     to: Option<StageId>,
 ) -> Result<()> {
-    let mut pipeline = lock(tx, id, to).await?.ok_or_else(PipelineId::not_found)?;
+    let pipeline = lock(tx, id, to).await?.ok_or_else(PipelineId::not_found)?;
     seen.check(pipeline.version)?;
     let destination = destination(tx, to).await?;
     let gone: Vec<_> = pipeline.stages.iter().map(|stage| stage.id).collect();
     take_down(tx, &gone, destination.as_ref()).await?;
     store::delete(tx, id).await?;
-    pipeline.version += 1;
-    changes::deleted(tx, &pipeline)?;
-    announce(tx, &pipeline, &stages::changes(&pipeline.stages, &[]))
+    let last = Pipeline { version: pipeline.version + 1, ..pipeline.clone() };
+    changes::deleted_as(tx, &pipeline, &last)?;
+    announce(tx, &last, &stages::changes(&pipeline.stages, &[]))
 }
 
 /// Takes the pipeline, and the one of the stage that leads are to move to: pipelines before stages and in the order of

@@ -1,7 +1,7 @@
 //! Where somebody can be reached: e-mail, telephone, web.
 
 use serde_json::json;
-use url::Url;
+use url::{Host, Url};
 use validator::ValidateEmail as _;
 
 use super::{Rule, string_of};
@@ -24,12 +24,23 @@ pub fn email() -> impl Rule<String> {
     let schema = || json!({"type": "string", "maxLength": LONGEST_EMAIL, "pattern": EMAIL});
     string_of(schema, |text| {
         let text = text.trim();
-        if text.len() <= LONGEST_EMAIL && text.validate_email() {
+        if text.len() <= LONGEST_EMAIL && plain_host(text) && text.validate_email() {
             Ok(text.to_owned())
         } else {
             Err("Invalid email format".into())
         }
     })
+}
+
+/// Whether an address has nothing that the check of hosts would pass over: of an address in brackets it looks at the end
+/// only, whatever stands before it, and what IDNA drops would make two texts of one address.
+fn plain_host(text: &str) -> bool {
+    !text.contains('[') && !text.chars().any(|c| !c.is_ascii() && is_dropped(c))
+}
+
+/// Whether IDNA takes no notice of a character, such as a soft hyphen.
+fn is_dropped(c: char) -> bool {
+    Host::parse(&format!("a{c}")).is_ok_and(|host| host == Host::<&str>::Domain("a"))
 }
 
 /// A telephone number by its shape, not by any numbering plan: the `+1234567890` of requirement C-9 belongs to none.

@@ -129,7 +129,9 @@ fn the_documents_own_phone_is_valid_and_shapes_that_are_none_are_not() {
 fn an_email_needs_a_name_and_a_host_and_at_most_254_characters() {
     let long =
         |length: usize| format!("{}@{}.com", "a".repeat(64), "b.".repeat((length - 69) / 2) + "b");
-    for good in ["john@example.com", " a+b@example.co.uk ", "a@b", "o'neil@example.com"] {
+    for good in
+        ["john@example.com", " a+b@example.co.uk ", "a@b", "o'neil@example.com", "a@exämple.com"]
+    {
         assert!(said(email(), good).is_some(), "{good}");
     }
     for bad in [
@@ -143,6 +145,14 @@ fn an_email_needs_a_name_and_a_host_and_at_most_254_characters() {
         "a@b\u{0}",
         "a@b\nc@d",
         "a@@b",
+        "a@b\r\nc[1.1.1.1]",
+        "a@x y[::1]",
+        "a@[127.0.0.1]",
+        "a@[::1]",
+        "a@exa\u{ad}mple.com",
+        "a@exa\u{200b}mple.com",
+        "a@\u{feff}example.com",
+        "a@exämple\u{fe0f}.com",
     ] {
         assert!(said(email(), bad).is_none(), "{bad:?}");
     }

@@ -9,6 +9,7 @@ use shared::event::EventType;
 
 use crate::events::{Member, payload};
 use crate::http::doc::SchemaOf;
+use crate::http::fields::READ_ONLY;
 
 /// What is said of a name that is not known.
 pub(super) const UNKNOWN: &str =
@@ -25,7 +26,7 @@ pub(super) const PREVIOUS: &str = "previous";
 struct Known {
     /// Names as filters and masks write them.
     all: BTreeSet<String>,
-    /// Names of what an update can change.
+    /// Names of what an update can change and tells: not what every update changes, or none.
     changing: BTreeSet<String>,
 }
 
@@ -39,7 +40,8 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
             let inside = match member {
                 Member::Sign(_) | Member::Plain(..) => BTreeSet::new(),
                 Member::Previous(_) => {
-                    known.changing.extend(members.keys().cloned());
+                    let told = members.keys().filter(|name| !READ_ONLY.contains(&name.as_str()));
+                    known.changing.extend(told.cloned());
                     members.keys().cloned().collect()
                 }
                 Member::Record(record) | Member::RecordOrNull(record) => record.members(),

@@ -1,5 +1,5 @@
 //! `errors.csv`: the rows that failed, as they were sent, each with why. Columns that begin with `_` are passed over
-//! when the file is sent again.
+//! when the file is sent again, unless a mapping names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,8 @@ const PAGE: i64 = 100;
 const MOST_COLUMNS: usize = 200;
 /// The column of rows that are no objects: they are there as they were sent.
 const WHOLE: &str = "_input";
+/// What the file adds to each row; a file that is sent again has them of the time before.
+const ADDED: [&str; 3] = ["_row", "_line", "_errors"];
 
 /// The columns of the file: those that all its rows have together, and one for rows that have none.
 pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<String>> {
@@ -32,7 +34,7 @@ pub(super) async fn columns(tx: &mut TenantTx, id: ImportId) -> Result<Vec<Strin
         for members in page.iter().map(members) {
             whole |= members.is_none();
             let names_of = members.unwrap_or_default().into_keys();
-            names.extend(names_of.filter(|name| !name.starts_with('_') || name == REST));
+            names.extend(names_of.filter(|name| name != WHOLE && !ADDED.contains(&name.as_str())));
         }
         let (known, others): (BTreeSet<_>, BTreeSet<_>) =
             names.into_iter().partition(|name| name == REST || FIELDS.contains(&name.as_str()));
@@ -62,7 +64,7 @@ pub(super) fn body(app: App, caller: Caller, id: ImportId, columns: Vec<String>)
         let mut text = String::new();
         if after.is_none() {
             let names = columns.iter().map(String::as_str);
-            write(&mut text, names.chain(["_row", "_line", "_errors"]));
+            write(&mut text, names.chain(ADDED));
         }
         let mut tx = app.begin(&caller).await?;
         let page = rows::failed(&mut tx, id, after.unwrap_or(0), PAGE).await;

@@ -2,6 +2,7 @@
 //! Reading is synchronous, on a thread of its own, between two bounded channels.
 
 mod csv;
+mod divider;
 mod json;
 mod ndjson;
 mod records;
@@ -146,15 +147,16 @@ impl Sink {
 
     fn read(&self, members: Members) -> std::result::Result<ContactPatch, Fault> {
         let mut missing = self.options.missing(&members);
-        let (code, details) = match Fields::new(members, &self.config.targets).read() {
+        let error = match Fields::new(members, &self.config.targets).read() {
             Ok(patch) if missing.is_empty() => return Ok(patch),
-            Ok(_) => ("VALIDATION_ERROR", missing),
-            Err(error) => {
-                missing.extend(error.details().unwrap_or_default());
-                (error.code(), missing)
+            Ok(_) => Error::Invalid(missing),
+            Err(Error::Invalid(faults)) => {
+                missing.extend(faults);
+                Error::Invalid(missing)
             }
+            Err(error) => error,
         };
-        Err(Fault { code, details })
+        Err(Fault { code: error.code(), details: error.details().unwrap_or_default() })
     }
 
     fn flush(&mut self) -> Result<()> {
