@@ -10,7 +10,7 @@ use http::HeaderMap;
 use shared::TenantTx;
 use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -19,12 +19,15 @@ use crate::App;
 use crate::auth::{Caller, Principal};
 use crate::error::Result;
 use crate::http::authorize::{permit, recognise};
+use crate::http::places::Place;
 use crate::http::routes::Access;
 
 /// How often a connection without news shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long one answer lasts: whoever comes again shows its credential again.
 const LONGEST: Duration = Duration::from_mins(15);
+/// How long it rests behind a page without an event when there is more: others read, too.
+const REST: Duration = Duration::from_millis(100);
 
 /// Someone who follows a tenant's events.
 struct Follower {
@@ -83,7 +86,9 @@ pub(super) async fn follow(
     };
     // Whoever loses the connection before the first event knows where it was.
     let begins = numbered(told);
+    let place = follower.query.place(&follower.app, &follower.caller).await?;
     follower.read_on().await?;
+    drop(place);
     let messages = stream::unfold(follower, async |mut follower| {
         let message = follower.next().await?;
         Some((Ok(message), follower))
@@ -144,8 +149,23 @@ impl Follower {
                     }
                 }
             }
+            let Some(place) = self.stop.run_until_cancelled(self.place()).await else {
+                return Ok(None);
+            };
             self.is_still_admitted().await?;
             self.read_on().await?;
+            drop(place);
+            if self.has_more && self.read.is_empty() {
+                sleep(REST).await;
+            }
+        }
+    }
+
+    /// A place to read the next page, where that takes one. Whoever follows waits for it as long as it takes.
+    async fn place(&self) -> Option<Place> {
+        match self.query.webhook {
+            Some(_) => self.app.feeds.wait(self.caller.tenant).await,
+            None => None,
         }
     }
 
