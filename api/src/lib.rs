@@ -50,9 +50,12 @@ pub struct App(Arc<Parts>);
 /// Uploads at once in this process, and of one tenant.
 const UPLOADS: usize = 16;
 const UPLOADS_OF_ONE: usize = 4;
-/// Changes of companies with all their contacts: fewer than there are connections.
+/// Changes of companies with all their contacts, of pipelines with very many leads, counts of replays: fewer than there are connections.
 const SWEEPS: usize = 4;
 const SWEEPS_OF_ONE: usize = 2;
+/// Pages of webhooks' feeds that are read: each may ask a filter about a thousand events.
+const FEEDS: usize = 4;
+const FEEDS_OF_ONE: usize = 2;
 /// Checks of signatures.
 const CHECKS: usize = 8;
 const CHECKS_OF_ONE: usize = 2;
@@ -69,8 +72,10 @@ pub struct Parts {
     pub followers: Followers,
     /// Imports that are being received: each holds a few MiB, and for long if its sender is slow.
     pub uploads: Places,
-    /// Changes of companies that may have very many contacts: each holds a connection, for up to a minute.
+    /// Changes of companies and pipelines with very many records, and counts of replays: each holds a connection, for up to a minute.
     pub sweeps: Places,
+    /// Pages of webhooks' feeds that are being read: each holds a connection, for seconds where a filter passes little.
+    pub feeds: Places,
     /// Signatures that are being checked: each holds its body until it is its turn.
     pub checks: Places,
     /// How often callers may do what.
@@ -103,7 +108,8 @@ impl App {
         let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
         let uploads = Places::new(UPLOADS, UPLOADS_OF_ONE, "too many imports are being received");
-        let sweeps = Places::new(SWEEPS, SWEEPS_OF_ONE, "too many companies are being changed");
+        let sweeps = Places::new(SWEEPS, SWEEPS_OF_ONE, "too many large changes are being made");
+        let feeds = Places::new(FEEDS, FEEDS_OF_ONE, "too many feeds of webhooks are being read");
         let checks = Places::new(CHECKS, CHECKS_OF_ONE, "too many signatures are being checked");
         let (callers, used) = (Callers::default(), LastUsed::default());
         let config = Arc::new(config);
@@ -114,6 +120,7 @@ impl App {
             followers,
             uploads,
             sweeps,
+            feeds,
             checks,
             limits,
             callers,

@@ -1,6 +1,7 @@
 //! `api listen`: the real program, which follows the event log and sends to a receiver on this machine.
 
 use std::process::Output;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -8,7 +9,9 @@ use shared::id::{EventId, WebhookId};
 use shared::scope::Scope;
 use shared::webhook::body::delivery_id;
 use standardwebhooks::Webhook;
-use tests::kit::{CONTACTS, Call, Nobody, PATIENCE, Program, Receiver, Reply, Tenant, TestApp};
+use tests::kit::{
+    CONTACTS, Call, Nobody, PATIENCE, Program, Receiver, Reply, TcpServer, Tenant, TestApp, until,
+};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
@@ -318,4 +321,20 @@ async fn what_cannot_work_is_said_at_once() {
         .run(&["listen", "--help"])
         .await;
     assert!(!help.success().contains("crm_live_secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_at_once_while_the_api_says_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let silent = TcpServer::silent().await;
+    let (api, id) = (silent.url(), Uuid::nil().to_string());
+    let arguments = ["listen", "--forward", "http://127.0.0.1:9/", "--api", &api, "--webhook", &id];
+    let mut child = environment(&acme).command(&arguments).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let asked = async || silent.connections() > 0;
+    until("it asks for the webhook's secret", asked).await;
+    let ending = Listening { child, lines }.interrupt();
+    let (said, ended) = timeout(Duration::from_secs(5), ending).await.expect("it ends");
+    assert!(said.is_empty() && ended.status.success(), "{said:?} {ended:?}");
 }

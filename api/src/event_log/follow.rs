@@ -10,7 +10,7 @@ use http::HeaderMap;
 use shared::TenantTx;
 use shared::telemetry::metrics::UnderWay;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -19,12 +19,15 @@ use crate::App;
 use crate::auth::{Caller, Principal};
 use crate::error::Result;
 use crate::http::authorize::{permit, recognise};
+use crate::http::places::Place;
 use crate::http::routes::Access;
 
 /// How often a connection without news shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long one answer lasts: whoever comes again shows its credential again.
 const LONGEST: Duration = Duration::from_mins(15);
+/// How long it rests behind a page without an event when there is more: others read, too.
+const REST: Duration = Duration::from_millis(100);
 
 /// Someone who follows a tenant's events.
 struct Follower {
@@ -34,6 +37,10 @@ struct Follower {
     headers: HeaderMap,
     /// `after` is the last number that was looked at.
     query: FeedQuery,
+    /// The last number that was told.
+    told: i64,
+    /// When a number without an event can be told again.
+    quiet: Instant,
     read: VecDeque<Event>,
     has_more: bool,
     heads: watch::Receiver<i64>,
@@ -58,34 +65,41 @@ pub(super) async fn follow(
     let heads = followers.join(caller.tenant)?;
     let mut tx = app.begin(&caller).await?;
     let begins = begins(&mut tx, &mut query).await;
-    query.after = Some(tx.finish(begins).await?);
-    let (stop, ends) = (followers.stop(), Instant::now() + LONGEST);
+    let told = tx.finish(begins).await?;
+    query.after = Some(told);
+    let (stop, quiet) = (followers.stop(), Instant::now());
     let read = VecDeque::new();
     let mut follower = Follower {
         app,
         caller,
         headers,
         query,
+        told,
+        quiet,
         read,
         has_more: false,
         heads,
-        ends,
+        ends: quiet + LONGEST,
         stop,
         span: Span::current(),
         _open: UnderWay::counted(metrics::gauge!("event_streams")),
     };
     // Whoever loses the connection before the first event knows where it was.
-    let begins = Message::default().id(follower.query.after.unwrap_or_default().to_string());
+    let begins = numbered(told);
+    let place = follower.query.place(&follower.app, &follower.caller).await?;
     follower.read_on().await?;
+    drop(place);
     let messages = stream::unfold(follower, async |mut follower| {
-        let event = follower.next().await?;
-        let message = Message::default().id(event.sequence.to_string());
-        // It was made from JSON, so it becomes JSON.
-        let message = message.json_data(&event).ok()?;
+        let message = follower.next().await?;
         Some((Ok(message), follower))
     });
     let messages = stream::once(async { Ok(begins) }).chain(messages);
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+/// A message that tells only how far the log was looked through.
+fn numbered(number: i64) -> Message {
+    Message::default().id(number.to_string())
 }
 
 /// The number behind which it begins.
@@ -98,8 +112,8 @@ async fn begins(tx: &mut TenantTx, query: &mut FeedQuery) -> Result<i64> {
 }
 
 impl Follower {
-    /// The next event; `None` at the end. An error ends the answer: the client comes again with `Last-Event-ID`.
-    async fn next(&mut self) -> Option<Event> {
+    /// The next message; `None` at the end. An error ends the answer: the client comes again with `Last-Event-ID`.
+    async fn next(&mut self) -> Option<Message> {
         let next = self.wait().await;
         next.unwrap_or_else(|error| {
             self.span.in_scope(|| tracing::info!(error = error.chain(), "a stream ends"));
@@ -107,19 +121,27 @@ impl Follower {
         })
     }
 
-    async fn wait(&mut self) -> Result<Option<Event>> {
+    async fn wait(&mut self) -> Result<Option<Message>> {
         loop {
             if let Some(event) = self.read.pop_front() {
-                return Ok(Some(event));
+                self.told = event.sequence;
+                // It was made from JSON, so it becomes JSON.
+                return Ok(numbered(event.sequence).json_data(&event).ok());
             }
-            if self.stop.is_cancelled() || Instant::now() >= self.ends {
+            let (after, now) = (self.query.after.unwrap_or_default(), Instant::now());
+            if self.stop.is_cancelled() || now >= self.ends {
                 return Ok(None);
             }
+            // What was passed over is not looked through again by who comes again, and may be kept no longer by then.
+            if after > self.told && now >= self.quiet {
+                (self.told, self.quiet) = (after, now + HEARTBEAT);
+                return Ok(Some(numbered(after)));
+            }
             if !self.has_more {
-                let after = self.query.after.unwrap_or_default();
                 tokio::select! {
                     () = self.stop.cancelled() => return Ok(None),
                     () = sleep_until(self.ends) => return Ok(None),
+                    () = sleep_until(self.quiet), if after > self.told => continue,
                     newer = self.heads.wait_for(|last| *last > after) => {
                         if newer.is_err() {
                             return Ok(None);
@@ -127,8 +149,23 @@ impl Follower {
                     }
                 }
             }
+            let Some(place) = self.stop.run_until_cancelled(self.place()).await else {
+                return Ok(None);
+            };
             self.is_still_admitted().await?;
             self.read_on().await?;
+            drop(place);
+            if self.has_more && self.read.is_empty() {
+                sleep(REST).await;
+            }
+        }
+    }
+
+    /// A place to read the next page, where that takes one. Whoever follows waits for it as long as it takes.
+    async fn place(&self) -> Option<Place> {
+        match self.query.webhook {
+            Some(_) => self.app.feeds.wait(self.caller.tenant).await,
+            None => None,
         }
     }
 

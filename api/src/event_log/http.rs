@@ -43,6 +43,7 @@ fn explain_doc() -> Doc {
 
 async fn page(caller: Caller, State(app): State<App>, params: Params) -> Result<Data<Feed>> {
     let mut query = FeedQuery::page(&params)?;
+    let _place = query.place(&app, &caller).await?;
     let mut tx = app.begin(&caller).await?;
     let page = super::page(&mut tx, &mut query).await;
     tx.finish(page).await.map(Data)

@@ -5,9 +5,12 @@ use shared::TenantTx;
 use shared::event::{self, EventType};
 use shared::id::{EventId, WebhookId};
 
+use crate::App;
+use crate::auth::Caller;
 use crate::error::{Details, Error, Result};
 use crate::http::Params;
 use crate::http::doc::Doc;
+use crate::http::places::Place;
 use crate::webhooks;
 
 /// Events on a page when nothing is said.
@@ -79,6 +82,18 @@ impl FeedQuery {
             (Err(fault), Err(_)) => return Err(fault),
         }
         Ok(())
+    }
+
+    /// A place to read a page, where a webhook's filter may be asked about very many events: that takes seconds of a
+    /// connection.
+    ///
+    /// # Errors
+    /// As for [`Places::take`](crate::http::places::Places::take).
+    pub(super) async fn place(&self, app: &App, caller: &Caller) -> Result<Option<Place>> {
+        match self.webhook {
+            Some(_) => app.feeds.take(caller.tenant).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Finds what it names.

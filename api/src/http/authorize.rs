@@ -30,8 +30,8 @@ pub struct Guard {
     pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, counts, then checks the right; a public route is counted only. Then reads how the caller wants it
-/// done.
+/// Authenticates, counts, then checks the right; a public route is counted only. What could not be authenticated through
+/// no fault of the caller's is not counted. Then reads how the caller wants it done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = admit(&guard, request, next).await.into_response();
     if let Some(deprecation) = guard.deprecation {
@@ -52,6 +52,10 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
             None => identify(&guard.app, request.headers(), facts).await.map(Some),
         }
     };
+    // Who calls is not known then, and a good key must not have used up the limit of its address by the time it is.
+    if let Err(error @ (Error::Unavailable(_) | Error::Internal(_))) = found {
+        return Err(error);
+    }
     let known = found.as_ref().ok().and_then(Option::as_ref);
     limits::enforce(&guard.app, guard.class, known, &mut request).await?;
     let caller = found?;

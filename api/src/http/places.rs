@@ -52,6 +52,13 @@ impl Places {
         }
     }
 
+    /// The same for who waits as long as it takes; never `None`, for nobody closes the places.
+    pub async fn wait(&self, tenant: TenantId) -> Option<Place> {
+        let _of_one = self.of(tenant).acquire_owned().await.ok()?;
+        let _of_all = self.all.clone().acquire_owned().await.ok()?;
+        Some(Place { _of_all, _of_one })
+    }
+
     fn of(&self, tenant: TenantId) -> Arc<Semaphore> {
         let mut tenants = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = tenants.get(&tenant).and_then(Weak::upgrade) {

@@ -211,3 +211,21 @@ async fn a_reader_that_goes_away_is_no_error() {
         operator(&app.database).shell("{ api admin tenant list; echo ended $? >&2; } | true").await;
     assert_eq!(ended.stderr, "ended 0\n", "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_busy_tenant_gets_limits_of_its_own_while_it_writes() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    // As every row that is being inserted does.
+    let hold = app.database.hold("select from tenants for key share").await;
+    let keys = app.database.hold("select from api_keys for key share").await;
+    let (operator, tenant) = (operator(&app.database), acme.id.to_string());
+    let key = acme.any("api_keys").await.to_string();
+    for of in [&["--tenant", &*tenant][..], &["--tenant", &tenant, "--key", &key]] {
+        let limit = ["--class", "write", "--limit", "10/1m"];
+        let set = [&["admin", "tenant", "limits"], of, &limit[..]].concat();
+        operator.run(&set).await.success();
+    }
+    hold.release().await;
+    keys.release().await;
+}

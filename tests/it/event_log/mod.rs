@@ -7,6 +7,7 @@ mod feed;
 mod lookups;
 mod order;
 mod outcomes;
+mod places;
 mod retention;
 mod stream;
 mod windows;

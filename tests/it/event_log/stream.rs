@@ -62,6 +62,22 @@ async fn without_a_number_only_new_events_are_told_and_only_those_wanted_of_ones
     assert_eq!((id, &event["event"]), (4, &json!("lead.updated")));
 }
 
+#[tokio::test]
+async fn a_number_is_told_of_what_was_passed_over_so_that_nobody_begins_with_it_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut following = follow(&acme, "?event=lead.*").await;
+    app.announce(&acme, "contact.created", 3).await;
+    app.worker().relay().await.unwrap();
+    while !following.text.contains("id: 3\n\n") && !following.text.contains(":\n\n") {
+        assert!(following.more().await, "the answer ended");
+    }
+    assert_eq!(following.text, "id: 0\n\nid: 3\n\n");
+    app.announce(&acme, "lead.created", 1).await;
+    app.worker().relay().await.unwrap();
+    assert_eq!(next(&mut following).await.0, 4);
+}
+
 /// Expects that this reader hears of a change before the end, and of none after it.
 async fn hears_no_more(app: &TestApp, reader: &Tenant, end: impl AsyncFnOnce()) {
     let worker = app.worker();

@@ -1,10 +1,13 @@
-//! Redis away, hanging, and back: callers are served and limited all the same (requirement R-14).
+//! Redis away, hanging, and back: callers are served and limited all the same (requirement R-14). The database away.
 
 use std::time::{Duration, Instant};
 
+use api::auth::api_key;
 use api::config::Config;
 use reqwest::Method;
 use serde_json::Value;
+use shared::db::DatabaseUrl;
+use shared::settings::Value as _;
 use tests::kit::{
     Answer, CONTACTS, Database, Nobody, PATIENCE, Program, TcpServer, TestApp, sample, until,
 };
@@ -12,6 +15,24 @@ use tests::servers::Redis;
 
 use super::table::{TABLE, table};
 use super::{limited, limits};
+
+#[tokio::test]
+async fn without_the_database_a_good_key_does_not_use_up_the_limit_of_its_address() {
+    let gone = format!("postgres://crm_app@{}/gone", Nobody::here().address());
+    let limits = limited(&[("RATE_LIMIT_READ", "2/15m")]);
+    let app = TestApp::configured(|config| {
+        limits(config);
+        config.db.url = DatabaseUrl::parse(&gone).unwrap();
+    })
+    .await;
+    let key = api_key::generate();
+    for _ in 0..3 {
+        let request = app.request(Method::GET, CONTACTS).header("x-api-key", key.text.expose());
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.header("retry-after"), "1");
+        answer.problem(503, "SERVICE_UNAVAILABLE");
+    }
+}
 
 /// Sharing the counts of strangers, who all come from this machine.
 fn sharing(url: &str, read: &str) -> impl FnOnce(&mut Config) + use<> {

@@ -1,5 +1,7 @@
 //! Deleting.
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tests::kit::{LEADS, TestApp};
 
@@ -188,4 +190,66 @@ async fn a_lead_that_comes_while_its_stage_goes_is_not_lost() {
             assert_eq!(coming.created()["pipelineId"], sales["id"]);
         }
     }
+}
+
+/// Fails statements that write more than a thousand leads: of very many they take longer than a statement may.
+const SMALL: &str = "create function small() returns trigger language plpgsql as $$ begin
+        if (select count(*) from changed) > 1000 then raise exception 'too many leads at once'; end if;
+        return null;
+    end $$;
+    create trigger small after update on leads referencing new table as changed for each statement execute function small()";
+
+/// So many leads in each stage that there is.
+async fn many_leads(app: &TestApp, deleted_at: &str) {
+    let many = format!(
+        "insert into leads (tenant_id, id, title, status, currency, pipeline_id, stage_id, created_at, updated_at, deleted_at)
+         select tenant_id, gen_random_uuid(), 'Deal', 'new', 'EUR', pipeline_id, id, now(), now(), {deleted_at}
+         from stages, generate_series(1, 1001)"
+    );
+    app.database.execute(&many).await;
+}
+
+#[tokio::test]
+async fn very_many_deleted_leads_move_in_small_statements() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let sales = pipeline(&acme, "Sales", &["New", "Won"]).await;
+    let more = pipeline(&acme, "More", &["New"]).await;
+    many_leads(&app, "now()").await;
+    let other = pipeline(&acme, "Other", &["In"]).await;
+    app.database.execute(SMALL).await;
+    let to = stage(&other, "In");
+    acme.delete(&format!("{}?moveLeadsTo={}", at(&sales), to.as_str().unwrap())).await.no_content();
+    acme.delete(&at(&more)).await.no_content();
+    let places = "select count(*) from leads where stage_id is null union all
+                  select count(*) from leads where stage_id is not null order by 1";
+    let places: Vec<i64> =
+        sqlx::query_scalar(places).fetch_all(app.database.admin()).await.unwrap();
+    assert_eq!(places, [1001, 2002]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelines_with_very_many_leads_go_two_at_a_time_and_keep_nobody_else_waiting() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let mut large = Vec::new();
+    for name in ["A", "B", "C"] {
+        large.push(pipeline(&acme, name, &["New"]).await);
+    }
+    many_leads(&app, "null").await;
+    let to = stage(&pipeline(&acme, "To", &["In"]).await, "In");
+    let hold = app.database.hold("select from leads for update").await;
+    let paths = large.iter().map(|one| format!("{}?moveLeadsTo={}", at(one), to.as_str().unwrap()));
+    let paths: Vec<_> = paths.collect();
+    let mut removed: FuturesUnordered<_> = paths.iter().map(|path| acme.delete(path)).collect();
+    let meanwhile = async {
+        app.database.waiting(2).await;
+        other.get(LEADS).await.page();
+    };
+    let (first, ()) = tokio::join!(removed.next(), meanwhile);
+    assert_eq!(first.unwrap().status, 429);
+    hold.release().await;
+    let others: Vec<_> = removed.map(|answer| answer.status.as_u16()).collect().await;
+    assert_eq!(others, [204, 204]);
 }

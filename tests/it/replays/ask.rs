@@ -1,8 +1,11 @@
 //! How replays are asked for, and by whom.
 
 use chrono::TimeDelta;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::json;
+use tests::kit::{CONTACTS, TestApp};
 
 use super::{ask, at, counts, finish, path, time, with_failed};
 
@@ -144,4 +147,24 @@ async fn a_replay_that_is_over_is_kept_for_thirty_days() {
     app.advance(TimeDelta::seconds(10));
     assert_eq!(worker::replays::sweep(&db).await.unwrap(), 1);
     acme.get(&at(&replay)).await.not_found("Replay not found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replays_of_a_tenant_are_counted_at_once_and_keep_nobody_else_waiting() {
+    let app = TestApp::start().await;
+    app.database.without_timeouts().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let subscriber = acme.subscribe(&["*"]).await;
+    let hold = app.database.hold("lock table webhook_events in access exclusive mode").await;
+    let path = format!("{}?dryRun=true", path(&subscriber));
+    let mut asked: FuturesUnordered<_> = (0..3).map(|_| acme.post(&path, json!({}))).collect();
+    let meanwhile = async {
+        app.database.waiting(2).await;
+        other.get(CONTACTS).await.page();
+    };
+    let (first, ()) = tokio::join!(asked.next(), meanwhile);
+    assert_eq!(first.unwrap().status, 429);
+    hold.release().await;
+    let others: Vec<_> = asked.map(|answer| answer.status.as_u16()).collect().await;
+    assert_eq!(others, [201, 201]);
 }

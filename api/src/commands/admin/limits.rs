@@ -66,7 +66,7 @@ async fn of_tenant(tx: &mut TenantTx, class: Class, limit: Option<&str>) -> sqlx
     let changed = sqlx::query!(
         r#"update tenants t
            set rate_limits = jsonb_strip_nulls(t.rate_limits || jsonb_build_object($2::text, $3::text)), updated_at = $4
-           from (select id, rate_limits from tenants where id = $1 for update) o where t.id = o.id
+           from (select id, rate_limits from tenants where id = $1 for no key update) o where t.id = o.id
            returning o.rate_limits as before, t.rate_limits as after"#,
         tenant.0,
         class.as_str(),
@@ -89,7 +89,7 @@ async fn of_key(
     let changed = sqlx::query!(
         r#"update api_keys k
            set rate_limits = jsonb_strip_nulls(k.rate_limits || jsonb_build_object($3::text, $4::text)), updated_at = $5
-           from (select tenant_id, id, rate_limits from api_keys where tenant_id = $1 and id = $2 for update) o
+           from (select tenant_id, id, rate_limits from api_keys where tenant_id = $1 and id = $2 for no key update) o
            where k.tenant_id = o.tenant_id and k.id = o.id
            returning o.rate_limits as before, k.rate_limits as after"#,
         tenant.0,

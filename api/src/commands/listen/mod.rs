@@ -70,9 +70,12 @@ pub(crate) async fn listen(options: Options) -> CommandResult {
     if !options.allow_remote && !is_here(&options.forward) {
         return Err("--forward is another machine; say --allow-remote if you mean it".into());
     }
-    let stopped = shared::stop::signalled()?;
+    let mut stopped = pin!(shared::stop::signalled()?);
     let remote = Remote::new(&options.api, &options.key, options.webhook)?;
-    let (keys, patterns) = prepare(&options, &remote).await?;
+    let (keys, patterns) = tokio::select! {
+        prepared = prepare(&options, &remote) => prepared?,
+        () = &mut stopped => return Ok(()),
+    };
     let webhook = options.webhook.unwrap_or(WebhookId(Uuid::nil()));
     let forward = Forward::new(options.forward, keys, webhook, Clock::system())?;
     let (mut counts, mut last) = (Counts::default(), options.after.map(|after| after.to_string()));
@@ -81,7 +84,7 @@ pub(crate) async fn listen(options: Options) -> CommandResult {
         let following = pin!(follow(&remote, &forward, &names, &mut counts, &mut last));
         tokio::select! {
             trouble = following => Err(trouble),
-            () = stopped => Ok(()),
+            () = &mut stopped => Ok(()),
         }
     };
     let go_on = last.map(|last| format!("; go on with --after {last}")).unwrap_or_default();

@@ -32,7 +32,7 @@ pub use amount::Amount;
 pub use convert::{Conversion, convert};
 pub use http::routes;
 pub use input::{LeadPatch, Move, NewLead};
-pub use moves::{HISTORY, StageMove, count_in, history, move_all};
+pub use moves::{HISTORY, StageMove, are_many_in, count_in, history, move_all, move_deleted};
 pub use place::{NO_STAGE, Place};
 
 /// How a lead can stand (requirement L-7).

@@ -201,7 +201,30 @@ pub async fn move_all(tx: &mut TenantTx, stages: &[StageId], to: &Place) -> Resu
         keep(tx, steps).await?;
         tx.flush().await?;
     }
-    Ok(store::move_deleted(tx, &stages, to.pipeline_id, to.stage_id).await?)
+    Ok(())
+}
+
+/// Moves the deleted leads of these stages, which nobody can enter any more, so that one that is restored comes back to
+/// where the others went, or to no stage. In batches, too: a statement has only so much time.
+///
+/// # Errors
+/// The database's.
+pub async fn move_deleted(tx: &mut TenantTx, stages: &[StageId], to: Option<&Place>) -> Result<()> {
+    for stage in stages {
+        let mut after = Some(Uuid::nil());
+        while let Some(last) = after {
+            after = store::move_deleted(tx, (*stage, last), to, BATCH).await?.into_iter().max();
+        }
+    }
+    Ok(())
+}
+
+/// Whether so many leads are in these stages, deleted or not, that to move them all takes time.
+///
+/// # Errors
+/// The database's.
+pub async fn are_many_in(tx: &mut TenantTx, stages: &[StageId]) -> Result<bool> {
+    Ok(store::are_more_in(tx, &ids(stages), BATCH).await?)
 }
 
 fn ids(stages: &[StageId]) -> Vec<Uuid> {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Lead;
 use super::amount::Amount;
+use super::place::Place;
 use crate::list::Source;
 
 /// What lists of leads select from.
@@ -207,20 +208,39 @@ pub(super) async fn move_to(
     Ok(())
 }
 
-/// Moves the deleted leads of these stages, so that one that is restored comes back to where the others went.
+/// Moves some of a stage's deleted leads, at most so many, behind an id: the ids.
 pub(super) async fn move_deleted(
     tx: &mut TenantTx,
-    stages: &[Uuid],
-    pipeline: PipelineId,
-    stage: StageId,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update leads set pipeline_id = $2, stage_id = $3 where stage_id = any ($1) and deleted_at is not null",
-        stages,
-        pipeline.0,
+    (stage, after): (StageId, Uuid),
+    to: Option<&Place>,
+    most: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "update leads set pipeline_id = $3, stage_id = $4
+         where id = any (array(select id from leads where stage_id = $1 and id > $2 and deleted_at is not null
+                               order by id limit $5))
+         returning id",
         stage.0,
+        after,
+        to.map(|to| to.pipeline_id.0),
+        to.map(|to| to.stage_id.0),
+        most,
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+    .fetch_all(tx.conn())
+    .await
+}
+
+/// Whether more leads than this are in these stages, deleted or not.
+pub(super) async fn are_more_in(
+    tx: &mut TenantTx,
+    stages: &[Uuid],
+    many: i64,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from leads where stage_id = any ($1) offset $2) as "more!""#,
+        stages,
+        many,
+    )
+    .fetch_one(tx.conn())
+    .await
 }

@@ -4,12 +4,13 @@ use axum::extract::State;
 use shared::id::{PipelineId, StageId};
 use shared::scope::Scope;
 
-use super::{LIST, NewPipeline, Pipeline, PipelinePatch};
+use super::{LIST, NewPipeline, Pipeline, PipelinePatch, WantedStage};
 use crate::App;
 use crate::auth::Caller;
 use crate::crm::leads::NO_STAGE;
 use crate::error::{Error, Result};
 use crate::http::doc::Doc;
+use crate::http::places::Place;
 use crate::http::routes::Routes;
 use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
@@ -114,9 +115,25 @@ async fn update(
     Valid(patch): Valid<PipelinePatch>,
 ) -> Result<Reply> {
     let to = move_to(params)?;
+    let _place = match &patch.stages {
+        Some(wanted) => place(&app, &caller, id, Some(wanted.clone())).await?,
+        None => None,
+    };
     let mut tx = app.begin(&caller).await?;
     let pipeline = super::update(&mut tx, id, &seen, patch, to).await;
     app.commit(&caller, tx, pipeline.map(Data)).await
+}
+
+/// A place for a change that moves very many leads, taken before the connection that it holds.
+async fn place(
+    app: &App,
+    caller: &Caller,
+    id: PipelineId,
+    wanted: Option<Vec<WantedStage>>,
+) -> Result<Option<Place>> {
+    let mut tx = app.begin(caller).await?;
+    let many = super::moves_many(&mut tx, id, wanted).await;
+    if tx.finish(many).await? { Ok(Some(app.sweeps.take(caller.tenant).await?)) } else { Ok(None) }
 }
 
 async fn remove(
@@ -127,6 +144,7 @@ async fn remove(
     params: Params,
 ) -> Result<Reply> {
     let to = move_to(params)?;
+    let _place = place(&app, &caller, id, None).await?;
     let mut tx = app.begin(&caller).await?;
     let removed = super::remove(&mut tx, id, &seen, to).await;
     app.commit(&caller, tx, removed.map(|()| NoContent)).await

@@ -192,6 +192,28 @@ pub async fn referred_stages(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records>
     expand::records(&store::find_stages(tx, ids).await?, |stage| stage.id.0)
 }
 
+/// Whether so many leads are in the stages that would go that to move them takes time: all of the pipeline's, or those
+/// that it is not to have any more.
+///
+/// # Errors
+/// The database's.
+pub async fn moves_many(
+    tx: &mut TenantTx,
+    id: PipelineId,
+    wanted: Option<Vec<WantedStage>>,
+) -> Result<bool> {
+    let Some(pipeline) = store::find(tx, id).await? else { return Ok(false) };
+    let mut gone: Vec<_> = pipeline.stages.iter().map(|stage| stage.id).collect();
+    if let Some(wanted) = wanted {
+        let now = tx.now();
+        // What is wrong with them is said later.
+        let kept = stages::merged(&pipeline.stages, wanted, || StageId::fresh(now));
+        let Ok(kept) = kept else { return Ok(false) };
+        gone.retain(|id| kept.iter().all(|stage| stage.id != *id));
+    }
+    leads::are_many_in(tx, &gone).await
+}
+
 /// Merges a change into a pipeline and announces it and each stage that is no longer what it was. Leads in stages that go
 /// move to the stage `to`.
 ///
@@ -297,6 +319,7 @@ async fn take_down(
             leads => return Err(Error::PipelineNotEmpty(leads)),
         },
     }
+    leads::move_deleted(tx, gone, destination).await?;
     Ok(store::delete_stages(tx, gone).await?)
 }
 

@@ -78,6 +78,8 @@ async fn create(
     Id(webhook): Id<WebhookId>,
     OptionalBody(new): OptionalBody<NewReplay>,
 ) -> Result<Reply> {
+    // It counts for seconds, with a connection.
+    let _place = app.sweeps.take(caller.tenant).await?;
     let mut tx = app.begin(&caller).await?;
     let replay = super::create(&mut tx, webhook, new).await;
     let created = replay.map(|data| {

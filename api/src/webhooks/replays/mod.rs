@@ -151,19 +151,23 @@ async fn create(tx: &mut TenantTx, webhook: WebhookId, new: NewReplay) -> Result
     super::show(tx, webhook).await?;
     let days = store::retention_days(tx).await?;
     let selection = new.within(tx.now(), days)?;
+    none_open(tx, webhook).await?;
     // Before the lock, which the worker's claims would wait for.
     let total = store::count(tx, webhook, &selection).await?;
     super::store::lock(tx, webhook).await?.ok_or_else(WebhookId::not_found)?;
-    if let Some(open) = store::find_open(tx, webhook).await? {
-        let text = format!("The webhook's replay {open} is not over; wait for it, or cancel it");
-        return Err(Error::Conflict(text.into()));
-    }
+    none_open(tx, webhook).await?;
     let id = ReplayId::fresh(tx.now());
     store::insert(tx, (webhook, id), &selection, total).await?;
     let replay = store::find(tx, webhook, id).await?.ok_or_else(ReplayId::not_found)?;
     changes::created(tx, &replay)?;
     tx.wake();
     Ok(replay)
+}
+
+async fn none_open(tx: &mut TenantTx, webhook: WebhookId) -> Result<()> {
+    let Some(open) = store::find_open(tx, webhook).await? else { return Ok(()) };
+    let text = format!("The webhook's replay {open} is not over; wait for it, or cancel it");
+    Err(Error::Conflict(text.into()))
 }
 
 /// What can be done to a replay that is not over.
