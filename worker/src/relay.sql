@@ -51,9 +51,11 @@ with picked as materialized (
                array_agg(id) filter (where not named) as unwanted,
                array_agg(id) filter (where named and not passed) as filtered
         from (
-            -- The payload is read for webhooks with a filter only.
+            -- The payload is read for webhooks with a filter only. That somebody is erased is told to all of them: what they had passed
+            -- has gone from the payload, and the receiver is to let go of it.
             select id, ordering, rate_limit, held_until, named,
-                   named and case when filter_path is null then true
+                   named and case when filter_path is null or b.event = 'contact.erased'
+                                    or b.event = 'contact.deleted' and b.erased_at is not null then true
                                   else event_passes(b.payload, filter_path, b.event) end as passed
             from (
                 select id, ordering, rate_limit, held_until, filter_path,

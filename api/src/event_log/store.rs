@@ -77,7 +77,9 @@ async fn step(
                   or w.events && array[e.event, split_part(e.event, '.', 1) || '.*',
                                        case when e.event = any ($6) then e.event else '*' end]
                      and (e.event like 'webhook.%' and e.record = w.id) is not true
-                     and (w.filter_path is null or event_passes(e.payload, w.filter_path, e.event)))
+                     and (w.filter_path is null or e.event = 'contact.erased'
+                          or e.event = 'contact.deleted' and e.payload->>'erased' = 'true'
+                          or event_passes(e.payload, w.filter_path, e.event)))
            order by e.sequence limit $4"#,
         after,
         upto,

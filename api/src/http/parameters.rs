@@ -37,12 +37,11 @@ pub(super) fn of_list(list: &List) -> Vec<Parameter> {
     let sorts =
         list.sort_names().into_iter().flat_map(|name| [name.to_owned(), format!("-{name}")]);
     let sorts: Vec<String> = sorts.collect();
-    let words = |words: &[&str]| json!({"type": "string", "enum": words, "default": words[0]});
     let mut all = vec![
         Parameter::new(
             "page",
-            "The page; not beyond record 100,000",
-            json!({"type": "integer", "minimum": 1, "maximum": MAX_DEPTH, "default": 1}),
+            "The page, the first when it is absent; not beyond record 100,000, and not beside `cursor`",
+            json!({"type": "integer", "minimum": 1, "maximum": MAX_DEPTH}),
         ),
         Parameter::new(
             "pageSize",
@@ -61,8 +60,8 @@ pub(super) fn of_list(list: &List) -> Vec<Parameter> {
         ),
         Parameter::new(
             "total",
-            "`exact` counts to the end, `estimate` to 10,000",
-            words(&["estimate", "exact"]),
+            "`exact` counts to the end, `estimate` to 10,000, as when it is absent; not beside `cursor`",
+            json!({"type": "string", "enum": ["estimate", "exact"]}),
         ),
         Parameter::new(
             "ids",

@@ -54,9 +54,9 @@ impl Places {
 
     /// The same for who waits as long as it takes; never `None`, for nobody closes the places.
     pub async fn wait(&self, tenant: TenantId) -> Option<Place> {
-        let _of_one = self.of(tenant).acquire_owned().await.ok()?;
-        let _of_all = self.all.clone().acquire_owned().await.ok()?;
-        Some(Place { _of_all, _of_one })
+        let of_one = self.of(tenant).acquire_owned().await.ok()?;
+        let of_all = self.all.clone().acquire_owned().await.ok()?;
+        Some(Place { _of_all: of_all, _of_one: of_one })
     }
 
     fn of(&self, tenant: TenantId) -> Arc<Semaphore> {

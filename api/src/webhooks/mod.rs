@@ -101,7 +101,7 @@ pub struct Webhook {
     /// When an attempt was last accepted.
     #[serde(serialize_with = "clock::serialize_option")]
     pub last_success_at: Option<DateTime<Utc>>,
-    /// When an attempt last ended, whatever became of it.
+    /// When an attempt last ended that did not fail by a fault of ours.
     #[serde(serialize_with = "clock::serialize_option")]
     pub last_delivery_at: Option<DateTime<Utc>>,
     /// Counts the changes, from 1.

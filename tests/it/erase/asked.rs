@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::scope::{Role, Scope};
-use tests::kit::{ACTIVITIES, Answer, COMPANIES, CONTACTS, LEADS, TestApp};
+use tests::kit::{ACTIVITIES, Answer, COMPANIES, CONTACTS, Call, LEADS, TestApp};
 
 use super::{ask, at, begun, erase, finished, path};
 
@@ -91,6 +91,26 @@ async fn receivers_are_told_and_what_was_on_its_way_comes_without_the_person() {
     let feed = acme.get("/api/v1/events?after=0").await.ok();
     assert_eq!(feed["events"][0]["data"], left(1, &contact["updatedAt"]));
     assert_eq!(feed["events"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_webhook_that_had_the_person_by_a_filter_is_told_of_the_erasure_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (subscriber, mut worker) = (acme.subscribe(&["*", "contact.erased"]).await, app.worker());
+    let filter = json!({"filter": {"field": "company", "eq": "ACME"}});
+    acme.put(&subscriber.path(), filter).await.ok();
+    let ada = acme.post(CONTACTS, json!({"name": "Ada", "company": "ACME"})).await.created();
+    worker.drain().await.unwrap();
+    erase(&app, &worker, &acme, &ada).await;
+    worker.drain().await.unwrap();
+    let mut told: Vec<_> = subscriber.receiver.calls().iter().map(Call::json).collect();
+    told.sort_by_key(|call| call["sequence"].as_i64());
+    let events: Vec<_> = told.iter().map(|call| call["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["contact.created", "contact.deleted", "contact.erased"]);
+    let feed = format!("/api/v1/events?webhook={}", subscriber.id);
+    // What was created has nothing left to pass by.
+    assert_eq!(acme.get(&feed).await.ok()["events"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The OpenAPI document says what the api does, no more and no less.
 
+mod defaults;
 mod edges;
 pub(crate) mod events;
 mod examples;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use shared::Db;
+use shared::db::fault;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,6 +23,11 @@ const PERIOD: Duration = Duration::from_hours(1);
 const AGAIN: Duration = Duration::from_mins(1);
 /// Days that have partitions before they come.
 const AHEAD: u64 = 3;
+/// How far this clock may be ahead of the database's for anything to be removed.
+const TOLERANCE: TimeDelta = TimeDelta::hours(1);
+/// How long the start waits for today's partitions, and how often it tries.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_millis(500);
 /// Rows removed in one transaction.
 const BATCH: i64 = 1000;
 /// The longest that a tenant may ask for: what is kept while there are none.
@@ -38,8 +45,21 @@ struct Kept {
 /// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches such rows,
 /// in the way of those that are made later.
 pub(crate) async fn begin(db: &Db) {
-    if let Err(error) = open(db).await {
-        tracing::warn!(%error, "the days' partitions could not be made; trying again");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let opened = open(db).await;
+        let today = db.clock().now().date_naive();
+        match &opened {
+            Ok((_, days)) if missing(days, today).all(|day| day > today) => return,
+            // Another worker makes them, or a transaction on the log is open.
+            Ok(_) if Instant::now() < deadline => {}
+            Err(error) if fault::is_taken(error) && Instant::now() < deadline => {}
+            Ok(_) => return tracing::warn!("the days' partitions could not be made; trying again"),
+            Err(error) => {
+                return tracing::warn!(%error, "the days' partitions could not be made; trying again");
+            }
+        }
+        tokio::time::sleep(SOON).await;
     }
 }
 
@@ -70,6 +90,9 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
 pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     let today = db.clock().now().date_naive();
     let (mut done, days) = open(db).await?;
+    if !agrees(db).await {
+        return Ok(false);
+    }
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
     let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
     let kept: Vec<Kept> = kept.into_iter().map(since).collect();
@@ -101,6 +124,21 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
         == BATCH.unsigned_abs()
     {}
     Ok(done)
+}
+
+/// Whether the database's clock agrees that the days have come: what is removed is gone, so that one machine whose clock is ahead
+/// must not decide it.
+async fn agrees(db: &Db) -> bool {
+    let ahead = db.clock_offset().await;
+    let agrees = ahead.is_some_and(|ahead| ahead < TOLERANCE);
+    if !agrees {
+        let ahead_s = ahead.map(TimeDelta::as_seconds_f64);
+        tracing::warn!(
+            ahead_s,
+            "nothing is removed while this clock is ahead of the database's; trying again"
+        );
+    }
+    agrees
 }
 
 /// Makes the partitions of all days that have none, those that passed while no worker ran included; says whether nothing was in the

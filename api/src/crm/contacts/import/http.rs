@@ -3,8 +3,9 @@
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
+use serde_json::json;
 use shared::id::ImportId;
-use shared::import::{Import, Status};
+use shared::import::{Import, MatchBy, Status};
 use shared::scope::Scope;
 use std::time::Duration;
 
@@ -33,13 +34,13 @@ pub fn routes() -> Routes {
             "What is done with rows of contacts that are there",
             &["create", "upsert", "skip"],
         )
-        .choice(
+        .parameter(
             "matchBy",
-            "What a row and a contact have in common; not with `mode=create`",
-            &["email", "externalId"],
+            "What a row and a contact have in common; `email` when it is absent. Not with `mode=create`",
+            json!({"type": "string", "enum": MatchBy::NAMES}),
         )
         .choice("async", "Whether the worker does it", &["auto", "true", "false"])
-        .choice("atomic", "All rows or none", &["true", "false"])
+        .choice("atomic", "All rows or none", &["false", "true"])
         .choice(
             "events",
             "Whether it is announced, to webhooks and in the event log",
