@@ -13,6 +13,9 @@ const PERIOD: Duration = Duration::from_secs(15);
 /// A question that took longer says nothing.
 const LONGEST: TimeDelta = TimeDelta::seconds(1);
 
+/// How far this clock may be ahead for anything to be removed by it.
+const TOLERANCE: TimeDelta = TimeDelta::hours(1);
+
 impl Db {
     /// Measures `clock_offset_seconds` until `stop`.
     pub async fn compare_clocks(self, stop: CancellationToken) {
@@ -25,6 +28,12 @@ impl Db {
                 () = tokio::time::sleep(PERIOD) => {}
             }
         }
+    }
+
+    /// Whether the database's clock agrees that the time has come: what is removed is gone, so that one machine whose clock is an hour
+    /// ahead must not decide it.
+    pub async fn clock_agrees(&self) -> bool {
+        self.clock_offset().await.is_some_and(|ahead| ahead < TOLERANCE)
     }
 
     /// This clock's time minus the database's, taking it that the answer was half of the way; `None` when it cannot be

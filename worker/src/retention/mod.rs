@@ -23,8 +23,6 @@ const PERIOD: Duration = Duration::from_hours(1);
 const AGAIN: Duration = Duration::from_mins(1);
 /// Days that have partitions before they come.
 const AHEAD: u64 = 3;
-/// How far this clock may be ahead of the database's for anything to be removed.
-const TOLERANCE: TimeDelta = TimeDelta::hours(1);
 /// How long the start waits for today's partitions, and how often it tries.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(500);
@@ -90,7 +88,10 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
 pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     let today = db.clock().now().date_naive();
     let (mut done, days) = open(db).await?;
-    if !agrees(db).await {
+    if !db.clock_agrees().await {
+        tracing::warn!(
+            "nothing is removed while this clock is ahead of the database's; trying again"
+        );
         return Ok(false);
     }
     let kept = db.direct(async |conn| store::retentions(conn).await).await?;
@@ -124,21 +125,6 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
         == BATCH.unsigned_abs()
     {}
     Ok(done)
-}
-
-/// Whether the database's clock agrees that the days have come: what is removed is gone, so that one machine whose clock is ahead
-/// must not decide it.
-async fn agrees(db: &Db) -> bool {
-    let ahead = db.clock_offset().await;
-    let agrees = ahead.is_some_and(|ahead| ahead < TOLERANCE);
-    if !agrees {
-        let ahead_s = ahead.map(TimeDelta::as_seconds_f64);
-        tracing::warn!(
-            ahead_s,
-            "nothing is removed while this clock is ahead of the database's; trying again"
-        );
-    }
-    agrees
 }
 
 /// Makes the partitions of all days that have none, those that passed while no worker ran included; says whether nothing was in the
