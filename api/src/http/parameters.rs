@@ -55,8 +55,11 @@ pub(super) fn of_list(list: &List) -> Vec<Parameter> {
         ),
         Parameter::new(
             "sort",
-            "What to sort by; a leading `-` turns it round",
-            json!({"type": "string", "enum": sorts, "default": list.default_sort}),
+            format!(
+                "What to sort by; a leading `-` turns it round. `{}` when it is absent",
+                list.default_sort
+            ),
+            json!({"type": "string", "enum": sorts}),
         ),
         Parameter::new(
             "total",
