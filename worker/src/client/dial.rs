@@ -21,7 +21,10 @@ pub(super) async fn direct(addrs: Vec<SocketAddr>) -> io::Result<(TcpStream, Soc
         let next = addrs.next();
         let more = next.is_some();
         if let Some(addr) = next {
-            under_way.push(async move { TcpStream::connect(addr).await.map(|made| (made, addr)) });
+            under_way.push(async move {
+                let made = TcpStream::connect(addr).await;
+                made.map(|made| (made, addr)).map_err(|error| without_ipv6(addr, error))
+            });
         }
         let ended = if more {
             timeout(STAGGER, under_way.next()).await.ok()
@@ -34,5 +37,30 @@ pub(super) async fn direct(addrs: Vec<SocketAddr>) -> io::Result<(TcpStream, Soc
             Some(None) if !more => return Err(last),
             Some(None) | None => {}
         }
+    }
+}
+
+/// Where IPv6 is off, Linux has no address to connect from (EADDRNOTAVAIL), as when it has run out of ports: the receiver is out of
+/// reach.
+fn without_ipv6(addr: SocketAddr, error: io::Error) -> io::Error {
+    if addr.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable {
+        return io::ErrorKind::NetworkUnreachable.into();
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Fault;
+
+    #[test]
+    fn a_machine_without_ipv6_is_no_machine_without_ports() {
+        let fault = |addr: &str| {
+            let error = io::Error::from_raw_os_error(99);
+            Fault::of_connect(&without_ipv6(addr.parse().unwrap(), error))
+        };
+        assert_eq!(fault("[2606:4700::1111]:443"), Fault::ConnectFailed);
+        assert_eq!(fault("1.1.1.1:443"), Fault::RequestFailed);
     }
 }

@@ -125,10 +125,15 @@ impl Pool {
         links.last().and_then(Link::share).or_else(|| links.pop())
     }
 
-    /// Keeps a connection whose answer was read to its end.
+    /// Keeps a connection whose answer was read to its end, unless it is too old to take another: it must not take the place of one that
+    /// is not.
     pub(super) fn put(&self, key: Key, mut link: Link) {
-        link.idle_since = Instant::now();
+        let now = Instant::now();
+        link.idle_since = now;
         link.connection.reused = true;
+        if !link.is_usable(now) {
+            return;
+        }
         let mut idle = self.idle();
         let links = idle.links.entry(key).or_default();
         if matches!(link.sender, Sender::Http2(_)) {

@@ -133,6 +133,8 @@ enum Reaction {
     Answer,
     Reset,
     Refuse,
+    /// Answers after so long.
+    Late(Duration),
     HeaderFlood,
 }
 
@@ -158,6 +160,7 @@ async fn serve(stream: TlsStream<TcpStream>, reaction: Reaction) {
                 continue;
             }
             Reaction::Answer => {}
+            Reaction::Late(late) => tokio::time::sleep(late).await,
             Reaction::Reset => {
                 respond.send_reset(h2::Reason::INTERNAL_ERROR);
                 continue;
@@ -237,6 +240,27 @@ async fn a_connection_that_ends_in_good_order_fails_no_request_that_came_behind_
     })
     .await;
     assert_eq!(status(&post(&trusting(&cert), &https(&receiver)).await), 200);
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_beyond_its_age_takes_no_place_of_one_that_is_not() {
+    let (cert, key) = certificate(|_| ());
+    let receiver = http2(acceptor(&cert, &key, b"h2"), |number| {
+        if number == 0 { Reaction::Late(Duration::from_secs(3)) } else { Reaction::Answer }
+    })
+    .await;
+    let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
+    let limits = Limits { age: Duration::from_millis(2500), ..patient() };
+    let way = WayOut { roots: Roots(vec![cert]), ..WayOut::default() };
+    let (client, url) = (Client::new(policy, limits, &way).unwrap(), https(&receiver));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        post(&client, &url).await
+    };
+    let (old, fresh) = tokio::join!(post(&client, &url), later);
+    assert_eq!((status(&old), status(&fresh), receiver.connections()), (200, 200, 2));
+    assert_eq!(status(&post(&client, &url).await), 200);
     assert_eq!(receiver.connections(), 2);
 }
 
