@@ -64,11 +64,15 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         records: records.clone(),
         stop: stop.clone(),
     };
-    retention::begin(&db).await;
+    let stopped = shared::stop::signalled()?.shared();
+    // Told to stop meanwhile, it stops as soon as it works.
+    tokio::select! {
+        () = retention::begin(&db) => {}
+        () = stopped.clone() => {}
+    }
     let relaying = vital.spawn(engine.clone().relay(wakeups.clone()));
     let claiming = vital.spawn(engine.run(wakeups.claims));
 
-    let stopped = shared::stop::signalled()?;
     tracing::info!(admin = %config.admin_listen, concurrency = config.caps.total, "working");
     let worker = WorkerBuilder::new(format!("deliveries-{}", id::fresh(db.clock().now())))
         .backend(DeliveryBackend::new(claimed, records, stop.clone()))

@@ -71,3 +71,18 @@ async fn a_worker_whose_clock_is_ahead_removes_nothing() {
     assert_eq!(app.count("pending").await, 3);
     assert_eq!(subscriber.deliveries().await.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_does_not_wait_for_a_day_that_can_get_no_partition() {
+    let app = TestApp::present().await;
+    let acme = app.tenant("acme").await;
+    let today = app.worker_db().clock().now().format("%Y%m%d");
+    for table in ["events", "webhook_events", "webhook_attempts"] {
+        app.database.execute(&format!("drop table if exists {table}_{today}")).await;
+    }
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    // It is ready within the kit's patience, which is less than the start would wait.
+    let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
+    assert!(worker.stop().await.success(), "{}", worker.last_lines());
+}

@@ -45,17 +45,20 @@ struct Kept {
 pub(crate) async fn begin(db: &Db) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let opened = open(db).await;
         let today = db.clock().now().date_naive();
-        match &opened {
-            Ok((_, days)) if missing(days, today).all(|day| day > today) => return,
-            // Another worker makes them, or a transaction on the log is open.
-            Ok(_) if Instant::now() < deadline => {}
-            Err(error) if fault::is_taken(error) && Instant::now() < deadline => {}
-            Ok(_) => return tracing::warn!("the days' partitions could not be made; trying again"),
-            Err(error) => {
-                return tracing::warn!(%error, "the days' partitions could not be made; trying again");
-            }
+        let error = match open(db).await {
+            // Nothing was in the way. A day that has rows in the table that catches them gets none, however often it is tried.
+            Ok((true, _)) => return,
+            Ok((_, days)) if missing(&days, today).all(|day| day > today) => return,
+            // A transaction on the log is open, or another worker makes them.
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        let passes =
+            error.as_ref().is_none_or(|error| fault::is_taken(error) || fault::is_transient(error));
+        if !passes || Instant::now() >= deadline {
+            let error = error.as_ref().map(tracing::field::display);
+            return tracing::warn!(error, "the days' partitions could not be made; trying again");
         }
         tokio::time::sleep(SOON).await;
     }
