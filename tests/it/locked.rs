@@ -1,6 +1,8 @@
 //! Rows that somebody keeps locked, such as a session with `update webhook_events` and no commit.
 
-use tests::kit::{Program, TestApp, expire_leases, until};
+use std::time::Duration;
+
+use tests::kit::{Program, Reply, TestApp, expire_leases, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_delivery_that_somebody_holds_for_longer_than_a_lease_keeps_no_others_outcome_waiting()
@@ -27,5 +29,35 @@ async fn one_delivery_that_somebody_holds_for_longer_than_a_lease_keeps_no_other
 
     hold.release().await;
     until("it is written", async || app.count("pending").await == 0).await;
+    // Those that came after their lease are in the log, too.
+    let logged = "select count(*) from webhook_attempts where tenant_id = $1";
+    until("each request is in the log", async || {
+        let logged = sqlx::query_scalar::<_, i64>(logged).bind(acme.id.0);
+        let logged = logged.fetch_one(app.database.admin()).await.unwrap();
+        usize::try_from(logged).unwrap() == stuck.receiver.calls().len()
+    })
+    .await;
     assert!(worker.stop().await.success(), "{}", worker.last_lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_writes_what_nobody_holds_and_leaves_the_rest_to_its_lease() {
+    let app = TestApp::present().await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let (stuck, free) = (acme.subscribe(&["*"]).await, other.subscribe(&["*"]).await);
+    // They end together, when the worker has been told to stop.
+    for subscriber in [&stuck, &free] {
+        subscriber.receiver.script(vec![Reply::status(200).after(Duration::from_secs(1)); 9]);
+    }
+    app.announce(&acme, "contact.created", 9).await;
+    app.announce(&other, "contact.created", 9).await;
+    app.worker().relay().await.unwrap();
+    let of_acme = format!("select from webhook_events where tenant_id = '{}' for update", acme.id);
+    let hold = app.database.hold(&of_acme).await;
+    let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
+    free.receiver.wait_for(9).await;
+    stuck.receiver.wait_for(9).await;
+    assert!(worker.stop().await.success(), "{}", worker.last_lines());
+    assert_eq!((app.count("delivered").await, app.count("pending").await), (9, 9));
+    hold.release().await;
 }

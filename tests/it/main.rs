@@ -52,6 +52,7 @@ mod settings;
 mod shelf;
 mod signing;
 mod telemetry;
+mod unheard;
 mod users;
 mod webhooks;
 mod workers;

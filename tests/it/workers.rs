@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::future::try_join_all;
-use serde_json::{Value, json};
-use shared::id::AttemptId;
+use serde_json::json;
 use tests::kit::{
     CONTACTS, Call, PATIENCE, Program, Reply, TcpServer, TestApp, expire_leases, read_webhook,
     until,
@@ -16,11 +15,8 @@ use tests::kit::{
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use worker::background::Wakeup;
 use worker::queue::{Caps, Slots, claim};
-use worker::record::{AttemptRecord, Report, recorder};
-use worker::retry::Next;
+use worker::record::recorder;
 
 /// How long a claim holds: the longest request, 30 s, and as much again.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
@@ -231,50 +227,6 @@ async fn a_delivery_that_is_handed_back_is_due_at_once() {
     assert_eq!(leased(&app).await, 0);
     assert_eq!(other.drain().await.unwrap(), 1);
     assert_eq!(subscriber.only_delivery().await["attemptLog"].as_array().unwrap().len(), 1);
-}
-
-/// An attempt that was accepted.
-fn accepted(now: DateTime<Utc>) -> Report {
-    let attempt = AttemptRecord {
-        id: AttemptId::fresh(now),
-        attempt: 1,
-        started: now,
-        latency: Duration::ZERO,
-        first_byte: None,
-        status_code: Some(200),
-        error_code: None,
-        error: None,
-        excerpt: None,
-        detail: "{}".to_owned(),
-    };
-    Report { next: Next::Done, ended: now, waited_since: now, held_until: None, attempt }
-}
-
-#[tokio::test]
-async fn outcomes_whose_commit_nobody_heard_of_are_not_written_again() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let subscriber = acme.subscribe(&["*"]).await;
-    app.announce(&acme, "contact.created", 2).await;
-    app.worker().relay().await.unwrap();
-    let (db, (records, mut recorder)) = (app.worker_db(), recorder());
-    let slots = Slots::new(Caps { total: 8, per_webhook: 8, per_tenant: 8 }, None);
-    let mut claimed = claim(&db, &slots, LEASE, None).await.unwrap().claimed;
-    let (mut again, first) = (claimed.pop().unwrap(), claimed.pop().unwrap());
-    let (report, id, lease) = (accepted(app.clock.now()), first.delivery.id, first.delivery.lease);
-    records.report(report.clone(), first.delivery, first.slot);
-    assert_eq!(recorder.flush(&db).await.unwrap(), 1);
-
-    (again.delivery.id, again.delivery.lease) = (id, lease);
-    records.report(report, again.delivery, again.slot);
-    let stop = CancellationToken::new();
-    stop.cancel();
-    let written = timeout(Duration::from_secs(5), recorder.run(db, Wakeup::default(), stop));
-    written.await.expect("nothing is tried again");
-    let deliveries = subscriber.deliveries().await;
-    let logged = |one: &Value| one["attemptLog"].as_array().unwrap().len();
-    let first = deliveries.iter().find(|one| one["id"] == id.to_string()).unwrap();
-    assert_eq!((first["status"].as_str(), logged(first)), (Some("delivered"), 1));
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@ use std::time::Duration;
 use tests::kit::PATIENCE;
 
 /// Where the way from the queue to the receiver matters.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 21] = [
     "workers::",
+    "unheard::",
+    "locked::",
     "fairness::",
     "crash::",
     "delivery::",

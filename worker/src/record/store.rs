@@ -1,5 +1,6 @@
 //! The SQL of outcomes. A batch is one transaction of a few statements, however many outcomes it has.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -52,6 +53,33 @@ pub(super) fn count<'a>(reports: impl Iterator<Item = &'a Report>) {
 pub(super) fn is_written(error: &sqlx::Error) -> bool {
     fault::is_taken(error)
         && fault::constraint(error).is_some_and(|name| name.starts_with("webhook_attempts"))
+}
+
+/// Takes those out of a batch whose attempts are in the log.
+///
+/// # Errors
+/// The database's; `batch` is as it was then.
+pub(super) async fn take_written(db: &Db, batch: &mut Vec<Entry>) -> sqlx::Result<Vec<Entry>> {
+    let attempt = |entry: &Entry| Some(entry.report.as_ref()?.attempt.id.0);
+    let reported: Vec<_> =
+        batch.iter().filter_map(|entry| Some((&entry.delivery, attempt(entry)?))).collect();
+    let tenants: Vec<_> = reported.iter().map(|(delivery, _)| delivery.tenant.0).collect();
+    let deliveries: Vec<_> = reported.iter().map(|(delivery, _)| delivery.id.0).collect();
+    let attempts: Vec<_> = reported.iter().map(|(_, attempt)| *attempt).collect();
+    let mut tx = db.system().await?;
+    let logged = sqlx::query_scalar!(
+        "select a.id from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as o (tenant_id, delivery_id, id)
+         join webhook_attempts a on a.tenant_id = o.tenant_id and a.delivery_id = o.delivery_id and a.id = o.id",
+        &tenants,
+        &deliveries,
+        &attempts,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit_lazily().await?;
+    let logged: HashSet<_> = logged.into_iter().collect();
+    let is_logged = |entry: &mut Entry| attempt(entry).is_some_and(|id| logged.contains(&id));
+    Ok(batch.extract_if(.., is_logged).collect())
 }
 
 /// Those that were written, and whether the health of a webhook is to be looked at.

@@ -12,7 +12,7 @@ use shared::Db;
 use shared::db::fault;
 use shared::db::step::{STEP, in_time};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Entry, LAST_PATIENCE, locked, store};
@@ -36,7 +36,7 @@ pub(super) struct Writer {
     pub db: Db,
     /// Woken when the health of a webhook is to be looked at.
     pub health: Wakeup,
-    /// Ends the patience with a database in trouble.
+    /// Ends the waits for whoever holds rows.
     pub stop: CancellationToken,
     /// Outcomes that are not written yet.
     pub waiting: Arc<AtomicUsize>,
@@ -136,56 +136,58 @@ impl Writes {
         });
     }
 
-    /// Waits for the end of all.
+    /// Waits for the end of all, for so long in all: whatever is not written by then is attempted again when its lease is over.
     pub(super) async fn end(mut self) {
-        while !self.are_over() {
-            self.ended().await;
+        let over = async {
+            while !self.are_over() {
+                self.ended().await;
+            }
+        };
+        if timeout(LAST_PATIENCE, over).await.is_err() {
+            let outcomes = self.writer.waiting.load(Ordering::Relaxed);
+            tracing::error!(
+                outcomes,
+                "outcomes could not be written; the attempts will be made again"
+            );
         }
     }
 }
 
 impl Writer {
-    /// Tries until it is written, or until the worker has ended and waited for long enough. What somebody else holds the
-    /// rows of comes back, as long as the worker goes on.
+    /// Tries until it is written. What somebody else holds the rows of comes back.
     async fn write(self, mut batch: Vec<Entry>) -> Vec<Entry> {
         let mut locked = Vec::new();
         let mut written = Waited(&self.waiting, batch.len());
         let mut pause = Pause::default();
         let never = CancellationToken::new();
-        let mut last = None;
         loop {
             match in_time(STEP, store::write(&self.db, &batch)).await {
                 Ok(false) => break,
                 Ok(true) => break self.health.notify(),
-                Err(error) if store::is_written(&error) => {
-                    // Those that were fenced cannot be told any more.
-                    store::count(batch.iter().filter_map(|entry| entry.report.as_ref()));
-                    break self.health.notify();
-                }
+                Err(error)
+                    if store::is_written(&error) && self.leaves_out_written(&mut batch).await => {}
                 Err(error)
                     if fault::is_lock_timeout(&error)
                         && self.sets_aside(&mut batch, &mut locked).await => {}
-                Err(error) => {
-                    if self.stop.is_cancelled()
-                        && last.get_or_insert_with(Instant::now).elapsed() > LAST_PATIENCE
-                    {
-                        let outcomes = batch.len();
-                        tracing::error!(outcomes, %error, "outcomes could not be written; the attempts will be made again");
-                        break;
-                    }
-                    pause.after(&error, "recording", &never).await;
-                }
+                Err(error) => pause.after(&error, "recording", &never).await,
             }
         }
         written.1 -= locked.len();
         locked
     }
 
+    /// Leaves out what had been written, though nobody heard that its commit took effect. What was set aside of several batches may
+    /// be so in part.
+    async fn leaves_out_written(&self, batch: &mut Vec<Entry>) -> bool {
+        let written = in_time(STEP, store::take_written(&self.db, batch)).await.unwrap_or_default();
+        // Those that were fenced cannot be told any more.
+        store::count(written.iter().filter_map(|entry| entry.report.as_ref()));
+        self.health.notify();
+        !written.is_empty()
+    }
+
     /// Moves what somebody else holds the rows of, if there is any; then the others can be written.
     async fn sets_aside(&self, batch: &mut Vec<Entry>, locked: &mut Vec<Entry>) -> bool {
-        if self.stop.is_cancelled() {
-            return false;
-        }
         match in_time(STEP, locked::take(&self.db, batch)).await {
             Ok(taken) if !taken.is_empty() => {
                 tracing::warn!(
