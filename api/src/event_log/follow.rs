@@ -149,8 +149,10 @@ impl Follower {
                     }
                 }
             }
-            let Some(place) = self.stop.run_until_cancelled(self.place()).await else {
-                return Ok(None);
+            let place = tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                () = sleep_until(self.ends) => return Ok(None),
+                place = self.place() => place,
             };
             self.is_still_admitted().await?;
             self.read_on().await?;
