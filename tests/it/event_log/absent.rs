@@ -76,13 +76,19 @@ async fn a_worker_whose_clock_is_ahead_removes_nothing() {
 async fn a_worker_does_not_wait_for_a_day_that_can_get_no_partition() {
     let app = TestApp::present().await;
     let acme = app.tenant("acme").await;
+    let _subscriber = acme.subscribe(&["*"]).await;
     let today = app.worker_db().clock().now().format("%Y%m%d");
     for table in ["events", "webhook_events", "webhook_attempts"] {
         app.database.execute(&format!("drop table if exists {table}_{today}")).await;
     }
     app.announce(&acme, "contact.created", 1).await;
     app.worker().relay().await.unwrap();
-    // It is ready within the kit's patience, which is less than the start would wait.
+    let strays = "select count(*) from events_rest";
+    let strays: i64 = sqlx::query_scalar(strays).fetch_one(app.database.admin()).await.unwrap();
+    assert_eq!(strays, 1);
     let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
+    app.wait_until("delivered", 1).await;
     assert!(worker.stop().await.success(), "{}", worker.last_lines());
+    // What a start says that has waited in vain.
+    assert!(!worker.last_lines().contains("could not be made"), "{}", worker.last_lines());
 }
