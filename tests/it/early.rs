@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tests::kit::{CONTACTS, Tenant, TestApp, WEBHOOKS};
 use worker::queue::{Caps, Claims, Filled, Slots, claim};
-use worker::relay::relay;
+use worker::relay::Relay;
 
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
@@ -26,7 +26,7 @@ async fn what_was_relayed_is_claimed_at_once_and_nobody_else_claims_it() {
     announced(&app, 3).await;
     let (db, slots) = (app.worker_db(), places(8, 8));
     let claims = Claims::new(slots.clone(), LEASE);
-    let (relayed, claimed) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (relayed, claimed) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len(), slots.free()), (3, 3, 5));
     assert!(claim(&db, &places(8, 8), LEASE, None).await.unwrap().claimed.is_empty());
 
@@ -41,7 +41,7 @@ async fn it_keeps_the_caps_and_leaves_the_rest_to_the_next_claim() {
     announced(&app, 5).await;
     let (db, slots) = (app.worker_db(), places(8, 2));
     let claims = Claims::new(slots.clone(), LEASE);
-    let (relayed, claimed) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (relayed, claimed) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len()), (5, 2));
     let Filled { claimed: none, more, .. } = claims.claim(&db).await.unwrap();
     assert!(none.is_empty() && more, "the webhook has no room");
@@ -56,10 +56,10 @@ async fn without_a_free_place_it_only_relays() {
     let acme = announced(&app, 1).await;
     let (db, slots) = (app.worker_db(), places(1, 1));
     let claims = Claims::new(slots.clone(), LEASE);
-    let (_, busy) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (_, busy) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!((busy.len(), slots.free()), (1, 0));
     app.announce(&acme, "contact.updated", 1).await;
-    let (relayed, claimed) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (relayed, claimed) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!((relayed.deliveries, claimed.len()), (1, 0));
 }
 
@@ -76,7 +76,7 @@ async fn what_has_an_order_or_a_rate_limit_is_left_to_the_claim() {
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     let (db, slots) = (app.worker_db(), places(64, 8));
     let claims = Claims::new(slots, LEASE);
-    let (relayed, begun) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (relayed, begun) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!(relayed.deliveries, 3);
     let begun: Vec<_> = begun.iter().map(|claimed| claimed.delivery.webhook.to_string()).collect();
     assert_eq!(begun, [plain["id"].as_str().unwrap()]);
@@ -91,12 +91,12 @@ async fn a_place_that_nobody_waits_for_asks_for_no_claim() {
     let (db, slots) = (app.worker_db(), places(8, 1));
     let claims = Claims::new(slots.clone(), LEASE);
     assert!(!claims.claim(&db).await.unwrap().more, "nothing is due");
-    let (_, begun) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (_, begun) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     drop(begun);
     assert!(slots.freed().now_or_never().is_none());
 
     app.announce(&acme, "contact.updated", 2).await;
-    let (_, begun) = relay(&db, Some(&claims), &mut 1).await.unwrap();
+    let (_, begun) = Relay::default().batch(&db, Some(&claims)).await.unwrap();
     assert_eq!(begun.len(), 1);
     assert!(claims.claim(&db).await.unwrap().more, "one has to wait");
     drop(begun);
@@ -112,7 +112,7 @@ async fn the_end_of_a_delivery_lets_the_next_of_its_line_go() {
     acme.post(CONTACTS, json!({"name": "Ada"})).await.created();
     let (db, slots) = (app.worker_db(), places(64, 64));
     let claims = Claims::new(slots.clone(), LEASE);
-    relay(&db, Some(&claims), &mut 1).await.unwrap();
+    Relay::default().batch(&db, Some(&claims)).await.unwrap();
     let Filled { claimed: first, more, .. } = claims.claim(&db).await.unwrap();
     assert_eq!((first.len(), more), (1, false));
     drop(first);

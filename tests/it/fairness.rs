@@ -8,6 +8,7 @@ use serde_json::json;
 use shared::id::WebhookId;
 use tests::kit::{CONTACTS, Program, Reply, Subscriber, TcpServer, TestApp, through_redis};
 use worker::queue::{Caps, Claimed, Slots, claim};
+use worker::relay::Relay;
 
 /// How many of these go to each webhook.
 fn shares(claimed: &[Claimed]) -> BTreeMap<WebhookId, usize> {
@@ -131,6 +132,51 @@ async fn with_fewer_places_than_webhooks_they_take_turns() {
     }
     assert_eq!(served.len(), 5);
     assert!(served.values().all(|share| *share == 2), "{served:?}");
+}
+
+#[tokio::test]
+async fn nobodys_event_waits_for_the_thousand_that_somebody_else_has_before_it() {
+    let app = TestApp::start().await;
+    let (busy, calm) = (app.tenant("busy").await, app.tenant("calm").await);
+    for _ in 0..20 {
+        busy.webhook("http://127.0.0.1:9/", &["*"]).await;
+    }
+    calm.subscribe(&["*"]).await;
+    app.announce(&busy, "contact.created", 1000).await;
+    app.announce(&calm, "contact.created", 1).await;
+
+    let (db, mut relay) = (app.worker_db(), Relay::default());
+    let (first, _) = relay.batch(&db, None).await.unwrap();
+    assert!((1..500).contains(&first.events), "a batch weighs its deliveries: {first:?}");
+    assert_eq!(first.deliveries, 20 * first.events);
+    let (second, _) = relay.batch(&db, None).await.unwrap();
+    assert_eq!((second.events, second.deliveries, second.more), (1, 1, true));
+    while relay.batch(&db, None).await.unwrap().0.more {}
+    assert_eq!(app.count("pending").await, 20 * 1000 + 1);
+}
+
+#[tokio::test]
+async fn a_batch_has_fewer_events_of_a_tenant_with_long_filters() {
+    let app = TestApp::start().await;
+    let (plain, choosy) = (app.tenant("plain").await, app.tenant("choosy").await);
+    plain.subscribe(&["*"]).await;
+    let subscriber = choosy.subscribe(&["*"]).await;
+    let texts = (0..50).map(|number| json!({"field": "name", "contains": fresh_text(number)}));
+    let filter = json!({"any": texts.collect::<Vec<_>>()});
+    choosy.put(&subscriber.path(), json!({"filter": filter})).await.ok();
+
+    let (db, mut relay) = (app.worker_db(), Relay::default());
+    app.announce(&plain, "contact.created", 500).await;
+    assert_eq!(relay.batch(&db, None).await.unwrap().0.events, 500);
+    app.announce(&choosy, "contact.created", 500).await;
+    let (longer, _) = relay.batch(&db, None).await.unwrap();
+    assert!((1..500).contains(&longer.events), "{longer:?}");
+}
+
+/// A text that cannot be compressed.
+fn fresh_text(number: u128) -> String {
+    uuid::Uuid::from_u128(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+        .to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! Step 4 of 6. Before: shared/src/outbox.rs. After: worker/src/deliver.rs.
 //!
 //! Takes events from the outbox, numbers them, and writes each into the tenant's log and one delivery for each webhook
-//! that wants it, in one statement. A webhook that is off gets its row too: `skipped`, with why. Of the others the event remembers which they were, because a webhook may be another one when somebody asks why.
-//! One relay at a time: with two, a number could become visible before a lower one, and who follows the log would
-//! pass over that for ever (docs/decisions/0016-event-log.md). The statement asks for the lock itself, so that its snapshot may be
-//! older by a moment; why that does no harm is in docs/decisions/0034-one-message-for-the-relay.md.
+//! that wants it, in one statement. A webhook that is off gets its row too: `skipped`, with why. Of the others the
+//! event remembers which they were, because a webhook may be another one when somebody asks why. One relay at a time:
+//! with two, a number could become visible before a lower one, and who follows the log would pass over that for ever
+//! (docs/decisions/0016-event-log.md). The statement asks for the lock itself, so that its snapshot may be older by a
+//! moment; why that does no harm is in docs/decisions/0034-one-message-for-the-relay.md.
 //!
 //! The statement leaves nothing to the planner, whose statistics of an outbox are always of another moment: rows go by
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
@@ -22,12 +23,15 @@ use crate::queue::{Claimed, Claims, Direct, Row};
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
 
-/// Webhooks looked at in one statement, each event's anew: a second's work at most, which everybody's events wait for.
-/// An event whose tenant has more of them goes alone.
-const FAN: i64 = 20_000;
+/// The most that a batch weighs: webhooks that are looked at, each event's anew. A quarter of a second's work, which
+/// everybody's events wait for. An event whose tenant has more of them goes alone.
+const WEIGHT: i64 = 5_000;
 
 /// By how much a batch is smaller after one that a statement had no time for.
 const FEWER: i64 = 8;
+
+/// The most tenants that wait while others have their turn; then all begin anew.
+const MOST_WAITING: usize = 64;
 
 /// The lock of whoever relays; any number that nobody else uses.
 pub const RELAYING: i64 = 0x0072_656c_6179;
@@ -49,41 +53,104 @@ pub struct Relayed {
     pub held: Lines,
 }
 
-/// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they are
-/// made, as far as there is room; they are to be begun then. `parts` is what the batch is divided by, 1 to begin with: more
-/// after a statement had no time for it, fewer after one that had; keep it for the next call. The commit does not wait for
-/// the disk: were it undone by a crash, the events would still be in the outbox, which the writer's own durable commit put
-/// there.
+/// Whose turn it is, and how large a batch may be: whoever relays keeps it from one batch to the next.
 ///
-/// # Errors
-/// The database's; nothing was relayed then.
-pub async fn relay(
-    db: &Db,
-    claims: Option<&Claims>,
-    parts: &mut i64,
-) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
-    let now = db.clock().now();
-    let direct = claims.and_then(|claims| claims.direct(now));
-    let lines = match take_batch(db, direct.as_ref(), now, *parts).await {
-        Err(error) if fault::is_out_of_time(&error) && *parts < BATCH => {
-            *parts = (*parts * FEWER).min(BATCH);
-            tracing::warn!(parts, "a batch of events took too long; trying a part of it");
-            return Ok((Relayed { more: true, ..Relayed::default() }, Vec::new()));
+/// Events go in the order in which they came until a batch does not hold all that are there. Then whoever had most of
+/// it waits until all others have had theirs, so that nobody waits for the ten thousand events of somebody's import.
+#[derive(Debug)]
+pub struct Relay {
+    /// Tenants that have had their turn.
+    waiting: Vec<Uuid>,
+    /// What a batch is divided by: more after a statement had no time for it, fewer after one that had.
+    parts: i64,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self { waiting: Vec::new(), parts: 1 }
+    }
+}
+
+impl Relay {
+    /// Relays one batch, unless another worker is relaying: then nothing. With `claims`, deliveries are leased as they
+    /// are made, as far as there is room; they are to be begun then. The commit does not wait for the disk: were it
+    /// undone by a crash, the events would still be in the outbox, which the writer's own durable commit put there.
+    ///
+    /// # Errors
+    /// The database's; nothing was relayed then.
+    pub async fn batch(
+        &mut self,
+        db: &Db,
+        claims: Option<&Claims>,
+    ) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
+        let now = db.clock().now();
+        let direct = claims.and_then(|claims| claims.direct(now));
+        // What is left of the batch is the next one's.
+        let again = Relayed { more: true, ..Relayed::default() };
+        let lines = match self.take(db, direct.as_ref(), now).await {
+            Err(error) if fault::is_out_of_time(&error) && self.parts < BATCH => {
+                self.parts = (self.parts * FEWER).min(BATCH);
+                tracing::warn!(self.parts, "a batch of events took too long; trying a part of it");
+                return Ok((again, Vec::new()));
+            }
+            Err(error) if fault::is_taken(&error) => {
+                let dropped = drop_relayed(db).await?;
+                return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
+            }
+            lines => lines?,
+        };
+        self.parts = (self.parts / 2).max(1);
+        let mut relayed = lines.first().map(Line::relayed).unwrap_or_default();
+        relayed.more = self.turn(lines.first());
+        let begun = lines.into_iter().filter_map(Line::begun);
+        let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
+        count(&relayed, begun.len());
+        Ok((relayed, begun))
+    }
+
+    /// Gives the turn to the others after a batch that had no room for all, and to all after one that had; whether
+    /// there may be more.
+    fn turn(&mut self, batch: Option<&Line>) -> bool {
+        let full = batch.filter(|batch| batch.more == Some(true));
+        let heaviest = full.and_then(|batch| batch.heaviest);
+        if heaviest.is_some() && self.waiting.len() < MOST_WAITING {
+            self.waiting.extend(heaviest);
+            return true;
         }
-        Err(error) if fault::is_taken(&error) => {
-            let dropped = drop_relayed(db).await?;
-            // What is left of the batch is the next one's.
-            let again = Relayed { more: true, ..Relayed::default() };
-            return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
-        }
-        lines => lines?,
-    };
-    *parts = (*parts / FEWER).max(1);
-    let relayed = lines.first().map(Line::relayed).unwrap_or_default();
-    let begun = lines.into_iter().filter_map(Line::begun);
-    let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
-    count(&relayed, begun.len());
-    Ok((relayed, begun))
+        let anybody_waited = !self.waiting.is_empty();
+        self.waiting.clear();
+        full.is_some() || anybody_waited
+    }
+
+    async fn take(
+        &self,
+        db: &Db,
+        direct: Option<&Direct<'_>>,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Vec<Line>> {
+        let opt_in = event::extensions();
+        db.direct(async |conn| {
+            sqlx::query_file_as!(
+                Line,
+                "src/relay.sql",
+                BATCH / self.parts,
+                &opt_in,
+                REMEMBERED,
+                direct.map_or(0, |direct| i64::from(direct.headroom.most)),
+                direct.map_or(&[][..], |direct| &direct.headroom.webhooks),
+                direct.map_or(&[][..], |direct| &direct.headroom.tenants),
+                direct.map(|direct| direct.hold.lease.0),
+                direct.map(|direct| direct.hold.until),
+                now,
+                RELAYING,
+                WEIGHT / self.parts,
+                &self.waiting,
+            )
+            .fetch_all(conn)
+            .await
+        })
+        .await
+    }
 }
 
 fn count(relayed: &Relayed, begun: usize) {
@@ -104,6 +171,8 @@ struct Line {
     skipped: i64,
     filtered: i64,
     more: Option<bool>,
+    /// Whose events weighed most.
+    heaviest: Option<Uuid>,
     held: Option<Json<Lines>>,
     tenant_id: Option<Uuid>,
     id: Option<Uuid>,
@@ -155,8 +224,8 @@ impl Line {
     }
 }
 
-/// Deletes events of the next batch that the log has already, being announced twice; returns how many. None while another
-/// worker relays: it would skip what is locked here.
+/// Deletes events of the next batch that the log has already, being announced twice; returns how many. None while
+/// another worker relays: it would skip what is locked here.
 async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(
@@ -176,33 +245,4 @@ async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
         tracing::warn!(dropped, "events were announced again that the log has; they are left out");
     }
     Ok(dropped)
-}
-
-async fn take_batch(
-    db: &Db,
-    direct: Option<&Direct<'_>>,
-    now: DateTime<Utc>,
-    parts: i64,
-) -> sqlx::Result<Vec<Line>> {
-    let opt_in = event::extensions();
-    db.direct(async |conn| {
-        sqlx::query_file_as!(
-            Line,
-            "src/relay.sql",
-            BATCH / parts,
-            &opt_in,
-            REMEMBERED,
-            direct.map_or(0, |direct| i64::from(direct.headroom.most)),
-            direct.map_or(&[][..], |direct| &direct.headroom.webhooks),
-            direct.map_or(&[][..], |direct| &direct.headroom.tenants),
-            direct.map(|direct| direct.hold.lease.0),
-            direct.map(|direct| direct.hold.until),
-            now,
-            RELAYING,
-            FAN / parts,
-        )
-        .fetch_all(conn)
-        .await
-    })
-    .await
 }

@@ -2,21 +2,25 @@
 --   $1  how many    $2  the events that `*` does not stand for    $3  the most webhooks that an event remembers
 --   $4  how many deliveries whoever relays begins at once: of none with an order, a rate limit or a hold, nor of
 --   $5  these webhooks    $6  nor of these tenants, ascending    $7  the lease    $8  when it ends    $9  now
---   $10 the lock of whoever relays    $11 how many webhooks are looked at, each event counted with all of its tenant's,
---   and once more for each 2 KiB of it
+--   $10 the lock of whoever relays    $11 the most that it may weigh    $12 tenants whose events wait for the next one
 with picked as materialized (
     select ctid as row, id, tenant_id, octet_length(payload::text) as size from outbox
     where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
+          and tenant_id <> all ($12::uuid[])
     order by id limit $1 for update skip locked
-), weighed as materialized (
-    -- What a statement reads and writes is bounded by webhooks and bytes, not by events. The first event goes, however
-    -- many webhooks its tenant has, and however long it is.
-    select p.row, sum(w.live * (1 + p.size / 2048)) over (order by p.id) - w.live * (1 + p.size / 2048) < $11 as fits
-    from picked p
+), loads as materialized (
+    -- An event weighs one, and one for each webhook of its tenant and for each 128 bytes of its filter as it is kept.
+    select t.tenant_id, w.load
+    from (select distinct tenant_id from picked) t
     cross join lateral (
-        select count(*) as live from (
-            select from webhooks where tenant_id = p.tenant_id and deleted_at is null limit $11) l
+        select 1 + coalesce(sum(1 + coalesce(pg_column_size(filter_path), 0) / 128), 0) as load from (
+            select filter_path from webhooks where tenant_id = t.tenant_id and deleted_at is null limit $11) l
         offset 0) w
+), weighed as materialized (
+    -- All of that once more for each 2 KiB of the event. The first one goes, whatever it weighs.
+    select p.row, p.tenant_id, w.weight, sum(w.weight) over (order by p.id) - w.weight < $11 as fits
+    from picked p join loads l on l.tenant_id = p.tenant_id
+    cross join lateral (select l.load * (1 + p.size / 2048) as weight) w
 ), taken as (
     delete from outbox where ctid = any (array(select row from weighed where fits))
     returning id, tenant_id, event_id, event, record, version, payload, request_id, traceparent, occurred_at
@@ -134,6 +138,7 @@ with picked as materialized (
 ), counts as (
     select (select count(*) from taken) as events,
            (select count(*) = $1 or not bool_and(fits) from weighed) as more,
+           (select tenant_id from weighed where fits group by tenant_id order by sum(weight) desc limit 1) as heaviest,
            (select count(*) from due) as deliveries,
            (select count(*) from fanned where status = 'skipped') as skipped,
            (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered
@@ -145,8 +150,8 @@ with picked as materialized (
         offset 0) w
     where p.begun
 )
-select c.events as "events!", c.more as "more?", c.deliveries as "deliveries!", c.skipped as "skipped!", c.filtered as "filtered!",
-       a.held as "held?: Json<Lines>",
+select c.events as "events!", c.more as "more?", c.heaviest as "heaviest?", c.deliveries as "deliveries!",
+       c.skipped as "skipped!", c.filtered as "filtered!", a.held as "held?: Json<Lines>",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
        b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
        b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",

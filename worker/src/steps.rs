@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::deliver::Sender;
 use crate::queue::{self, Claimed, RedisQueue, Slots, Trouble, claim};
 use crate::record::{Recorder, recorder};
-use crate::relay::relay;
+use crate::relay::Relay;
 use crate::replays::{self, Advanced};
 use crate::setup::{self, Unbuilt};
 use crate::{erasures, health, imports, record_order, retention, sweep};
@@ -47,9 +47,9 @@ impl Steps {
     /// # Errors
     /// The database's.
     pub async fn relay(&self) -> sqlx::Result<()> {
-        let mut parts = 1;
+        let mut relay = Relay::default();
         loop {
-            let (relayed, _) = relay(&self.db, None, &mut parts).await?;
+            let (relayed, _) = relay.batch(&self.db, None).await?;
             if !relayed.held.is_empty() {
                 relayed.held.advance(&self.db).await;
             }

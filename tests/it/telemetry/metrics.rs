@@ -26,7 +26,8 @@ async fn both_programs_tell_prometheus_what_dashboards_and_alerts_need() {
     assert!(api.contains("http_request_duration_seconds_bucket{"), "{api}");
     assert!(sample(&api, r#"db_connections{state="open"}"#) >= Some(1.0), "{api}");
 
-    // The gauges are set by parts of the worker that begin one after the other; the first is the last of a round of housekeeping.
+    // The gauges are set by parts of the worker that begin one after the other; the first is the last of a round of
+    // housekeeping.
     let set =
         ["webhook_deliveries_in_line", "clock_offset_seconds", "event_log_until_timestamp_seconds"];
     product
@@ -157,7 +158,7 @@ async fn a_delivery_whose_worker_died_is_counted_when_it_is_claimed_again() {
     product.acme.post(CONTACTS, json!({"name": "left behind"})).await.created();
     // As a worker leaves it that dies between the claim and the outcome, once its lease has ended.
     let relayed = product.app.worker_db();
-    worker::relay::relay(&relayed, None, &mut 1).await.unwrap();
+    worker::relay::Relay::default().batch(&relayed, None).await.unwrap();
     product.app.database.execute("update webhook_queue set claims = 1, lease_id = id").await;
     product.worker.restart().await;
     product.app.wait_until("delivered", 2).await;

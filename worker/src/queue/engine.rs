@@ -17,14 +17,14 @@ use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::background::{IDLE, Pause, Wakeup, Wakeups, wait};
 use crate::held_lines::Lines;
 use crate::record::Records;
-use crate::relay::relay;
+use crate::relay::Relay;
 use crate::supervise::Vital;
 
 /// The shortest wait.
 const GRAIN: Duration = Duration::from_millis(1);
 
-/// How long a claim waits for more places to be free while few are, or claims keep finding few: one for many costs hardly
-/// more than one for a few.
+/// How long a claim waits for more places to be free while few are, or claims keep finding few: one for many costs
+/// hardly more than one for a few.
 const GATHERING: Duration = Duration::from_millis(2);
 
 /// See the module.
@@ -54,11 +54,11 @@ impl Engine {
     pub async fn relay(self, wakeups: Wakeups) {
         let Wakeups { relay: wakeup, claims, .. } = wakeups;
         let mut pause = Pause::default();
-        let (mut held, mut parts) = (Held::default(), 1);
+        let (mut held, mut relay) = (Held::default(), Relay::default());
         while !self.stop.is_cancelled() {
             let alone = self.redis.as_ref().is_none_or(|redis| redis.session().is_none());
             let own = alone.then_some(&self.claims);
-            match in_time(STEP, relay(&self.db, own, &mut parts)).await {
+            match in_time(STEP, relay.batch(&self.db, own)).await {
                 Ok((relayed, claimed)) => {
                     pause.reset();
                     let begun = i64::try_from(claimed.len()).unwrap_or(i64::MAX);
@@ -138,8 +138,8 @@ impl Engine {
     }
 }
 
-/// Lines that the relay has left because somebody held them. They are waited for in a task of their own, and in one at a
-/// time: each has a connection, and whoever holds them may take long.
+/// Lines that the relay has left because somebody held them. They are waited for in a task of their own, and in one at
+/// a time: each has a connection, and whoever holds them may take long.
 #[derive(Default)]
 struct Held {
     lines: Lines,
@@ -147,7 +147,8 @@ struct Held {
 }
 
 impl Held {
-    /// Advances these and what was left before, unless that is under way: then at the next call, a second later at most.
+    /// Advances these and what was left before, unless that is under way: then at the next call, a second later at
+    /// most.
     fn advance(&mut self, lines: Lines, db: &Db, claims: &Wakeup) {
         self.lines.extend(lines);
         let is_free = self.advancing.as_ref().is_none_or(JoinHandle::is_finished);
@@ -190,7 +191,8 @@ impl Engine {
 
     /// Gives a delivery to whoever sends it.
     pub(super) fn hand_out(&self, claimed: Claimed) {
-        // Of a worker that ends, somebody else may begin it at once. Its channel is closed only when no request is left.
+        // Of a worker that ends, somebody else may begin it at once. Its channel is closed only when no request is
+        // left.
         if self.stop.is_cancelled() {
             return self.records.hand_back(claimed);
         }
