@@ -50,7 +50,8 @@ pub struct App(Arc<Parts>);
 /// Uploads at once in this process, and of one tenant.
 const UPLOADS: usize = 16;
 const UPLOADS_OF_ONE: usize = 4;
-/// Changes of companies with all their contacts, of pipelines with very many leads, counts of replays: fewer than there are connections.
+/// Changes of companies with all their contacts, of pipelines with very many leads, counts of replays: fewer than there
+/// are connections.
 const SWEEPS: usize = 4;
 const SWEEPS_OF_ONE: usize = 2;
 /// Pages of webhooks' feeds that are read: each may ask a filter about a thousand events.
@@ -72,7 +73,8 @@ pub struct Parts {
     pub followers: Followers,
     /// Imports that are being received: each holds a few MiB, and for long if its sender is slow.
     pub uploads: Places,
-    /// Changes of companies and pipelines with very many records, and counts of replays: each holds a connection, for up to a minute.
+    /// Changes of companies and pipelines with very many records, and counts of replays: each holds a connection, for
+    /// up to a minute.
     pub sweeps: Places,
     /// Pages of webhooks' feeds that are being read: each holds a connection, for seconds where a filter passes little.
     pub feeds: Places,
@@ -100,7 +102,8 @@ impl App {
     /// Puts the parts together, within a runtime. Answers that stay open end with `stop`.
     ///
     /// # Errors
-    /// When TLS for asking the outside issuer cannot be set up, for instance because the system has no root certificates.
+    /// When TLS for asking the outside issuer cannot be set up, for instance because the system has no root
+    /// certificates.
     pub fn new(db: Db, config: Config, stop: CancellationToken) -> Result<Self, BoxError> {
         let issuer = config.oidc.as_ref().map(|oidc| Issuer::new(oidc, db.clock().clone()));
         let issuer = issuer.transpose()?;
@@ -137,8 +140,8 @@ impl App {
         Ok(self.db.tenant(caller.tenant, caller.origin.clone()).await?)
     }
 
-    /// The same for a record that is most likely stored by one statement, which is then all that is sent. An answer that is
-    /// kept for a repetition, or taken back, takes more.
+    /// The same for a record that is most likely stored by one statement, which is then all that is sent. An answer
+    /// that is kept for a repetition, or taken back, takes more.
     ///
     /// # Errors
     /// As for [`App::begin`].
@@ -149,8 +152,8 @@ impl App {
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
     }
 
-    /// The same for reads by statements that set their tenant themselves: a record ([`shared::find!`]), a list. Anything else
-    /// comes behind [`TenantTx::open`].
+    /// The same for reads by statements that set their tenant themselves: a record ([`shared::find!`]), a list.
+    /// Anything else comes behind [`TenantTx::open`].
     ///
     /// # Errors
     /// As for [`App::begin`].

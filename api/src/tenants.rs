@@ -19,34 +19,12 @@ pub struct Created {
     pub api_key: Secret<String>,
 }
 
-/// Creates a tenant, its owner and a key with every scope. Name and address are taken as they are.
+/// Creates a tenant, its owner and a key with every scope. Name and address are taken as they are. With `demo` it has a
+/// user of every role, and demo login opens it under that name.
 ///
 /// # Errors
 /// The database's.
 pub async fn create(
-    db: &Db,
-    pepper: &Pepper,
-    name: &str,
-    owner_email: &str,
-) -> sqlx::Result<Created> {
-    create_with(db, pepper, name, owner_email, None).await
-}
-
-/// Creates a tenant that demo login opens under the name `demo`, with a user of every role.
-///
-/// # Errors
-/// The database's.
-pub async fn create_demo(
-    db: &Db,
-    pepper: &Pepper,
-    name: &str,
-    owner_email: &str,
-    demo: &str,
-) -> sqlx::Result<Created> {
-    create_with(db, pepper, name, owner_email, Some(demo)).await
-}
-
-async fn create_with(
     db: &Db,
     pepper: &Pepper,
     name: &str,

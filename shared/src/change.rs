@@ -56,6 +56,27 @@ impl<T> Change<T> {
     }
 }
 
+impl<T, E> Change<Result<T, E>> {
+    /// The change, or why there is no value.
+    ///
+    /// # Errors
+    /// The value's.
+    pub fn transpose(self) -> Result<Change<T>, E> {
+        Ok(match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(value?),
+        })
+    }
+}
+
+/// Sets what is there.
+impl<T> From<Option<T>> for Change<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Keep, Self::Set)
+    }
+}
+
 impl<T: Serialize> Serialize for Change<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.value().serialize(to)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::Result;
@@ -17,6 +18,13 @@ use crate::id::EventId;
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
+
+/// Counts a change of a record. Whoever waited for the row began before the one it waited for: time does not run
+/// backwards for readers.
+pub fn touch(version: &mut i32, updated_at: &mut DateTime<Utc>, now: DateTime<Utc>) {
+    *version += 1;
+    *updated_at = now.max(*updated_at);
+}
 
 /// A record whose changes are kept, and announced when it has events.
 pub trait Tracked: Serialize {

@@ -55,6 +55,16 @@ pub fn promised() -> impl Iterator<Item = &'static str> {
 /// not pass.
 pub const REMEMBERED: i32 = 100;
 
+/// The events that a name, a family such as `contact.*`, or `*` stands for.
+pub fn matching(pattern: &str) -> impl Iterator<Item = EventType> {
+    let stands = move |event: &EventType| match pattern.strip_suffix('*') {
+        Some("") => !EXTENSIONS.contains(event),
+        Some(family) => event.as_str().starts_with(family),
+        None => event.as_str() == pattern,
+    };
+    EventType::ALL.iter().copied().filter(stands)
+}
+
 /// Whether `text` can stand in a webhook's `events`: an event, `*`, or a family such as `contact.*`.
 #[must_use]
 pub fn is_pattern(text: &str) -> bool {

@@ -1,11 +1,11 @@
-//! One statement that finds a record. It sets its tenant itself, so that it can be a whole transaction: one round trip in
-//! place of three (docs/decisions/0039).
+//! One statement that finds a record. It sets its tenant itself, so that it can be a whole transaction: one round trip
+//! in place of three (docs/decisions/0039).
 
-/// Finds one record in a transaction. The text is that of a `select` with a `where`, to which the tenant is added; its own
-/// parameters begin with `$2`.
+/// Finds one record in a transaction. The text is that of a `select` with a `where`, to which the tenant is added; its
+/// own parameters begin with `$2`.
 ///
-/// The order comes from the data, not from the plan: `offset 0` keeps the select apart, and it cannot begin before it has
-/// been told the tenant. So the policies see the right tenant, or none.
+/// The order comes from the data, not from the plan: `offset 0` keeps the select apart, and it cannot begin before it
+/// has been told the tenant. So the policies see the right tenant, or none.
 #[macro_export]
 macro_rules! find {
     ($tx:expr, $record:ty, $select:literal, $($value:expr),+ $(,)?) => {

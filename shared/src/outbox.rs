@@ -26,8 +26,8 @@ pub(crate) const CHANNEL: &str = "outbox";
 /// The payload of a ring for the relay alone; any other wakes every task of a worker.
 const EVENTS: &str = "events";
 
-/// Whether what was heard on the channel is for the relay alone. Whatever looks for work at each ring costs its time just
-/// when the relay needs the CPU.
+/// Whether what was heard on the channel is for the relay alone. Whatever looks for work at each ring costs its time
+/// just when the relay needs the CPU.
 #[must_use]
 pub fn is_for_relay(heard: &str) -> bool {
     heard == EVENTS
@@ -113,11 +113,11 @@ pub(crate) async fn append(
 
 /// Tells the workers that the outbox has something.
 ///
-/// A `NOTIFY` inside the writing transaction would take a lock of the whole cluster at commit (measured: a quarter
-/// of the write rate is left). Who has rung alone for a while sends it behind its commit, in the same message, or in the
-/// statement that is the whole transaction: nobody else asks for the lock just then. The others count a ring, and one task
-/// per process sends a `NOTIFY` for all that rang since the last one: within 1 ms when few do, every 10 ms when many do. A
-/// lost one costs a second at most: workers also look by themselves.
+/// A `NOTIFY` inside the writing transaction would take a lock of the whole cluster at commit (measured: a quarter of
+/// the write rate is left). Who has rung alone for a while sends it behind its commit, in the same message, or in the
+/// statement that is the whole transaction: nobody else asks for the lock just then. The others count a ring, and one
+/// task per process sends a `NOTIFY` for all that rang since the last one: within 1 ms when few do, every 10 ms when
+/// many do. A lost one costs a second at most: workers also look by themselves.
 #[derive(Clone, Default)]
 pub(crate) struct Bell(Arc<Rings>);
 

@@ -1,12 +1,13 @@
-//! Sets of words that are fixed, such as states and scopes: one declaration for the variants and for the names by which the
-//! wire and the database know them.
+//! Sets of words that are fixed, such as states and scopes: one declaration for the variants and for the names by which
+//! the wire and the database know them.
 
 /// A word that is none of its set, or that this version does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown name")]
 pub struct UnknownWord;
 
-/// Declares such a set, which is written, read and shown by its names: `words! { /// What. pub enum Size { Small = "small" } }`.
+/// Declares such a set, which is written, read and shown by its names: `words! { /// What. pub enum Size { Small =
+/// "small" } }`.
 #[macro_export]
 macro_rules! words {
     ($(#[doc = $what:literal])+ $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {

@@ -270,7 +270,8 @@ async fn partitions_are_not_made_again_while_somebody_reads_them_for_long_and_no
 async fn an_index_whose_making_was_interrupted_is_finished_by_the_next_run_and_nobody_elses_is() {
     let database = Database::empty().await;
     migrate(&owner(&database)).await.unwrap();
-    // What is left when 0035 is stopped in the middle, and then the run that was to finish it; and an index of the operator's.
+    // What is left when 0035 is stopped in the middle, and then the run that was to finish it; and an index of the
+    // operator's.
     let interrupted = "create index contacts_deleted_ccnew on contacts (deleted_at);
         create index mine on contacts (name);
         update pg_index set indisvalid = false

@@ -1,5 +1,5 @@
-//! What the database would have to be so that tenants can be spread over several: no statement of the hot paths looks at
-//! a row of another tenant's. PostgreSQL itself tells the plan of each statement that the api sends, those inside
+//! What the database would have to be so that tenants can be spread over several: no statement of the hot paths looks
+//! at a row of another tenant's. PostgreSQL itself tells the plan of each statement that the api sends, those inside
 //! functions and foreign keys included; every step that reads a table of tenants must ask an index for one tenant.
 
 use serde_json::json;

@@ -194,8 +194,8 @@ async fn a_contact_under_way_is_counted_before_the_rule_holds() {
     let ada = json!({"name": "Ada", "email": "ada@example.com"});
     acme.post(CONTACTS, ada.clone()).await.created();
     let grace = acme.post(CONTACTS, json!({"name": "Grace"})).await.created();
-    // Written and not committed yet: the switch has to wait for it. Not a creation, whose statement locks all its tables
-    // before it writes anything.
+    // Written and not committed yet: the switch has to wait for it. Not a creation, whose statement locks all its
+    // tables before it writes anything.
     let hold = app.database.hold("lock table outbox in exclusive mode").await;
     let release = async {
         app.database.waiting(2).await;

@@ -68,8 +68,8 @@ impl Then {
     }
 }
 
-/// Works in rounds until `stop`; the one under way is finished, or given up after [`ROUND`]. After one that fails there is
-/// a pause, and the error is counted and logged by what it was `doing`.
+/// Works in rounds until `stop`; the one under way is finished, or given up after [`ROUND`]. After one that fails there
+/// is a pause, and the error is counted and logged by what it was `doing`.
 pub(crate) async fn work(
     doing: &'static str,
     wakeup: Wakeup,

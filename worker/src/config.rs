@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::RedisUrl;
+use shared::db::WORKER_CONNECTIONS;
 use shared::db::{DatabaseUrl, DbConfig};
 use shared::seal::Keyring;
 use shared::settings::{Count, Faults, Patience, Settings, Value};
@@ -13,10 +14,6 @@ use shared::webhook::target::TargetPolicy;
 
 use crate::client::{Limits, Lookup, Proxy, Roots, WayOut};
 use crate::queue::Caps;
-
-/// Connections for the relay, the claims, the records, the bell and housekeeping, and for what comes and goes: imports,
-/// replays, erasures, health, retention.
-const CONNECTIONS: u32 = 12;
 
 /// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
 /// one moment and long the next, would read whole tables.
@@ -159,7 +156,7 @@ impl Config {
             admin_listen: admin_listen?,
             db: DbConfig {
                 url: url?,
-                connections: CONNECTIONS,
+                connections: WORKER_CONNECTIONS,
                 application: "liaison-worker",
                 settings: PLANNER,
             },

@@ -32,8 +32,8 @@ pub(crate) fn code(outcome: Result<StatusCode, Fault>) -> Option<ErrorCode> {
     }
 }
 
-/// What is kept of an attempt beside its outcome: an [`AttemptDetail`] as JSON. It is written from what it shows, because each of
-/// its headers would be two strings and a place in a map, for every delivery.
+/// What is kept of an attempt beside its outcome: an [`AttemptDetail`] as JSON. It is written from what it shows,
+/// because each of its headers would be two strings and a place in a map, for every delivery.
 pub(crate) fn detail(exchange: &Exchange, custom: &CustomHeaders, next: NextAttempt) -> String {
     let phase = match &exchange.outcome {
         Ok(status) if !status.is_success() => Some(Phase::Response),

@@ -24,8 +24,8 @@ pub(crate) fn measure_places(db: &Db, slots: &Slots) {
     metrics::gauge!("webhook_receivers_slowed").set(f64::from(slowed));
 }
 
-/// Says until `stop` how long events have waited for the relay, and when that was known: apart from all other gauges, because
-/// who is paged by it is paged as well when nobody can say.
+/// Says until `stop` how long events have waited for the relay, and when that was known: apart from all other gauges,
+/// because who is paged by it is paged as well when nobody can say.
 pub(crate) async fn watch_outbox(db: Db, stop: CancellationToken) {
     outbox_measured(&db);
     while !stop.is_cancelled() {

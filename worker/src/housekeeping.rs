@@ -1,5 +1,5 @@
-//! Housekeeping, every two seconds: gauges, clean-up, stuck lines, probes. One part that fails does not stop the others,
-//! unless the database is away.
+//! Housekeeping, every two seconds: gauges, clean-up, stuck lines, probes. One part that fails does not stop the
+//! others, unless the database is away.
 
 use std::time::Duration;
 

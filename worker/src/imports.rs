@@ -94,7 +94,8 @@ async fn carry_out(db: &Db, claim: &Claim) -> sqlx::Result<bool> {
         Ok(Moved::On { alone }) => return Ok(alone),
         Ok(Moved::Given) => {
             tracing::error!("an import was given up: its workers kept failing");
-            failed(db, claim, "abandoned", "The worker gave up after 8 tries").await?;
+            let told = format!("The worker gave up after {TRIES} tries");
+            failed(db, claim, "abandoned", &told).await?;
         }
         Err(error) if is_weather(&error) => {
             tracing::warn!(%error, "a batch of an import failed; trying again");
@@ -184,7 +185,8 @@ async fn batch(db: &Db, claim: &Claim) -> sqlx::Result<Moved> {
     Ok(Moved::On { alone })
 }
 
-/// The import before and after its next batch, and whether no other waits; none when another worker has it or it is over.
+/// The import before and after its next batch, and whether no other waits; none when another worker has it or it is
+/// over.
 async fn move_on(tx: &mut TenantTx, claim: &Claim) -> sqlx::Result<Option<(Import, Import, bool)>> {
     let Some(before) = store::take(tx, claim.id).await? else { return Ok(None) };
     if !before.goes_on() {

@@ -1,11 +1,12 @@
-//! Relay and delivery. `relay` turns events into deliveries, `queue` gives them out to the senders under apalis,
-//! `deliver` makes one attempt, `retry` decides what follows, `record` writes it down, `health` keeps
+//! Relay and delivery. [`relay`] turns events into deliveries, [`queue`] gives them out to the senders under apalis,
+//! [`deliver`] makes one attempt, [`retry`] decides what follows, [`record`] writes it down, [`health`] keeps
 //! webhooks' states.
 //!
-//! `run` starts and drains all of it, as set by `config`, woken by `hear`, watched by `vital`; `pipeline` is the same for tests.
-//! `client`, `signing` and `explain` serve `deliver`; `lines`, `held` and `shelf` say which deliveries wait; `imports`,
-//! `replays` and `erasures` are long work that was asked for; `house`, `sweep` and `retention` clean up; `gauges`,
-//! `measured` and `admin` are for operators.
+//! [`run()`] starts and drains all of it, as set by [`config`], woken by [`listen`], watched by [`supervise`];
+//! [`steps`] is the same for tests. [`client`], [`signing`] and [`explain`] serve [`deliver`]; [`record_order`],
+//! [`held_lines`] and [`shelf`] say which deliveries wait; [`imports`], [`replays`] and [`erasures`] are long work that
+//! was asked for; [`housekeeping`], [`sweep`] and [`retention`] clean up; [`gauges`], [`measured`] and [`admin`] are
+//! for operators.
 
 pub mod admin;
 pub mod background;

@@ -20,8 +20,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// How long the answer to that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Carries the bell to the relay, which wakes the claims when it has left something to them. Resends, imports, replays and
-/// erasures ring for all others, too; health is nothing that others tell of.
+/// Carries the bell to the relay, which wakes the claims when it has left something to them. Resends, imports, replays
+/// and erasures ring for all others, too; health is nothing that others tell of.
 pub(crate) async fn listen(db: Db, wakeups: Wakeups, stop: CancellationToken) {
     let mut lost = false;
     while !stop.is_cancelled() {

@@ -11,8 +11,8 @@ pub type Line = (Uuid, Uuid);
 /// Lines that are looked at together, at most: about a second.
 pub(crate) const LOOKED_AT: i64 = 100_000;
 
-/// Advances the lines whose first delivery waits, which none should; says how many there were. One look at each of so many lines
-/// behind `last`, which moves on: all of them may be more than one statement gets through in its time.
+/// Advances the lines whose first delivery waits, which none should; says how many there were. One look at each of so
+/// many lines behind `last`, which moves on: all of them may be more than one statement gets through in its time.
 ///
 /// # Errors
 /// The database's.

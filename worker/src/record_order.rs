@@ -1,7 +1,8 @@
-//! Order per record. Of a webhook that asks for it, the deliveries of one record in the queue are a line: the first is due
-//! or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed, by a
-//! trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows. Here is what comes
-//! beside: a webhook that wants order no longer; lines that nobody has advanced are found by `mending`.
+//! Order per record. Of a webhook that asks for it, the deliveries of one record in the queue are a line: the first is
+//! due or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed,
+//! by a trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows.
+//! Here is what comes beside: a webhook that wants order no longer; lines that nobody has advanced are found by
+//! `mending`.
 
 use shared::{Db, SystemTx};
 use uuid::Uuid;
@@ -25,7 +26,8 @@ pub(crate) async fn advance(
     Ok(advanced.unsigned_abs())
 }
 
-/// Lets deliveries out of the lines of webhooks that want no order any more, up to 20,000 and 10,000 of one webhook; says how many.
+/// Lets deliveries out of the lines of webhooks that want no order any more, up to 20,000 and 10,000 of one webhook;
+/// says how many.
 ///
 /// # Errors
 /// The database's.

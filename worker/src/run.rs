@@ -80,7 +80,8 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
         .catch_panic()
         .data(sender)
         .build(deliver);
-    // On a thread of the runtime: here, on the main thread, each delivery would change threads twice before it is begun.
+    // On a thread of the runtime: here, on the main thread, each delivery would change threads twice before it is
+    // begun.
     let serving = serving(stopped, stop.clone(), vital.clone());
     let ended = tokio::spawn(worker.run_until(serving)).await;
 
@@ -140,8 +141,8 @@ impl Begun {
         [importing, stepping, erasing]
     }
 
-    /// Begins what is in no hurry in its turn, so that all of it uses the same connection or two: each costs the database 3 ms of CPU
-    /// before it has done anything (docs/decisions/0034-one-message-for-the-relay.md).
+    /// Begins what is in no hurry in its turn, so that all of it uses the same connection or two: each costs the
+    /// database 3 ms of CPU before it has done anything (docs/decisions/0034-one-message-for-the-relay.md).
     fn calmly(&self, turn: u32, work: BoxFuture<'static, ()>) -> JoinHandle<()> {
         let stop = self.stop.clone();
         self.vital.spawn(async move {
@@ -151,8 +152,8 @@ impl Begun {
     }
 }
 
-/// Lasts from when apalis runs until the signal to stop, or until something vital has ended. All is well for apalis either way: at
-/// an error it would drop what is under way.
+/// Lasts from when apalis runs until the signal to stop, or until something vital has ended. All is well for apalis
+/// either way: at an error it would drop what is under way.
 async fn serving(
     stopped: impl Future<Output = ()>,
     stop: CancellationToken,

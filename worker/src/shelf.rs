@@ -1,9 +1,9 @@
-//! The shelf. What is due for a webhook that is switched off stays in the queue until the webhook is switched on again or
-//! its time is over, and each claim would step past it. So it is put on a shelf, out of everybody's turn, and
-//! back when the webhook is on again, with the due time that it had (docs/decisions/0047-the-shelf.md).
+//! The shelf. What is due for a webhook that is switched off stays in the queue until the webhook is switched on again
+//! or its time is over, and each claim would step past it. So it is put on a shelf, out of everybody's turn, and back
+//! when the webhook is on again, with the due time that it had (docs/decisions/0047-the-shelf.md).
 //!
-//! What somebody else holds is left for the next look: a webhook whose row is locked, a delivery that is being changed. And
-//! of no webhook more is moved at once than a batch, however much it has.
+//! What somebody else holds is left for the next look: a webhook whose row is locked, a delivery that is being changed.
+//! And of no webhook more is moved at once than a batch, however much it has.
 
 use std::time::Instant;
 
@@ -21,8 +21,8 @@ const STEPS: i32 = 1000;
 /// Webhooks that are on again that one look sees.
 const AGAIN: i64 = 20;
 
-/// Moves deliveries until `stop`, and wakes the claims when some are in the queue again. Who wakes it may have switched a webhook
-/// on; to find those that are off is in no hurry.
+/// Moves deliveries until `stop`, and wakes the claims when some are in the queue again. Who wakes it may have switched
+/// a webhook on; to find those that are off is in no hurry.
 pub(crate) async fn run(db: Db, wakeups: Wakeups, stop: CancellationToken) {
     let Wakeups { shelf: wakeup, claims, .. } = wakeups;
     let (mut shelf, mut looked) = (Shelf::default(), None);
@@ -153,8 +153,8 @@ impl Shelf {
     }
 }
 
-/// Unless the webhook is on again. Whoever had a lease that has run out has lost it. The row's lock keeps those who take down
-/// away until the mark and what it stands for are there.
+/// Unless the webhook is on again. Whoever had a lease that has run out has lost it. The row's lock keeps those who
+/// take down away until the mark and what it stands for are there.
 async fn put_some_up(db: &Db, webhook: Webhook, oldest: DateTime<Utc>) -> sqlx::Result<u64> {
     let now = db.clock().now();
     let mut tx = db.system().await?;
@@ -188,8 +188,8 @@ async fn put_some_up(db: &Db, webhook: Webhook, oldest: DateTime<Utc>) -> sqlx::
     Ok(moved)
 }
 
-/// Unless the webhook is off again. The mark goes when a statement that begins afterwards finds nothing: what somebody changes just
-/// now is missed, and stays marked.
+/// Unless the webhook is off again. The mark goes when a statement that begins afterwards finds nothing: what somebody
+/// changes just now is missed, and stays marked.
 async fn take_some_down(db: &Db, webhook: Webhook) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let still = sqlx::query!(

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{Db, SystemTx};
 
-/// How long something may still come into the queue of a deleted webhook: a statement that saw it before lasts for half a
-/// minute at most.
+/// How long something may still come into the queue of a deleted webhook: a statement that saw it before lasts for half
+/// a minute at most.
 const LEAVING: TimeDelta = TimeDelta::minutes(10);
 
 /// Rows that a step takes in one transaction …
@@ -29,8 +29,8 @@ where
     Ok(all)
 }
 
-/// Fails deliveries that are pending for deleted webhooks and not under way, up to 20,000 and 10,000 of one webhook; says how many. A webhook that
-/// nothing can come for any more is looked at no more.
+/// Fails deliveries that are pending for deleted webhooks and not under way, up to 20,000 and 10,000 of one webhook;
+/// says how many. A webhook that nothing can come for any more is looked at no more.
 ///
 /// # Errors
 /// The database's.

@@ -262,8 +262,7 @@ async fn managed(
 }
 
 fn count(key: &mut ApiKey, now: DateTime<Utc>) {
-    key.version += 1;
-    key.updated_at = now.max(key.updated_at);
+    changes::touch(&mut key.version, &mut key.updated_at, now);
 }
 
 fn in_future(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Who calls: an API key, or a user with an access token (requirement A-6). Both end in a [`Caller`], which knows its tenant.
+//! Who calls: an API key, or a user with an access token (requirement A-6). Both end in a [`Caller`], which knows its
+//! tenant.
 
 pub mod api_key;
 pub mod demo;
@@ -38,8 +39,8 @@ pub enum Credential<'a> {
     AccessToken(&'a str),
 }
 
-/// Says, as an extension of a request, that an operator makes it for this tenant: `api admin` calls the routes inside its
-/// own process. What comes over a connection never has one.
+/// Says, as an extension of a request, that an operator makes it for this tenant: `api admin` calls the routes inside
+/// its own process. What comes over a connection never has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operator(pub(crate) TenantId);
 

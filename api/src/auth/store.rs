@@ -24,9 +24,9 @@ pub(super) struct KeyRow {
 /// The prefix of a key.
 pub(super) struct Prefix(pub String);
 
-// The planner takes an array's length from its value: a plan for one question always seemed cheaper than the generic one,
-// so each statement was planned anew, which takes as long as the look-up. Behind `(select …)` it cannot see the value,
-// and keeps the plan.
+// The planner takes an array's length from its value: a plan for one question always seemed cheaper than the generic
+// one, so each statement was planned anew, which takes as long as the look-up. Behind `(select …)` it cannot see the
+// value, and keeps the plan.
 impl Question for Prefix {
     /// The live keys with a secret of this prefix: one, or none.
     type Answer = Vec<KeyRow>;

@@ -1,5 +1,5 @@
-//! `api admin` as another caller of the routes, inside this process: rules, audit log, events and JSON are the API's own,
-//! and the audit log says `system`, with a request id that begins with `admin-`.
+//! `api admin` as another caller of the routes, inside this process: rules, audit log, events and JSON are the API's
+//! own, and the audit log says `system`, with a request id that begins with `admin-`.
 
 use std::sync::Arc;
 

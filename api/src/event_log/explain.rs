@@ -1,5 +1,5 @@
-//! Why an event went to some webhooks and not to others: what the relay decided when it took the event, not what it would
-//! decide by the webhooks as they are now.
+//! Why an event went to some webhooks and not to others: what the relay decided when it took the event, not what it
+//! would decide by the webhooks as they are now.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,6 @@
-//! Who follows the event log in this process, and how each hears of new events. The processes of the api cannot be told of
-//! them: a pooler that lends connections by transaction lets nobody `LISTEN`. So one task asks for the newest numbers of
-//! all tenants that are followed, in one question.
+//! Who follows the event log in this process, and how each hears of new events. The processes of the api cannot be told
+//! of them: a pooler that lends connections by transaction lets nobody `LISTEN`. So one task asks for the newest
+//! numbers of all tenants that are followed, in one question.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,8 +46,8 @@ impl Followers {
     /// Tells of the tenant's newest number from now on.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when as many of the tenant follow as may, which is no fault of the server; [`Error::Unavailable`] when as many
-    /// of all do.
+    /// [`Error::Conflict`] when as many of the tenant follow as may, which is no fault of the server;
+    /// [`Error::Unavailable`] when as many of all do.
     pub(super) fn join(&self, tenant: TenantId) -> Result<watch::Receiver<i64>> {
         let mut tenants = self.tenants();
         let all = tenants.values().map(watch::Sender::receiver_count).sum::<usize>();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::TenantTx;
-use shared::event::{self, EventType};
+use shared::event;
 use shared::id::{EventId, WebhookId};
 
 use crate::App;
@@ -141,14 +141,7 @@ pub(crate) fn names(text: &str) -> std::result::Result<Vec<String>, String> {
             let known: Vec<_> = patterns().collect();
             return Err(format!("Must be some of {}", known.join(", ")));
         }
-        let family = word.strip_suffix('*');
-        names.extend(
-            EventType::ALL
-                .iter()
-                .map(|event| event.as_str())
-                .filter(|name| family.map_or(*name == word, |family| name.starts_with(family)))
-                .map(str::to_owned),
-        );
+        names.extend(event::matching(word).map(|event| event.as_str().to_owned()));
     }
     Ok(names)
 }

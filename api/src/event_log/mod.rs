@@ -94,8 +94,8 @@ struct Head {
 /// could undo: the relay's commits do not wait for the disk, so this transaction's commit does.
 ///
 /// # Errors
-/// [`Error::EventsExpired`] when events behind `after` are kept no longer; [`Error::Invalid`] when `after` is beyond the
-/// newest event; as for [`FeedQuery::settle`].
+/// [`Error::EventsExpired`] when events behind `after` are kept no longer; [`Error::Invalid`] when `after` is beyond
+/// the newest event; as for [`FeedQuery::settle`].
 pub async fn page(tx: &mut TenantTx, query: &mut FeedQuery) -> Result<Feed> {
     query.settle(tx).await?;
     let head = store::head(tx).await?;

@@ -31,8 +31,8 @@ pub(super) async fn flushed_head(tx: &mut TenantTx) -> sqlx::Result<Head> {
 /// Events that are read at first, and twice as many each time: what is behind the end of a page is hardly read.
 const STEP: usize = 10;
 
-/// Events after one number, up to another, until the query's limit or `bytes` of `data` are reached; and whether these are
-/// all.
+/// Events after one number, up to another, until the query's limit or `bytes` of `data` are reached; and whether these
+/// are all.
 pub(super) async fn between(
     tx: &mut TenantTx,
     (mut after, upto): (i64, i64),

@@ -6,8 +6,8 @@ use std::sync::Once;
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv6Net};
 
-/// The header that a trusted proxy appends its caller to. `Forwarded` (RFC 7239) is not read: a proxy that writes one of
-/// the two passes the other on as its caller sent it.
+/// The header that a trusted proxy appends its caller to. `Forwarded` (RFC 7239) is not read: a proxy that writes one
+/// of the two passes the other on as its caller sent it.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The proxies that stand in front of the api (`TRUSTED_PROXIES`).
@@ -21,8 +21,8 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// The client behind a peer: the peer itself unless it is trusted, else the right-most forwarded address that is not
-    /// trusted. What stands left of it, anyone could have written. IPv4 in IPv6 is folded (RFC 4291 §2.5.5.2).
+    /// The client behind a peer: the peer itself unless it is trusted, else the right-most forwarded address that is
+    /// not trusted. What stands left of it, anyone could have written. IPv4 in IPv6 is folded (RFC 4291 §2.5.5.2).
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
@@ -42,7 +42,8 @@ impl TrustedProxies {
         client
     }
 
-    /// Whether a peer that is not trusted passes somebody else on: a proxy that `TRUSTED_PROXIES` leaves out, as a rule.
+    /// Whether a peer that is not trusted passes somebody else on: a proxy that `TRUSTED_PROXIES` leaves out, as a
+    /// rule.
     #[must_use]
     pub fn is_unknown(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         static TOLD: Once = Once::new();

@@ -129,7 +129,8 @@ impl Reply {
         Some(record.id)
     }
 
-    /// The same for a change that was only tried. Where there would be nothing to say, there is what it would have announced.
+    /// The same for a change that was only tried. Where there would be nothing to say, there is what it would have
+    /// announced.
     #[must_use]
     pub fn rehearsed(self, announced: Vec<EventType>) -> Self {
         let said = Self { rehearsed: Some(announced), location: None, ..self };

@@ -30,8 +30,8 @@ pub struct Guard {
     pub(super) deprecation: Option<Deprecation>,
 }
 
-/// Authenticates, counts, then checks the right; a public route is counted only. What could not be authenticated through
-/// no fault of the caller's is not counted. Then reads how the caller wants it done.
+/// Authenticates, counts, then checks the right; a public route is counted only. What could not be authenticated
+/// through no fault of the caller's is not counted. Then reads how the caller wants it done.
 pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = admit(&guard, request, next).await.into_response();
     if let Some(deprecation) = guard.deprecation {
@@ -101,8 +101,8 @@ async fn repeatable(
     }
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
-    // The same request may have been under way and quicker: its answer is the answer, whatever this one met with, such as
-    // the record that the other has made.
+    // The same request may have been under way and quicker: its answer is the answer, whatever this one met with, such
+    // as the record that the other has made.
     let refused = matches!(response.extensions().get(), Some(Said::Problem(error)) if error.status().is_client_error());
     if !refused {
         return Ok(response);

@@ -16,8 +16,8 @@ use super::envelope;
 use crate::App;
 use crate::error::Error;
 
-/// A request's deadline. A handler that reads a long upload puts it off; one whose answer can be repeated for a short time
-/// only brings it forward.
+/// A request's deadline. A handler that reads a long upload puts it off; one whose answer can be repeated for a short
+/// time only brings it forward.
 #[derive(Clone, Debug)]
 pub struct Deadline(Arc<watch::Sender<Instant>>);
 
@@ -50,8 +50,8 @@ impl Deadline {
     }
 }
 
-/// How long a task may go on behind its answer. The server ends each statement long before; but a server that is gone ends none, and
-/// its connections must come back.
+/// How long a task may go on behind its answer. The server ends each statement long before; but a server that is gone
+/// ends none, and its connections must come back.
 const AFTERWARDS: Duration = Duration::from_mins(2);
 
 /// See the module. After `REQUEST_TIMEOUT` the caller gets 503 while the task goes on to its own end.

@@ -28,13 +28,8 @@ pub(super) async fn enforce(
     let limit = caller.and_then(|caller| caller.limits.of(class));
     let limit = limit.unwrap_or_else(|| app.limits.configured(class));
     let key = key(class, caller, &facts, request).await;
-    match app.limits.count(class, limit, &key).await {
-        Some(refusal) if !refusal.admitted => Err(Error::RateLimited(refusal)),
-        decision => {
-            facts.heed(decision);
-            Ok(())
-        }
-    }
+    facts.heed(app.limits.admit(class, limit, &key).await?);
+    Ok(())
 }
 
 /// Whom the request counts for: requirements.

@@ -43,8 +43,8 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
-    /// Keeps a rate limit's decision for the answer's headers: of several the one with the fewest requests left; of equals
-    /// the last, which knows the caller best.
+    /// Keeps a rate limit's decision for the answer's headers: of several the one with the fewest requests left; of
+    /// equals the last, which knows the caller best.
     pub fn heed(&self, said: Option<Decision>) {
         let mut known = self.decided();
         if let Some(said) = said
@@ -121,8 +121,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     response
 }
 
-/// Measures a request and writes its line, however it ends: of one whose caller hangs up, the server drops all that waits for its
-/// answer.
+/// Measures a request and writes its line, however it ends: of one whose caller hangs up, the server drops all that
+/// waits for its answer.
 struct Told {
     span: Span,
     method: Method,

@@ -31,8 +31,8 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether a route of this method can be tried without being done: a change of the tenant's records. Signing in and out
-    /// has no rehearsal: a try that is taken back would be a free guess.
+    /// Whether a route of this method can be tried without being done: a change of the tenant's records. Signing in and
+    /// out has no rehearsal: a try that is taken back would be a free guess.
     pub(super) fn rehearses(self, method: &Method) -> bool {
         *method != Method::GET && matches!(self, Self::Scope(_))
     }

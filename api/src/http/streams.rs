@@ -1,4 +1,5 @@
-//! Answers that stay open: not too many at once, for all and for one thing that they tell of, and not longer than the server.
+//! Answers that stay open: not too many at once, for all and for one thing that they tell of, and not longer than the
+//! server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,8 @@ use crate::error::{Error, Result};
 
 /// How many answers may stay open in one process.
 pub const MOST: usize = 256;
-/// How many that tell of one thing: a page that was opened twice, and connections that were lost and are not missed yet.
+/// How many that tell of one thing: a page that was opened twice, and connections that were lost and are not missed
+/// yet.
 pub const MOST_OF_ONE: usize = 4;
 
 /// The open answers, counted by what they tell of.
@@ -48,8 +50,8 @@ impl Streams {
     /// A place for an answer that tells of this.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when so many tell of it as may, which is no fault of the server; [`Error::Unavailable`] when all places are
-    /// taken.
+    /// [`Error::Conflict`] when so many tell of it as may, which is no fault of the server; [`Error::Unavailable`] when
+    /// all places are taken.
     pub fn open(&self, of: Uuid) -> Result<Place> {
         let mut counts = self.open.counts();
         let (all, own) = (counts.values().sum::<usize>(), counts.get(&of).copied().unwrap_or(0));

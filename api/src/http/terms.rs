@@ -58,8 +58,8 @@ impl Contract {
         !self.streams
     }
 
-    /// Reads what is common: whether to try only, and which members to show. Where the handler reads parameters too, it is told
-    /// what is wrong already, so that the answer names everything at once.
+    /// Reads what is common: whether to try only, and which members to show. Where the handler reads parameters too, it
+    /// is told what is wrong already, so that the answer names everything at once.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every parameter that is wrong, or that nobody will read.

@@ -1,6 +1,6 @@
-//! How often a caller may do what (requirements, docs/decisions/0010). A [`Class`] stands beside each route; its [`Rate`]
-//! comes from the configuration, the tenant or the key; a [`Window`] per key counts, in Redis or in this process;
-//! the [`Decision`] is in the headers of every answer.
+//! How often a caller may do what (requirements, docs/decisions/0010). A [`Class`] stands beside each
+//! route; its [`Rate`] comes from the configuration, the tenant or the key; a [`Window`] per key counts, in Redis or in
+//! this process; the [`Decision`] is in the headers of every answer.
 
 mod class;
 mod config;
@@ -51,14 +51,27 @@ impl Limits {
         Self(Arc::new(Inner { config, clock, memory: Memory::default(), redis }))
     }
 
-    /// Counts a call by something that only its handler sees, such as the identity that signs in; what was decided is for
-    /// [`RequestFacts::heed`](crate::http::RequestFacts::heed). `key` may be of any length and secret: a digest of it is kept.
+    /// Counts a call by something that only its handler sees, such as the identity that signs in; what was decided is
+    /// for [`RequestFacts::heed`](crate::http::RequestFacts::heed). `key` may be of any length and secret: a digest of
+    /// it is kept.
     ///
     /// # Errors
     /// [`Error::RateLimited`] when it was one too many.
     pub async fn take(&self, class: Class, key: &str) -> Result<Option<Decision>> {
-        let decision = self.count(class, self.configured(class), &named(key)).await;
-        match decision {
+        self.admit(class, self.configured(class), &named(key)).await
+    }
+
+    /// Counts a call against this limit; what was decided.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] when it was one too many.
+    pub(crate) async fn admit(
+        &self,
+        class: Class,
+        limit: Limit,
+        key: &str,
+    ) -> Result<Option<Decision>> {
+        match self.count(class, limit, key).await {
             Some(refusal) if !refusal.admitted => Err(Error::RateLimited(refusal)),
             admitted => Ok(admitted),
         }

@@ -1,5 +1,5 @@
-//! The sliding-window counter (requirement R-15): two counts a key. The window before counts for the part of it that still
-//! lies within one window of now, so that no edge lets twice the quota through. Whole milliseconds and whole
+//! The sliding-window counter (requirement R-15): two counts a key. The window before counts for the part of it that
+//! still lies within one window of now, so that no edge lets twice the quota through. Whole milliseconds and whole
 //! requests, so that Redis and this process decide alike.
 
 use super::rate::Rate;
@@ -51,9 +51,9 @@ impl Window {
         rate.window_ms() - elapsed + fades(self.current, free, rate)
     }
 
-    /// The same counts in the window that `now` lies in. Processes share a key: one whose clock is a little behind stays in
-    /// the later window. More than a window behind, the other clock must have been ahead, and the caller is not made to
-    /// wait for its time.
+    /// The same counts in the window that `now` lies in. Processes share a key: one whose clock is a little behind
+    /// stays in the later window. More than a window behind, the other clock must have been ahead, and the caller is
+    /// not made to wait for its time.
     fn at(self, rate: Rate, now_ms: i64) -> Self {
         let number = now_ms.div_euclid(rate.window_ms());
         match number - self.number {

@@ -19,9 +19,9 @@ use super::total::Read;
 use super::value::Value;
 use crate::http::answer::{Listed, Pagination};
 
-/// Begins a statement as [`shared::find!`] does: it sets its tenant itself. What is pushed next is a `select` whose condition compares
-/// `tenant_id` with `caller.tenant`, with a `limit` or an aggregate, so that it cannot be merged with what is around it; then
-/// [`FOUND`].
+/// Begins a statement as [`shared::find!`] does: it sets its tenant itself. What is pushed next is a `select` whose
+/// condition compares `tenant_id` with `caller.tenant`, with a `limit` or an aggregate, so that it cannot be merged
+/// with what is around it; then [`FOUND`].
 pub(super) fn finding(tenant: TenantId) -> QueryBuilder<Postgres> {
     let mut query =
         QueryBuilder::new("with caller as materialized (select set_config('app.tenant_id', ");

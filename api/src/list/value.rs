@@ -38,8 +38,8 @@ pub(super) fn values(kind: Kind, text: &str) -> Result<Vec<Value>, String> {
     Ok(values)
 }
 
-/// The first value and what is behind its comma. One between double quotes may hold commas, and a quote twice (RFC 4180);
-/// white space around it is none of it.
+/// The first value and what is behind its comma. One between double quotes may hold commas, and a quote twice (RFC
+/// 4180); white space around it is none of it.
 fn first(text: &str) -> (Cow<'_, str>, Option<&str>) {
     if let Some(inside) = text.trim_start().strip_prefix('"') {
         let mut quotes = inside.match_indices('"').map(|(at, _)| at);

@@ -24,14 +24,15 @@ use tower::ServiceExt as _;
 /// The head of a connection's first request must arrive within this.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The head of a further one within this: longer than proxies keep an idle connection, so that the end is theirs to choose and no
-/// request meets it. Who is gone without a word is found out within it, too.
+/// The head of a further one within this: longer than proxies keep an idle connection, so that the end is theirs to
+/// choose and no request meets it. Who is gone without a word is found out within it, too.
 const IDLE_PATIENCE: Duration = Duration::from_secs(75);
 
 /// How long a caller may take nothing of an answer that is ready.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a connection of HTTP/2 is given requests; then its caller is asked to make another, so that nothing can keep one for good.
+/// How long a connection of HTTP/2 is given requests; then its caller is asked to make another, so that nothing can
+/// keep one for good.
 const AGE: Duration = Duration::from_hours(1);
 
 /// How long its last answers may take after that: longer than any may, but for the file of an import's failed rows.
@@ -40,8 +41,8 @@ const LAST_ANSWERS: Duration = Duration::from_mins(16);
 /// Requests of one connection of HTTP/2 at once: as few as RFC 9113 (6.5.2) recommends to allow.
 const STREAMS: u32 = 100;
 
-/// Bytes of answers that the kernel buffers for a slow caller. Its own choice would be megabytes, of which a third has to
-/// drain before a write goes on.
+/// Bytes of answers that the kernel buffers for a slow caller. Its own choice would be megabytes, of which a third has
+/// to drain before a write goes on.
 const SEND_BUFFER: u32 = 256 * 1024;
 
 /// Connections that wait to be accepted, as far as the system allows.
@@ -202,7 +203,8 @@ impl Asked {
 
 /// Why a connection is to take no more requests.
 enum Retired {
-    /// It never had one. hyper's own timer begins with the bytes that tell HTTP/1 from HTTP/2, for which it would wait for ever.
+    /// It never had one. hyper's own timer begins with the bytes that tell HTTP/1 from HTTP/2, for which it would wait
+    /// for ever.
     Unused,
     /// It had none for a while; pings would keep it.
     Quiet,
@@ -210,9 +212,9 @@ enum Retired {
     Old,
 }
 
-/// Waits until a connection is to take no more requests. HTTP/1 is left to hyper's timers: a next request could be on its
-/// way, where HTTP/2 says which was the last. It samples, to cost a request nothing, so `Quiet` comes after one to two
-/// times the patience.
+/// Waits until a connection is to take no more requests. HTTP/1 is left to hyper's timers: a next request could be on
+/// its way, where HTTP/2 says which was the last. It samples, to cost a request nothing, so `Quiet` comes after one to
+/// two times the patience.
 async fn retired(asked: &Asked, patience: Patience) -> Retired {
     sleep(patience.head).await;
     match asked.so_far() {

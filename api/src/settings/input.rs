@@ -89,7 +89,8 @@ fn timezone() -> impl Rule<String> {
     })
 }
 
-/// Language, perhaps script, perhaps region, in the usual case (RFC 5646, 2.1.1); whether anyone speaks it is not asked.
+/// Language, perhaps script, perhaps region, in the usual case (RFC 5646, 2.1.1); whether anyone speaks it is not
+/// asked.
 fn locale() -> impl Rule<String> {
     rules::string_of(|| json!({"type": "string", "pattern": LOCALE}), language_tag)
 }

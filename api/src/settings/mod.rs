@@ -100,8 +100,7 @@ pub async fn update(tx: &mut TenantTx, seen: &IfMatch, patch: SettingsPatch) -> 
     if after.unique_contact_emails && !before.unique_contact_emails {
         require_unique_emails(tx).await?;
     }
-    after.version += 1;
-    after.updated_at = tx.now().max(before.updated_at);
+    changes::touch(&mut after.version, &mut after.updated_at, tx.now());
     store::update(tx, &after).await?;
     changes::updated(tx, &before, &after)?;
     Ok(after)

@@ -79,7 +79,8 @@ impl Resource for AttemptId {
 /// Attempts that a delivery shows: its newest, twenty cycles of five.
 pub(super) const SHOWN: i64 = 100;
 
-/// Attempts that each delivery of a list shows: of a hundred deliveries with a kibibyte each, they stay below some 2 MiB.
+/// Attempts that each delivery of a list shows: of a hundred deliveries with a kibibyte each, they stay below some 2
+/// MiB.
 pub(super) const LISTED: i64 = 10;
 
 /// The newest requests of these deliveries, `most` of each, oldest first; or `only` one.

@@ -65,7 +65,8 @@ pub struct WebhookEvent {
     /// Why it is sent.
     #[schema(schema_with = trigger_schema)]
     pub trigger: String,
-    /// When the next attempt is due; `null` once final, while one is under way, and while held without an end that is known.
+    /// When the next attempt is due; `null` once final, while one is under way, and while held without an end that is
+    /// known.
     #[serde(serialize_with = "clock::serialize_option")]
     pub next_retry: Option<DateTime<Utc>>,
     /// Why it waits although it may be due.

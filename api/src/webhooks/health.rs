@@ -31,8 +31,9 @@ pub struct WebhookHealth {
     /// Whose health it is.
     #[schema(value_type = Uuid)]
     pub webhook_id: WebhookId,
-    /// `failing` after five failures in a row over a minute or more, or when a delivery was given up and nothing was accepted
-    /// for as long as its attempts took, until one is accepted; `disabled` when it was not the tenant who switched it off.
+    /// `failing` after five failures in a row over a minute or more, or when a delivery was given up and nothing was
+    /// accepted for as long as its attempts took, until one is accepted; `disabled` when it was not the tenant who
+    /// switched it off.
     pub health: State,
     /// Whether deliveries are sent.
     pub active: bool,
@@ -176,8 +177,8 @@ pub async fn of(tx: &mut TenantTx, id: WebhookId) -> Result<WebhookHealth> {
     })
 }
 
-/// Lets a webhook that is switched on again begin anew: with no failure counted, and failing, when it was not the tenant
-/// who had switched it off, until something is accepted.
+/// Lets a webhook that is switched on again begin anew: with no failure counted, and failing, when it was not the
+/// tenant who had switched it off, until something is accepted.
 ///
 /// # Errors
 /// The database's.

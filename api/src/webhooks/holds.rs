@@ -13,8 +13,8 @@ pub(crate) struct Holds {
 }
 
 impl Holds {
-    /// When a delivery that is due at `next` will be tried, and why not before. One that has no due time to show, because it has ended,
-    /// is under way or held for another reason, stays as it is.
+    /// When a delivery that is due at `next` will be tried, and why not before. One that has no due time to show,
+    /// because it has ended, is under way or held for another reason, stays as it is.
     pub(crate) fn apply(
         self,
         now: DateTime<Utc>,

@@ -51,7 +51,8 @@ pub struct NewWebhook {
     /// Which of these events it hears of; all of them without one.
     #[schema(value_type = Option<Filter>)]
     pub filter: Change<Filter>,
-    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always
+    /// are.
     #[schema(value_type = Option<Vec<String>>)]
     pub fields: Change<Vec<String>>,
     /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.
@@ -88,7 +89,8 @@ pub struct WebhookPatch {
     /// Which of these events it hears of; all of them without one.
     #[schema(value_type = Option<Filter>)]
     pub filter: Change<Filter>,
-    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always are.
+    /// The members of `data` that are sent, such as `status` or `previous.status`; the record's id and `version` always
+    /// are.
     #[schema(value_type = Option<Vec<String>>)]
     pub fields: Change<Vec<String>>,
     /// `record`: deliveries of one record go one after the other; `none`, as at first: as they come.

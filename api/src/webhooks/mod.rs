@@ -44,7 +44,8 @@ pub use input::{NewWebhook, WebhookPatch};
 use select::{Filter, ORDERINGS, Selecting, Written};
 use signing::Sealed;
 
-/// Webhooks of a tenant, at most: each is looked at for each of its events, in the one statement that relays everybody's.
+/// Webhooks of a tenant, at most: each is looked at for each of its events, in the one statement that relays
+/// everybody's.
 const MOST: i64 = 1_000;
 
 /// Where a tenant wants to hear of events.
@@ -94,7 +95,8 @@ pub struct Webhook {
     /// Why it was switched off, when it was not the tenant who did it.
     #[schema(schema_with = disabled_reason_schema)]
     pub disabled_reason: Option<String>,
-    /// How it is doing: `failing` when its receiver is away (see the guide), `disabled` when it was not the tenant who switched it off.
+    /// How it is doing: `failing` when its receiver is away (see the guide), `disabled` when it was not the tenant who
+    /// switched it off.
     pub health: State,
     /// Attempts that failed since the last one that was accepted.
     pub failure_streak: i32,
@@ -309,8 +311,7 @@ pub async fn update(
     if webhook == before && !sealable.is_new() {
         return Ok(before);
     }
-    webhook.version += 1;
-    webhook.updated_at = tx.now().max(before.updated_at);
+    changes::touch(&mut webhook.version, &mut webhook.updated_at, tx.now());
     store::update(tx, &webhook).await?;
     if before.auto_redrive && !webhook.auto_redrive {
         // A redrive that is over is the only one that leaves room for the next.

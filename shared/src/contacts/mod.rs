@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::change::Change;
+use crate::changes;
 use crate::changes::{Events, Tracked};
 use crate::clock;
 use crate::event::EventType;
@@ -121,9 +122,7 @@ impl Contact {
         if after == *self {
             return Ok(None);
         }
-        after.version += 1;
-        // Whoever waited for the row began before the one it waited for: time does not run backwards for readers.
-        after.updated_at = now.max(self.updated_at);
+        changes::touch(&mut after.version, &mut after.updated_at, now);
         Ok(Some(after))
     }
 }

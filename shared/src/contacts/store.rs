@@ -135,8 +135,8 @@ pub(crate) async fn emails_are_unique(tx: &mut TenantTx) -> sqlx::Result<bool> {
         .await
 }
 
-/// Keeps the tenant's rule for addresses as it is until the transaction ends, and says whether there is one. Without one
-/// the addresses of contacts are not looked at any more (migration 0026).
+/// Keeps the tenant's rule for addresses as it is until the transaction ends, and says whether there is one. Without
+/// one the addresses of contacts are not looked at any more (migration 0026).
 pub(crate) async fn hold_email_rule(tx: &mut TenantTx) -> sqlx::Result<bool> {
     let tenant = tx.tenant();
     sqlx::query!("select pg_advisory_xact_lock_shared(contact_emails_lock($1))", tenant.0)

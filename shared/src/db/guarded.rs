@@ -1,6 +1,6 @@
-//! A connection in a transaction. sqlx 0.9 returns a connection to the pool with its transaction *and its tenant* still set
-//! when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before the first byte is
-//! sent, and a connection that did not end cleanly is closed instead of reused.
+//! A connection in a transaction. sqlx 0.9 returns a connection to the pool with its transaction *and its tenant* still
+//! set when a request is cancelled during `begin` (docs/decisions/0003), so the guard here is armed before the first
+//! byte is sent, and a connection that did not end cleanly is closed instead of reused.
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgRow;
@@ -37,8 +37,8 @@ impl Guarded {
         Ok(true)
     }
 
-    /// Sends `begin` on a connection on which nothing was begun. Connections that died in the pool (a restart of PostgreSQL) are
-    /// dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
+    /// Sends `begin` on a connection on which nothing was begun. Connections that died in the pool (a restart of
+    /// PostgreSQL) are dropped and the next one tried: nothing has been asked of them yet, so nothing can happen twice.
     pub(super) async fn send(&mut self, begin: &str) -> sqlx::Result<Vec<PgRow>> {
         loop {
             let sent = sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).fetch_all(self.conn()).await;
@@ -73,8 +73,8 @@ impl Guarded {
         Ok(())
     }
 
-    /// Ends the transaction by a message's first statement, which holds whatever becomes of the others; says whether they
-    /// succeeded.
+    /// Ends the transaction by a message's first statement, which holds whatever becomes of the others; says whether
+    /// they succeeded.
     pub(super) async fn end_with_more(mut self, how: &'static str) -> sqlx::Result<bool> {
         let mut answers = sqlx::raw_sql(how).fetch_many(self.conn());
         answers.try_next().await?;

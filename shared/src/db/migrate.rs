@@ -71,8 +71,8 @@ async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Rebuilds our indexes whose build was interrupted and drops what a `reindex` left. While anybody builds one it touches
-/// none: it may be one of these. `false` when some are left.
+/// Rebuilds our indexes whose build was interrupted and drops what a `reindex` left. While anybody builds one it
+/// touches none: it may be one of these. `false` when some are left.
 async fn finish_indexes(conn: &mut PgConnection) -> sqlx::Result<bool> {
     if indexes::are_made(conn).await? {
         return Ok(indexes::invalid(conn).await?.is_empty());

@@ -1,4 +1,5 @@
-//! The database: [`TenantTx`] sees one tenant's rows; [`SystemTx`] and single statements by [`Db::direct`] see all tenants'.
+//! The database: [`TenantTx`] sees one tenant's rows; [`SystemTx`] and single statements by [`Db::direct`] see all
+//! tenants'.
 
 pub mod check;
 pub mod fault;
@@ -33,6 +34,10 @@ pub use tx::{Held, Origin, TenantTx};
 
 /// A database that takes longer to answer is not ready.
 const READY: Duration = Duration::from_secs(2);
+
+/// Connections of a worker, for the relay, the claims, the records and housekeeping, and for what comes and goes:
+/// imports, replays, erasures, health, retention. It listens on one more.
+pub const WORKER_CONNECTIONS: u32 = 12;
 
 /// A value as the text of a column that holds JSON.
 pub(crate) fn json(value: &impl Serialize) -> sqlx::Result<String> {
@@ -105,8 +110,8 @@ impl Db {
             .clone()
             .application_name(config.application)
             .options(config.settings.iter().copied())
-            // PostgreSQL's own log names slow statements (`log_min_duration_statement`); ours would repeat their whole text for
-            // each request of a stall.
+            // PostgreSQL's own log names slow statements (`log_min_duration_statement`); ours would repeat their whole
+            // text for each request of a stall.
             .log_slow_statements(tracing_log::log::LevelFilter::Off, Duration::ZERO);
         let pool = Pool::new(options.clone(), config.connections);
         Self { pool, options: Arc::new(options), bell: Bell::default(), clock }
@@ -131,8 +136,8 @@ impl Db {
         TenantTx::begin(self, tenant, origin).await
     }
 
-    /// The same for what is most likely one [`TenantTx::create`] and nothing else: whatever else is to be done in it comes
-    /// behind [`TenantTx::open`].
+    /// The same for what is most likely one [`TenantTx::create`] and nothing else: whatever else is to be done in it
+    /// comes behind [`TenantTx::open`].
     ///
     /// # Errors
     /// As for [`Db::tenant`].
@@ -148,8 +153,8 @@ impl Db {
         Ok(SystemTx::begin(&self.pool, None).await?.0)
     }
 
-    /// The same, with a statement in the message that begins it, and what that answered. Later ones of the transaction see
-    /// what it did, and everything that was committed before it ended.
+    /// The same, with a statement in the message that begins it, and what that answered. Later ones of the transaction
+    /// see what it did, and everything that was committed before it ended.
     ///
     /// # Errors
     /// As for [`Db::tenant`], and the statement's.
@@ -200,18 +205,14 @@ impl Db {
         Ok(listener)
     }
 
-    /// Whether the database serves: what `/readyz` asks. One that lets others end their work within two seconds does, though
-    /// there is no connection free to ask it.
+    /// Whether the database serves: what `/readyz` asks. One that lets others end their work within two seconds does,
+    /// though there is no connection free to ask it.
     ///
     /// # Errors
     /// Why not.
     pub async fn serves(&self) -> Result<(), &'static str> {
         let ended = self.pool.given_back();
-        let probe = self.direct(async |conn| {
-            let reads =
-                "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
-            sqlx::query_scalar(reads).fetch_one(conn).await
-        });
+        let probe = self.direct(async |conn| is_read_only(conn).await);
         match tokio::time::timeout(READY, probe).await {
             Ok(Ok(false)) => Ok(()),
             Ok(Ok(true)) => Err("the database takes no changes: it is a standby, or read-only"),
@@ -235,4 +236,13 @@ impl Db {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Whether it takes no changes: a standby, or one that was made so.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn is_read_only(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let reads = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
+    sqlx::query_scalar(reads).fetch_one(conn).await
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::Db;
+use crate::clock::Clock;
 
 /// How often it is measured.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -30,8 +32,8 @@ impl Db {
         }
     }
 
-    /// Whether the database's clock agrees that the time has come: what is removed is gone, so that one machine whose clock is an hour
-    /// ahead must not decide it.
+    /// Whether the database's clock agrees that the time has come: what is removed is gone, so that one machine whose
+    /// clock is an hour ahead must not decide it.
     pub async fn clock_agrees(&self) -> bool {
         self.clock_offset().await.is_some_and(|ahead| ahead < TOLERANCE)
     }
@@ -39,15 +41,24 @@ impl Db {
     /// This clock's time minus the database's, taking it that the answer was half of the way; `None` when it cannot be
     /// said.
     pub async fn clock_offset(&self) -> Option<TimeDelta> {
-        let asked = async |conn: &mut sqlx::PgConnection| {
-            // Behind the wait for a connection, which is not the way.
-            let before = self.clock.now();
-            let theirs: DateTime<Utc> =
-                sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?;
-            Ok((before, theirs, self.clock.now()))
-        };
-        let (before, theirs, after) = self.direct(asked).await.ok()?;
-        let took = after - before;
-        (took <= LONGEST).then(|| before + took / 2 - theirs)
+        // After the wait for a connection, which is not the way.
+        let asked = self.direct(async |conn| offset(conn, &self.clock).await);
+        let (ahead, took) = asked.await.ok()?;
+        (took <= LONGEST).then_some(ahead)
     }
+}
+
+/// This clock's time minus the database's, taking it that the answer was half of the way, and how long that took.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn offset(
+    conn: &mut PgConnection,
+    clock: &Clock,
+) -> sqlx::Result<(TimeDelta, TimeDelta)> {
+    let before = clock.now();
+    let theirs: DateTime<Utc> =
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?;
+    let took = clock.now() - before;
+    Ok((before + took / 2 - theirs, took))
 }

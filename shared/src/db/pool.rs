@@ -163,8 +163,8 @@ impl Drop for Pooled {
 }
 
 impl Login {
-    /// Notes that no connection could be made, and says why: once a minute at most, because many may be waiting, and places that others
-    /// compete for come and go.
+    /// Notes that no connection could be made, and says why: once a minute at most, because many may be waiting, and
+    /// places that others compete for come and go.
     fn refused(&self, error: &sqlx::Error) {
         let now = Instant::now();
         let mut refusals = self.refusals();

@@ -39,8 +39,8 @@ impl Reading {
     }
 }
 
-/// Runs one statement that only reads, on the connection of a [`TenantTx`](crate::TenantTx) or a [`Reading`]; again on another where
-/// that one had died in the pool.
+/// Runs one statement that only reads, on the connection of a [`TenantTx`](crate::TenantTx) or a [`Reading`]; again on
+/// another where that one had died in the pool.
 #[macro_export]
 macro_rules! again {
     ($on:expr, |$conn:ident| $statement:expr) => {
@@ -55,8 +55,8 @@ macro_rules! again {
     };
 }
 
-/// Runs one statement that reads, outside any transaction, as [`Db::direct`](crate::Db::direct) does. A connection that has
-/// died in the pool is replaced: what only reads can be asked twice.
+/// Runs one statement that reads, outside any transaction, as [`Db::direct`](crate::Db::direct) does. A connection that
+/// has died in the pool is replaced: what only reads can be asked twice.
 #[macro_export]
 macro_rules! ask {
     ($db:expr, |$conn:ident| $statement:expr) => {

@@ -1,5 +1,5 @@
-//! Time limits of our own beside the server's. A host that has vanished answers nothing, and TCP notices after a quarter
-//! of an hour, or never while we only wait.
+//! Time limits of our own beside the server's. A host that has vanished answers nothing, and TCP notices after a
+//! quarter of an hour, or never while we only wait.
 
 use std::io;
 use std::time::Duration;

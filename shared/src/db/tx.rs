@@ -46,8 +46,8 @@ enum Stage {
     Done { rung: bool },
 }
 
-/// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called, but what
-/// [`TenantTx::create`] does alone.
+/// A transaction of one tenant. Nothing persists unless [`TenantTx::commit`] or [`TenantTx::finish`] is called, but
+/// what [`TenantTx::create`] does alone.
 pub struct TenantTx {
     tx: Guarded,
     stage: Stage,
@@ -238,8 +238,8 @@ impl TenantTx {
         self.tx.conn()
     }
 
-    /// Whether that may be asked on another connection ([`again!`](crate::again)), because this one had died in the pool:
-    /// nothing was begun, and what only reads can be asked twice.
+    /// Whether that may be asked on another connection ([`again!`](crate::again)), because this one had died in the
+    /// pool: nothing was begun, and what only reads can be asked twice.
     ///
     /// # Errors
     /// There is no other connection.

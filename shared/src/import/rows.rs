@@ -1,5 +1,6 @@
-//! What became of the rows of imports: of those that made a contact which it was, a thousand in one row of the database;
-//! of those that changed one or failed, each by itself. Of a row that changed nothing there is nothing to keep.
+//! What became of the rows of imports: of those that made a contact which it was, a thousand in one row of the
+//! database; of those that changed one or failed, each by itself. Of a row that changed nothing there is nothing to
+//! keep.
 
 use sqlx::types::Json;
 use std::collections::BTreeMap;

@@ -25,8 +25,8 @@ pub async fn whole(
     Ok(())
 }
 
-/// Does the next batch of an import whose rows wait in the database, or of its undo; all of it when it is one transaction.
-/// Its state is up to the caller to save.
+/// Does the next batch of an import whose rows wait in the database, or of its undo; all of it when it is one
+/// transaction. Its state is up to the caller to save.
 ///
 /// # Errors
 /// The database's.
@@ -59,7 +59,8 @@ fn begin(tx: &mut TenantTx, import: &mut Import) {
     import.started_at = import.started_at.or(Some(tx.now()));
 }
 
-/// All rows in this transaction, those at hand or those that wait; none of them when one fails, or when it is only tried.
+/// All rows in this transaction, those at hand or those that wait; none of them when one fails, or when it is only
+/// tried.
 async fn at_once(
     tx: &mut TenantTx,
     import: &mut Import,

@@ -1,6 +1,7 @@
 //! The SQL of imports themselves.
 
 use super::{Import, MatchBy, Mode, Status};
+use crate::changes;
 use crate::db::TenantTx;
 use crate::id::{ImportId, TenantId};
 
@@ -89,8 +90,7 @@ pub async fn take(tx: &mut TenantTx, id: ImportId) -> sqlx::Result<Option<Import
 /// The database's.
 pub async fn save(tx: &mut TenantTx, import: &mut Import) -> sqlx::Result<()> {
     let now = tx.now();
-    import.version += 1;
-    import.updated_at = now.max(import.updated_at);
+    changes::touch(&mut import.version, &mut import.updated_at, now);
     sqlx::query!(
         "update imports
          set status = $2, total = $3, processed = $4, created = $5, updated = $6, skipped = $7, failed = $8, undone = $9,

@@ -89,8 +89,7 @@ fn restore(
     if after == current {
         return Ok(true);
     }
-    after.version += 1;
-    after.updated_at = tx.now().max(current.updated_at);
+    changes::touch(&mut after.version, &mut after.updated_at, tx.now());
     if batch.conflict(Some(place), &after).is_some() {
         return Ok(false);
     }

@@ -1,5 +1,5 @@
-//! Log lines as JSON, in the layout of tracing-subscriber's own. That keeps a span's fields as JSON and reads it again for
-//! each field that is added and for each line, which was most of what a line cost (docs/decisions/0031).
+//! Log lines as JSON, in the layout of tracing-subscriber's own. That keeps a span's fields as JSON and reads it again
+//! for each field that is added and for each line, which was most of what a line cost (docs/decisions/0031).
 
 use std::fmt::{self, Debug, Write};
 

@@ -90,8 +90,8 @@ impl Telemetry {
         config: &TelemetryConfig,
     ) -> Result<Self, TelemetryError> {
         let provider = config.trace.provider(&format!("liaison-{program}"))?;
-        // Where in the code, on which thread, how long a span was idle, and what OpenTelemetry takes for the current one: read
-        // by nobody, paid at every poll of it.
+        // Where in the code, on which thread, how long a span was idle, and what OpenTelemetry takes for the current
+        // one: read by nobody, paid at every poll of it.
         let spans = tracing_opentelemetry::layer()
             .with_location(false)
             .with_threads(false)

@@ -3,7 +3,8 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-/// Has panics told from now on, in place of the standard library's lines on standard error; where the log is to have no errors, by these.
+/// Has panics told from now on, in place of the standard library's lines on standard error; where the log is to have no
+/// errors, by these.
 pub(super) fn tell() {
     let lines = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -177,8 +177,9 @@ pub fn failed(span: &Span, reason: &str) {
     span.set_status(Status::error(""));
 }
 
-/// Continues the trace that a `traceparent` (W3C Trace Context) names, or begins one; anything malformed is ignored. Its
-/// id goes into the span's `trace_id`, for the log. Says whether the trace is kept, so that attributes have a reader.
+/// Continues the trace that a `traceparent` (W3C Trace Context) names, or begins one; anything malformed is ignored.
+/// Its id goes into the span's `trace_id`, for the log. Says whether the trace is kept, so that attributes have a
+/// reader.
 #[must_use]
 pub fn continue_trace(span: &Span, traceparent: Option<&str>) -> bool {
     if let Some(traceparent) = traceparent {

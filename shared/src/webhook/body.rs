@@ -1,5 +1,6 @@
-//! What is sent, byte for byte. The relay writes bodies and ids in SQL (worker/src/relay.sql, `delivery_id` of migration
-//! 0003), many at once; this is the same for who makes one by itself. Tests hold them together (tests/it/listen).
+//! What is sent, byte for byte. The relay writes bodies and ids in SQL (worker/src/relay.sql, `delivery_id` of
+//! migration 0003), many at once; this is the same for who makes one by itself. Tests hold them together
+//! (tests/it/listen).
 
 use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};

@@ -1,5 +1,5 @@
-//! The catalogue of what can go wrong on the way to a receiver. docs/webhooks.md explains each code, OpenAPI lists them,
-//! and a test holds the three together. A code never changes its meaning.
+//! The catalogue of what can go wrong on the way to a receiver. docs/webhooks.md explains each code, OpenAPI lists
+//! them, and a test holds the three together. A code never changes its meaning.
 
 use crate::{described_words, words};
 

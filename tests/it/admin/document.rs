@@ -1,5 +1,5 @@
-//! docs/administration.md: every command in it is run, in its order, and prints what stands below it, but for ids, times and
-//! secrets; and it leaves out no command. `BLESS=1` writes what was printed into it.
+//! docs/administration.md: every command in it is run, in its order, and prints what stands below it, but for ids,
+//! times and secrets; and it leaves out no command. `BLESS=1` writes what was printed into it.
 
 use chrono::TimeDelta;
 use regex::Regex;

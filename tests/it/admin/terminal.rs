@@ -1,4 +1,5 @@
-//! `api admin` where somebody sits in front of it: it asks, shows how far it is, and says how things stand when it is stopped.
+//! `api admin` where somebody sits in front of it: it asks, shows how far it is, and says how things stand when it is
+//! stopped.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -38,6 +38,20 @@ fn no_file_is_longer_than_400_lines() {
     assert!(long.is_empty(), "give each of them one reason to exist: {long:#?}");
 }
 
+/// rustfmt keeps code within 100 columns, and leaves comments as they are.
+#[test]
+fn no_line_of_a_comment_is_longer_than_120_characters() {
+    let mut long = Vec::new();
+    for source in files(&CRATES, ".rs") {
+        for (at, line) in source.text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > 120 {
+                long.push(format!("{}:{}", source.path, at + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "break them: {long:?}");
+}
+
 #[test]
 fn the_median_file_of_the_product_has_120_lines_at_most() {
     let mut lengths: Vec<_> = files(&PRODUCT, ".rs").iter().map(length).collect();

@@ -58,8 +58,9 @@ fn every_rule_of_the_audit_has_a_planted_fault() {
     assert_eq!(rules, planted);
 }
 
-/// A function in SQL that PostgreSQL does not put in place of its call is planned anew by each statement that calls it, or by
-/// each transaction (docs/decisions/0037). They are asked with columns: a call with nothing but constants vanishes anyway.
+/// A function in SQL that PostgreSQL does not put in place of its call is planned anew by each statement that calls it,
+/// or by each transaction (docs/decisions/0037). They are asked with columns: a call with nothing but constants
+/// vanishes anyway.
 #[tokio::test]
 async fn functions_of_the_hot_paths_leave_no_call_behind() {
     let database = Database::migrated().await;

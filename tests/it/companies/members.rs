@@ -1,4 +1,5 @@
-//! Contacts that belong to companies (requirement C-10), and what a change or an end of a company does to them (requirement CO-10).
+//! Contacts that belong to companies (requirement C-10), and what a change or an end of a company does to them
+//! (requirement CO-10).
 
 use chrono::TimeDelta;
 use reqwest::Method;

@@ -1,4 +1,5 @@
-//! What is under `deploy/` says the same as the code, and as itself. `make lint-deploy` asks the tools of those who read it.
+//! What is under `deploy/` says the same as the code, and as itself. `make lint-deploy` asks the tools of those who
+//! read it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

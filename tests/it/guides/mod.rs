@@ -1,5 +1,5 @@
-//! The guides tell the truth: their examples and commands are run, their receivers are called, their quotations are those
-//! of the files, what they name exists, and what exists is named.
+//! The guides tell the truth: their examples and commands are run, their receivers are called, their quotations are
+//! those of the files, what they name exists, and what exists is named.
 
 mod backup;
 mod diagrams;

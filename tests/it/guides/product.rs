@@ -1,5 +1,5 @@
-//! A product beside which the examples of the reference are run, and a shell that has the credentials which `make dev` hands
-//! out.
+//! A product beside which the examples of the reference are run, and a shell that has the credentials which `make dev`
+//! hands out.
 
 use std::path::Path;
 use std::time::Duration;

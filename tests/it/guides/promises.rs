@@ -26,7 +26,8 @@ fn tests(line: &str) -> Vec<(&str, &str)> {
     links.filter_map(|(name, rest)| Some((name, rest.split_once(')')?.0))).collect()
 }
 
-/// Whether the file has a test of this name, one that runs: by `make test` or, where that has to be said, apart from it.
+/// Whether the file has a test of this name, one that runs: by `make test` or, where that has to be said, apart from
+/// it.
 fn has_test(path: &str, name: &str) -> bool {
     let Some(source) = file(path) else { return false };
     let Some(at) = source.text.find(&format!("fn {name}(")) else { return false };

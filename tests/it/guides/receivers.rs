@@ -1,7 +1,7 @@
 //! The receivers of `docs/receivers`, run as they are: they accept real deliveries and genuine requests, keep each once
-//! and byte for byte, and refuse everything else. Without a whole secret they do not start. `NO_SKIPS=languages` wants every
-//! language; otherwise those are passed over that this machine cannot run. (`NO_SKIPS=disk` wants `tests/it/disk.rs`,
-//! which needs root, and `NO_SKIPS=all` both.)
+//! and byte for byte, and refuse everything else. Without a whole secret they do not start. `NO_SKIPS=languages` wants
+//! every language; otherwise those are passed over that this machine cannot run. (`NO_SKIPS=disk` wants
+//! `tests/it/disk.rs`, which needs root, and `NO_SKIPS=all` both.)
 
 use std::fs;
 use std::net::TcpStream;

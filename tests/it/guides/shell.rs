@@ -1,5 +1,5 @@
-//! A shell that a test types into, one command after the other, as the reader of a guide does: what one leaves behind (variables,
-//! functions, folders, programs in the background) is there for the next.
+//! A shell that a test types into, one command after the other, as the reader of a guide does: what one leaves behind
+//! (variables, functions, folders, programs in the background) is there for the next.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -16,8 +16,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 /// Far longer than any command takes, even on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Runs the file of each step that it is told, and says how each ended. At the first that fails, or when nobody listens any
-/// more, it ends with everything that it has in the background; it leads a group of its own.
+/// Runs the file of each step that it is told, and says how each ended. At the first that fails, or when nobody listens
+/// any more, it ends with everything that it has in the background; it leads a group of its own.
 const LISTEN: &str = r#"set -eu
 exec 3<&0 4>&1 </dev/null
 trap 'echo $? >&4; kill -s KILL 0' EXIT

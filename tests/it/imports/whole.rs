@@ -9,8 +9,8 @@ use serde_json::Value;
 use tests::kit::{CONTACTS, Program, Stage};
 
 const ROWS: usize = 100_000;
-/// Mebibytes that the api may grow by, and the worker. The api's allocator keeps what the reader's thread has freed for a
-/// while: 40 to 76 were seen.
+/// Mebibytes that the api may grow by, and the worker. The api's allocator keeps what the reader's thread has freed for
+/// a while: 40 to 76 were seen.
 const ROOM: [u64; 2] = [112, 64];
 const PATIENCE: Duration = Duration::from_mins(10);
 

@@ -15,7 +15,8 @@ use super::generator::{Table, World, canary, plant, plant_deleted, tables};
 use super::probes::{INSTRUCTIONS, PROBES, Probe};
 use super::tables::fingerprints;
 
-/// Two tenants with one row in every table and a deleted one where such are listed, the api, and all its routes with their probes.
+/// Two tenants with one row in every table and a deleted one where such are listed, the api, and all its routes with
+/// their probes.
 struct Arena {
     app: TestApp,
     tables: Vec<Table>,

@@ -1,5 +1,5 @@
-//! Every route that writes leaves its trace in the audit log: who did what, in the transaction that did it. What it announces
-//! is announced there, too.
+//! Every route that writes leaves its trace in the audit log: who did what, in the transaction that did it. What it
+//! announces is announced there, too.
 
 use api::http::routes::{Access, Route};
 use reqwest::Method;

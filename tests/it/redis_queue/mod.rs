@@ -1,4 +1,5 @@
-//! Deliveries through Redis (docs/decisions/0023): it may forget, lie, hang or be gone, and nothing is lost or sent twice.
+//! Deliveries through Redis (docs/decisions/0023): it may forget, lie, hang or be gone, and nothing is lost or sent
+//! twice.
 
 mod again;
 mod forgets;

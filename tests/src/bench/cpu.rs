@@ -121,7 +121,8 @@ impl Times {
         Self::parse(&stat).ok_or_else(|| format!("/proc/{pid}/stat reads {stat:?}").into())
     }
 
-    /// User and system time of the process and of its ended children are fields 14 to 17 (proc(5)); the name, field 2, may hold anything.
+    /// User and system time of the process and of its ended children are fields 14 to 17 (proc(5)); the name, field 2,
+    /// may hold anything.
     fn parse(stat: &str) -> Option<Self> {
         let (_, after_name) = stat.rsplit_once(')')?;
         let mut ticks = after_name.split_whitespace().skip(11).map(str::parse::<u32>);

@@ -1,5 +1,5 @@
-//! What a create, a get, a page, a relay and a delivery cost as contacts and tenants grow: `bench --growth`. Each size has a
-//! server of its own, which is gone before the next.
+//! What a create, a get, a page, a relay and a delivery cost as contacts and tenants grow: `bench --growth`. Each size
+//! has a server of its own, which is gone before the next.
 //!
 //! Two figures are beside each other: CPU, and the buffers that PostgreSQL looked at, on which no clock has a say.
 

@@ -54,8 +54,8 @@ impl TestApp {
         Self::configured(|_| {}).await
     }
 
-    /// Starts the api at the machine's time, for tests with processes of workers: those go by that, and what was announced
-    /// in the tests' own time would be past its retention for them.
+    /// Starts the api at the machine's time, for tests with processes of workers: those go by that, and what was
+    /// announced in the tests' own time would be past its retention for them.
     pub async fn present() -> Self {
         Self::on(Database::migrated().await, Clock::system().now(), |_| {}, api::http::app).await
     }
@@ -133,7 +133,7 @@ impl TestApp {
     pub async fn demo(&self, name: &str) {
         let email = format!("owner@{name}.example");
         let (db, pepper) = (&self.api.db, &self.api.config.pepper);
-        api::tenants::create_demo(db, pepper, "Demo", &email, name).await.unwrap();
+        api::tenants::create(db, pepper, "Demo", &email, Some(name)).await.unwrap();
     }
 
     /// Moves the time forward.

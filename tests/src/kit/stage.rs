@@ -122,7 +122,8 @@ async fn tenant(app_url: &str) -> String {
     };
     let db = Db::new(&config, Clock::system());
     let pepper: Pepper = Parse::parse(PEPPER).unwrap();
-    let created = api::tenants::create(&db, &pepper, "acme", "owner@acme.example").await.unwrap();
+    let created =
+        api::tenants::create(&db, &pepper, "acme", "owner@acme.example", None).await.unwrap();
     db.close().await;
     created.api_key.expose().clone()
 }

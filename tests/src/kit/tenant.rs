@@ -42,8 +42,9 @@ pub struct Tenant {
 impl Tenant {
     pub(super) async fn create(app: &TestApp, name: &str) -> Self {
         let email = format!("owner@{}.example", name.to_lowercase());
-        let created =
-            api::tenants::create(&app.api.db, &app.api.config.pepper, name, &email).await.unwrap();
+        let created = api::tenants::create(&app.api.db, &app.api.config.pepper, name, &email, None)
+            .await
+            .unwrap();
         Self {
             id: created.tenant,
             owner: created.owner,

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 /// Below the ports that systems give to whoever asks for any: another test's listener or connection.
 const OURS: std::ops::Range<u16> = 10_000..32_768;
 
-/// A loopback port that is free now. Somebody may take it before it is used, so callers that can try again with another.
+/// A loopback port that is free now. Somebody may take it before it is used, so callers that can try again with
+/// another.
 ///
 /// # Errors
 /// When no port is found.

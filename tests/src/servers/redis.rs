@@ -73,7 +73,8 @@ impl Redis {
         Ok(())
     }
 
-    /// Stops it in the middle of whatever it does, or lets it go on: it takes connections and answers nothing meanwhile.
+    /// Stops it in the middle of whatever it does, or lets it go on: it takes connections and answers nothing
+    /// meanwhile.
     ///
     /// # Errors
     /// When it does not run.

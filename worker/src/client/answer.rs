@@ -32,8 +32,8 @@ pub(super) async fn read(
     }
 }
 
-/// At most `max` bytes of UTF-8. Control characters but tabs and line ends are replaced: PostgreSQL's `text` cannot hold
-/// NUL, and JSON writes each of the others in six bytes.
+/// At most `max` bytes of UTF-8. Control characters but tabs and line ends are replaced: PostgreSQL's `text` cannot
+/// hold NUL, and JSON writes each of the others in six bytes.
 pub(super) fn text(bytes: &[u8], max: usize) -> Option<String> {
     let unreadable = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
     let mut text = String::from_utf8_lossy(bytes).replace(unreadable, "\u{fffd}");

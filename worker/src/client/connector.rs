@@ -31,8 +31,8 @@ const PING: Duration = Duration::from_secs(10);
 /// The largest head of an answer.
 const HEAD: usize = 64 * 1024;
 
-/// How long a connection that nobody has any more may take to end. TLS has to write that it ends, and what a receiver does not
-/// read would keep it for ever.
+/// How long a connection that nobody has any more may take to end. TLS has to write that it ends, and what a receiver
+/// does not read would keep it for ever.
 const PARTING: Duration = Duration::from_secs(5);
 
 /// See the module.

@@ -40,8 +40,8 @@ pub(super) async fn direct(addrs: Vec<SocketAddr>) -> io::Result<(TcpStream, Soc
     }
 }
 
-/// Where IPv6 is off, Linux has no address to connect from (EADDRNOTAVAIL), as when it has run out of ports: the receiver is out of
-/// reach.
+/// Where IPv6 is off, Linux has no address to connect from (EADDRNOTAVAIL), as when it has run out of ports: the
+/// receiver is out of reach.
 fn without_ipv6(addr: SocketAddr, error: io::Error) -> io::Error {
     if addr.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable {
         return io::ErrorKind::NetworkUnreachable.into();

@@ -116,9 +116,9 @@ impl Fault {
     }
 }
 
-/// Whether the receiver says that it has not looked at the request, so that it may be sent again at once (RFC 9113 §8.7): it
-/// refused the stream, or closes the connection in good order and names a stream before it as the last (§6.8), as servers
-/// do after some thousand requests.
+/// Whether the receiver says that it has not looked at the request, so that it may be sent again at once (RFC 9113
+/// §8.7): it refused the stream, or closes the connection in good order and names a stream before it as the last
+/// (§6.8), as servers do after some thousand requests.
 pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
     find::<h2::Error>(error).filter(|h2| h2.is_remote()).is_some_and(|h2| {
         h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
@@ -126,8 +126,8 @@ pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
     })
 }
 
-/// Whether it is this machine that has no more files, memory, ports or buffers, which says nothing of a receiver: Linux's
-/// ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL and ENOBUFS.
+/// Whether it is this machine that has no more files, memory, ports or buffers, which says nothing of a receiver:
+/// Linux's ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL and ENOBUFS.
 fn is_ours(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(12 | 23 | 24 | 99 | 105))
 }

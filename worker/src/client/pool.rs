@@ -125,8 +125,8 @@ impl Pool {
         links.last().and_then(Link::share).or_else(|| links.pop())
     }
 
-    /// Keeps a connection whose answer was read to its end, unless it is too old to take another: it must not take the place of one that
-    /// is not.
+    /// Keeps a connection whose answer was read to its end, unless it is too old to take another: it must not take the
+    /// place of one that is not.
     pub(super) fn put(&self, key: Key, mut link: Link) {
         let now = Instant::now();
         link.idle_since = now;

@@ -42,8 +42,8 @@ pub enum ProxyProblem {
 }
 
 impl Proxy {
-    /// A connection to the first of these addresses that the proxy reaches. The proxy itself has to be reached within `patience`: it is
-    /// near, and its silence must not be taken for the receiver's.
+    /// A connection to the first of these addresses that the proxy reaches. The proxy itself has to be reached within
+    /// `patience`: it is near, and its silence must not be taken for the receiver's.
     pub(super) async fn tunnel(
         &self,
         addrs: &[SocketAddr],
@@ -65,14 +65,16 @@ impl Proxy {
         let (stream, answer) = self.ask(addr, patience).await.map_err(Fault::ProxyFailed)?;
         match answer {
             200..=299 => Ok(stream),
-            // So it says that there is nobody (RFC 9110, 15.6): the receiver's fault, or nobody would hear that it is down.
+            // So it says that there is nobody (RFC 9110, 15.6): the receiver's fault, or nobody would hear that it is
+            // down.
             502 | 503 => Err(Fault::ConnectFailed),
             504 => Err(Fault::ConnectTimeout),
             other => Err(Fault::ProxyFailed(ProxyProblem::Status(other))),
         }
     }
 
-    /// Asks it for a tunnel; the status that it answers with. That it says nothing more may be because the receiver does not.
+    /// Asks it for a tunnel; the status that it answers with. That it says nothing more may be because the receiver
+    /// does not.
     async fn ask(
         &self,
         addr: SocketAddr,

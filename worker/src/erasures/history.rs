@@ -13,8 +13,8 @@ use crate::relay::RELAYING;
 /// Changes or activities of one step, at most.
 const BATCH: i64 = 200;
 
-/// Deliveries that one step looks for, at most, if it has more than one event: one of each event for each webhook that the tenant
-/// has or ever had.
+/// Deliveries that one step looks for, at most, if it has more than one event: one of each event for each webhook that
+/// the tenant has or ever had.
 const DELIVERIES: i64 = 20_000;
 
 /// What failed rows of imports are searched for, at most.
@@ -33,9 +33,10 @@ pub(super) async fn hold_relay(tx: &mut TenantTx) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Erases what was announced of the contact, and of activities about it, and not relayed; says how many events.
-/// All of the contact's are written anew, if only as they are: a relay that has begun and waits for its turn can take no row that was
-/// written meanwhile, so that it takes them in their order later (docs/decisions/0034-one-message-for-the-relay.md).
+/// Erases what was announced of the contact, and of activities about it, and not relayed; says how many events. All of
+/// the contact's are written anew, if only as they are: a relay that has begun and waits for its turn can take no row
+/// that was written meanwhile, so that it takes them in their order later
+/// (docs/decisions/0034-one-message-for-the-relay.md).
 pub(super) async fn erase_outbox(tx: &mut TenantTx, record: Uuid) -> sqlx::Result<i32> {
     let tenant = tx.tenant();
     let all = sqlx::query!(
@@ -212,8 +213,8 @@ pub(super) async fn erase_events(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Resul
 }
 
 /// Erases the data of events' deliveries, sent or not: what is sent from here on is what is left. Rows that somebody
-/// else is writing are passed over, because two that wait for each other would wait for ever: see [`left`]. By `offset 0`
-/// the ids are worked out first; else the planner would compare each row of a partition that it believes empty.
+/// else is writing are passed over, because two that wait for each other would wait for ever: see [`left`]. By `offset
+/// 0` the ids are worked out first; else the planner would compare each row of a partition that it believes empty.
 pub(super) async fn erase_deliveries(tx: &mut TenantTx, events: &[Uuid]) -> sqlx::Result<i32> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let erased = sqlx::query!(

@@ -31,7 +31,8 @@ pub(super) struct Import {
     pub over: bool,
 }
 
-/// Whether no import is just being made, which [`next`] would not see. Not waited for: others of the tenant would wait behind.
+/// Whether no import is just being made, which [`next`] would not see. Not waited for: others of the tenant would wait
+/// behind.
 pub(super) async fn none_is_new(tx: &mut TenantTx) -> sqlx::Result<bool> {
     let tenant = tx.tenant();
     sqlx::query_scalar!(
@@ -60,8 +61,8 @@ pub(super) async fn next(tx: &mut TenantTx, erasure: &Erasure) -> sqlx::Result<O
     .await
 }
 
-/// Erases what the import's next rows say about the contact: how many did, and where to go on. A failed row is kept as it
-/// came, so a person may be named anywhere in it; of JSON with an escaped NUL PostgreSQL makes no text.
+/// Erases what the import's next rows say about the contact: how many did, and where to go on. A failed row is kept as
+/// it came, so a person may be named anywhere in it; of JSON with an escaped NUL PostgreSQL makes no text.
 pub(super) async fn erase(
     tx: &mut TenantTx,
     erasure: &Erasure,

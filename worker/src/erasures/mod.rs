@@ -1,6 +1,6 @@
 //! Erases the history of records that have been erased for good (docs/decisions/0022): step by step, each in a
-//! transaction of its own that also writes down how far it is, so that whatever dies when, the next step is the right one.
-//! The record itself was emptied by the request. An erasure never gives up: it waits longer with each try.
+//! transaction of its own that also writes down how far it is, so that whatever dies when, the next step is the right
+//! one. The record itself was emptied by the request. An erasure never gives up: it waits longer with each try.
 
 mod answers;
 mod history;

@@ -6,7 +6,8 @@ use shared::Db;
 /// Tenants of which a webhook has begun to fail within so long count as failing together.
 const TOGETHER: TimeDelta = TimeDelta::minutes(15);
 
-/// Counts the webhooks that are failing and those that were switched off, and the tenants that it began for at once; sets the gauges.
+/// Counts the webhooks that are failing and those that were switched off, and the tenants that it began for at once;
+/// sets the gauges.
 pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
     let since = db.clock().now() - TOGETHER;
     let row = db

@@ -1,6 +1,6 @@
-//! Changes the state of webhooks: what outcomes have counted (worker/src/record) is judged by `rule`, and a change is one
-//! commit with its event and its entry in the audit log. A mark on the row says whom to look at, so that a crash between
-//! the outcome and the change loses nothing; the row's lock lets one worker announce it.
+//! Changes the state of webhooks: what outcomes have counted (worker/src/record) is judged by `rule`, and a change is
+//! one commit with its event and its entry in the audit log. A mark on the row says whom to look at, so that a crash
+//! between the outcome and the change loses nothing; the row's lock lets one worker announce it.
 
 mod gauges;
 pub(crate) mod rule;

@@ -8,8 +8,8 @@ use shared::webhook::health::State;
 pub(crate) const FAILURES: i32 = 5;
 /// …and the least time from the first of them to the last: a restart that fails all requests under way is no outage.
 pub(crate) const SPAN: TimeDelta = TimeDelta::minutes(1);
-/// From one change to the next time that it is failing, at least: a receiver that flaps does not flood its tenant. Until then nobody looks
-/// (`store::due`).
+/// From one change to the next time that it is failing, at least: a receiver that flaps does not flood its tenant.
+/// Until then nobody looks (`store::due`).
 pub(super) const REST: TimeDelta = TimeDelta::minutes(5);
 /// How long nothing may succeed before a webhook is switched off…
 pub(crate) const PATIENCE: TimeDelta = TimeDelta::days(5);
@@ -108,8 +108,8 @@ pub(super) fn change(health: &Health) -> Option<Change> {
     let lasted = health.last_failure_at.zip(health.streak_since).map(|(last, first)| last - first);
     match health.state {
         State::Healthy => {
-            // Nothing was accepted for as long as a delivery waits before it is given up, as one was: what is parked is sent again only after
-            // a recovery.
+            // Nothing was accepted for as long as a delivery waits before it is given up, as one was: what is parked is
+            // sent again only after a recovery.
             let parked = health
                 .given_up
                 .zip(health.streak_since)

@@ -15,7 +15,8 @@ pub(super) struct Due {
     pub webhook: WebhookId,
 }
 
-/// The next of them, in the order of their ids. One that has become healthy behind `rested` is left until its rest is over.
+/// The next of them, in the order of their ids. One that has become healthy behind `rested` is left until its rest is
+/// over.
 pub(super) async fn due(
     conn: &mut PgConnection,
     after: Due,
@@ -67,7 +68,8 @@ pub(super) async fn dismiss(tx: &mut TenantTx, webhook: WebhookId) -> sqlx::Resu
     Ok(())
 }
 
-/// Writes the state that it has from now on: one that was switched off stays failing, to prove itself when it is on again.
+/// Writes the state that it has from now on: one that was switched off stays failing, to prove itself when it is on
+/// again.
 pub(super) async fn settle(
     tx: &mut TenantTx,
     webhook: WebhookId,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use shared::db::step::{STEP, in_time};
 use shared::id::WebhookId;
 use shared::{Db, SystemTx};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Slots;
 use super::claim::Row;
-use super::pace::burst;
+use super::pace::burst_time;
 
 /// Between two tries to book what is left; each waits for a lock as long as one may be waited for.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,8 +20,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A tenant and its webhook.
 type Key = (Uuid, Uuid);
 
-/// Deliveries that are claimed of webhooks with a rate limit, by tenant and webhook: in one order everywhere, so that workers
-/// cannot wait for each other in a circle.
+/// Deliveries that are claimed of webhooks with a rate limit, by tenant and webhook: in one order everywhere, so that
+/// workers cannot wait for each other in a circle.
 #[derive(Debug, Default)]
 pub(super) struct Spent(BTreeMap<Key, i32>);
 
@@ -73,9 +73,9 @@ impl Ledger {
     }
 }
 
-/// Books what was claimed, but for webhooks whose row somebody holds: everybody's deliveries would wait for it. They are left, to be
-/// booked behind the commit. Two workers that claim at the same moment may both find the same room; both are booked, so that the
-/// next ones wait for it.
+/// Books what was claimed, but for webhooks whose row somebody holds: everybody's deliveries would wait for it. They
+/// are left, to be booked behind the commit. Two workers that claim at the same moment may both find the same room;
+/// both are booked, so that the next ones wait for it.
 pub(super) async fn charge(
     tx: &mut SystemTx,
     slots: &Slots,
@@ -117,8 +117,8 @@ pub(super) async fn charge(
 }
 
 impl Spent {
-    /// Owes what is left, to be booked by one task that waits for whoever holds the rows. Nothing more is claimed of these
-    /// webhooks until it has.
+    /// Owes what is left, to be booked by one task that waits for whoever holds the rows. Nothing more is claimed of
+    /// these webhooks until it has.
     pub(super) fn book_later(self, db: &Db, slots: &Slots) {
         if self.0.is_empty() || !slots.ledger().owe(self.0) {
             return;
@@ -180,10 +180,7 @@ struct Paced {
 impl Paced {
     /// Notes when it may go on.
     fn tell(self, slots: &Slots) {
-        let rate = f64::from(self.rate_limit);
-        let ahead = Duration::from_secs_f64((burst(rate) - 1.0) / rate);
-        let ahead = TimeDelta::from_std(ahead).unwrap_or_default();
-        slots.pace(WebhookId(self.id), self.until - ahead);
+        slots.pace(WebhookId(self.id), self.until - burst_time(f64::from(self.rate_limit)));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The claim: due deliveries, fairly, under a lease.
 //!
-//! `webhooks_in_turn()` names each webhook with its first row that is not parked, however many more it has. Each gives at most its
-//! room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner to get wrong.
+//! `webhooks_in_turn()` names each webhook with its first row that is not parked, however many more it has. Each gives
+//! at most its room. The update goes by `ctid` of rows locked in the same statement: there is no join for the planner
+//! to get wrong.
 
 use std::time::Duration;
 
@@ -117,8 +118,8 @@ pub(crate) struct Hold {
     pub claims: i32,
 }
 
-/// Claims what there is room for, in one transaction, and books it. The commit does not wait for the disk: were it undone by
-/// a crash, the deliveries would be claimed again.
+/// Claims what there is room for, in one transaction, and books it. The commit does not wait for the disk: were it
+/// undone by a crash, the deliveries would be claimed again.
 async fn take(
     db: &Db,
     slots: &Slots,

@@ -12,7 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pace::{Meter, Pace, SLOWEST, delta};
 
-/// For how long this process itself heeds `Retry-After`: until it is in the webhook's row, where it ends with the address that asked.
+/// For how long this process itself heeds `Retry-After`: until it is in the webhook's row, where it ends with the
+/// address that asked.
 const NOTED: TimeDelta = TimeDelta::seconds(5);
 
 /// The longest that `Retry-After` puts off everything for a webhook.

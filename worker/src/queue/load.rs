@@ -7,8 +7,8 @@ use shared::id::LeaseId;
 use super::claim::{Hold, Row};
 use super::{Claimed, Slots, Token};
 
-/// Claims the tokens' deliveries under `lease`, for `holds`; safe to repeat with the same lease. Stale tokens are skipped:
-/// taken, claimed anew, forged, of a webhook that is off, deleted or held.
+/// Claims the tokens' deliveries under `lease`, for `holds`; safe to repeat with the same lease. Stale tokens are
+/// skipped: taken, claimed anew, forged, of a webhook that is off, deleted or held.
 ///
 /// # Errors
 /// The database's; nothing is taken over then.

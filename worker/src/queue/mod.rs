@@ -75,8 +75,8 @@ pub struct Delivery {
     pub traceparent: Option<String>,
     /// The webhook's address.
     pub url: String,
-    /// Whether it may have waited for its webhook (its rate limit, `Retry-After`, a change such as being off) or its record's order:
-    /// it is not we who were late then.
+    /// Whether it may have waited for its webhook (its rate limit, `Retry-After`, a change such as being off) or its
+    /// record's order: it is not we who were late then.
     pub held: bool,
     /// The webhook's sealed secret.
     pub secret: Vec<u8>,

@@ -50,15 +50,18 @@ impl Pace {
     }
 
     pub(super) fn next_token(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let rate = self.rate(now);
-        let ahead = Duration::from_secs_f64(((burst(rate) - 1.0) / rate).max(0.0));
-        self.paid_until - delta(ahead)
+        self.paid_until - burst_time(self.rate(now))
     }
 }
 
 /// A tenth of a second's requests at once, at least one.
 pub(super) fn burst(rate: f64) -> f64 {
     (rate / 10.0).max(1.0)
+}
+
+/// What a burst is ahead of the rate, with its last request.
+pub(super) fn burst_time(rate: f64) -> TimeDelta {
+    delta(Duration::from_secs_f64(((burst(rate) - 1.0) / rate).max(0.0)))
 }
 
 /// Events of about the last second.

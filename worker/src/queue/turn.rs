@@ -74,8 +74,9 @@ impl Claims {
         Ok(Filled { claimed, more, parked })
     }
 
-    /// The turn of whoever relays, so that an idle worker begins what it relays with the commit. None when another claim is
-    /// under way, and none when half of the places are taken: then the order of the claims decides who is next.
+    /// The turn of whoever relays, so that an idle worker begins what it relays with the commit. None when another
+    /// claim is under way, and none when half of the places are taken: then the order of the claims decides who is
+    /// next.
     pub(crate) fn direct(&self, now: DateTime<Utc>) -> Option<Direct<'_>> {
         let turn = self.after.try_lock().ok()?;
         let headroom = self.slots.headroom(now)?;
@@ -92,8 +93,8 @@ impl Direct<'_> {
     }
 }
 
-/// Whether a webhook's share of the free places can have cut something off: each share is at least the places divided by
-/// the webhooks that gave something, and none of them gave more than all together.
+/// Whether a webhook's share of the free places can have cut something off: each share is at least the places divided
+/// by the webhooks that gave something, and none of them gave more than all together.
 fn has_cut(found: usize, free: u32) -> bool {
     found.saturating_mul(found) >= free as usize
 }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// Deliveries that are there, and whether each is erased.
 pub(super) type There = HashMap<Uuid, bool>;
 
-/// Keeps everyone off those of the deliveries that are there until the transaction ends. Whoever erases one comes either
-/// before, and is seen here, or afterwards, and sees the attempts (worker/src/erasures).
+/// Keeps everyone off those of the deliveries that are there until the transaction ends. Whoever erases one comes
+/// either before, and is seen here, or afterwards, and sees the attempts (worker/src/erasures).
 pub(super) async fn hold(
     tx: &mut SystemTx,
     tenants: &[Uuid],

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::Report;
 use crate::queue::Delivery;
 
-/// Keeps the latest time that was asked for, where the address that asked is still the webhook's. An outcome that came after its lease had ended tells the same.
+/// Keeps the latest time that was asked for, where the address that asked is still the webhook's. An outcome that came
+/// after its lease had ended tells the same.
 pub(super) async fn keep(tx: &mut SystemTx, outcomes: &[(&Delivery, &Report)]) -> sqlx::Result<()> {
     // In one order everywhere, so that workers cannot wait for each other in a circle.
     let mut holds: BTreeMap<(Uuid, Uuid, &str), DateTime<Utc>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Outcomes whose rows somebody else holds, found without waiting: one row that a session keeps locked must not keep the
-//! outcomes of all tenants from being written.
+//! Outcomes whose rows somebody else holds, found without waiting: one row that a session keeps locked must not keep
+//! the outcomes of all tenants from being written.
 
 use std::collections::HashSet;
 

@@ -99,8 +99,8 @@ struct Entry {
 }
 
 impl Records {
-    /// Hands in an outcome. The request is over, so its slot is freed, unless too many outcomes wait to be written or the
-    /// next delivery of its line waits for this one.
+    /// Hands in an outcome. The request is over, so its slot is freed, unless too many outcomes wait to be written or
+    /// the next delivery of its line waits for this one.
     pub fn report(&self, report: Report, mut delivery: Delivery, slot: Slot) {
         let ahead = self.waiting.load(Ordering::Relaxed) < AHEAD;
         let slot = (slot.is_lined() || !ahead).then_some(slot);
@@ -136,8 +136,8 @@ pub fn recorder() -> (Records, Recorder) {
 }
 
 impl Recorder {
-    /// Writes until `stop`, then what is left; wakes `health` when a webhook's health is to be looked at. `stop` is for after the
-    /// last attempt has ended.
+    /// Writes until `stop`, then what is left; wakes `health` when a webhook's health is to be looked at. `stop` is for
+    /// after the last attempt has ended.
     pub async fn run(mut self, db: Db, health: Wakeup, stop: CancellationToken) {
         let waiting = Arc::clone(&self.waiting);
         let mut writes = Writes::new(Writer { db, health, stop: stop.clone(), waiting });

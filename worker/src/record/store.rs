@@ -48,8 +48,8 @@ pub(super) fn count<'a>(reports: impl Iterator<Item = &'a Report>) {
     }
 }
 
-/// Whether the batch failed because it had been written: its commit took effect though nobody heard so, and its attempts
-/// are in the log.
+/// Whether the batch failed because it had been written: its commit took effect though nobody heard so, and its
+/// attempts are in the log.
 pub(super) fn is_written(error: &sqlx::Error) -> bool {
     fault::is_taken(error)
         && fault::constraint(error).is_some_and(|name| name.starts_with("webhook_attempts"))
@@ -148,7 +148,8 @@ async fn log_attempts<'a>(
     there: &There,
 ) -> sqlx::Result<()> {
     let is_erased = |delivery: &Delivery| there.get(&delivery.id.0).is_some_and(|erased| *erased);
-    // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it `json`.
+    // As text: sqlx would send an array of `jsonb`, which PostgreSQL reads, writes and reads once more to make it
+    // `json`.
     let left = |(delivery, report): &(&Delivery, &'a Report)| {
         erased::left(&report.attempt.detail, is_erased(delivery))
     };
@@ -185,8 +186,8 @@ async fn log_attempts<'a>(
     Ok(())
 }
 
-/// Ends the leases that still hold. `attempts` is counted here and not at the claim: a crash or a deployment never costs
-/// one of the five.
+/// Ends the leases that still hold. `attempts` is counted here and not at the claim: a crash or a deployment never
+/// costs one of the five.
 async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Ended>> {
     sqlx::query_as!(
         Ended,
@@ -247,7 +248,8 @@ async fn write_deliveries(
     Ok(rows.into_iter().map(|row| (row.id, row.erased)).collect())
 }
 
-/// The same of those that were not written because their leases had ended before; their attempts are logged all the same.
+/// The same of those that were not written because their leases had ended before; their attempts are logged all the
+/// same.
 async fn hold_fenced(
     tx: &mut SystemTx,
     rows: &Reported<'_>,

@@ -1,8 +1,8 @@
-//! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a large
-//! one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row that
-//! somebody else holds would keep all others waiting, not only those of its transaction. When the first takes long, a
-//! second begins with however few: those that wait keep slots, so that there might never be many. Outcomes whose rows somebody
-//! else holds wait aside, in a transaction beside these.
+//! Transactions that write outcomes, at most two at once. The second begins when so many outcomes wait that it is a
+//! large one: a single chain of statements writes some 11,000 outcomes a second however many cores there are, and a row
+//! that somebody else holds would keep all others waiting, not only those of its transaction. When the first takes
+//! long, a second begins with however few: those that wait keep slots, so that there might never be many. Outcomes
+//! whose rows somebody else holds wait aside, in a transaction beside these.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,7 +136,8 @@ impl Writes {
         });
     }
 
-    /// Waits for the end of all, for so long in all: whatever is not written by then is attempted again when its lease is over.
+    /// Waits for the end of all, for so long in all: whatever is not written by then is attempted again when its lease
+    /// is over.
     pub(super) async fn end(mut self) {
         let over = async {
             while !self.are_over() {
@@ -176,8 +177,8 @@ impl Writer {
         locked
     }
 
-    /// Leaves out what had been written, though nobody heard that its commit took effect. What was set aside of several batches may
-    /// be so in part.
+    /// Leaves out what had been written, though nobody heard that its commit took effect. What was set aside of several
+    /// batches may be so in part.
     async fn leaves_out_written(&self, batch: &mut Vec<Entry>) -> bool {
         let written = in_time(STEP, store::take_written(&self.db, batch)).await.unwrap_or_default();
         // Those that were fenced cannot be told any more.

@@ -86,7 +86,8 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
             Ok(Advanced::Moved(begun))
         }
         Err(error) if fault::is_disconnect(&error) => Err(error),
-        // Whoever writes outcomes holds deliveries first and counts for their replays then. It stays due: at once again.
+        // Whoever writes outcomes holds deliveries first and counts for their replays then. It stays due: at once
+        // again.
         Err(error) if fault::is_deadlock(&error) => {
             tracing::debug!(%error, replay_id = %replay.id, "a replay met outcomes; at once again");
             Ok(Advanced::Moved(0))

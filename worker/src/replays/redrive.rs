@@ -1,5 +1,5 @@
-//! What has failed is sent again when its webhook has recovered, for those that want it: a replay that the worker begins
-//! by itself, in the commit that says so.
+//! What has failed is sent again when its webhook has recovered, for those that want it: a replay that the worker
+//! begins by itself, in the commit that says so.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -9,13 +9,15 @@ use sqlx::Result;
 
 /// Cycles begun in a second, at most.
 const MOST: i32 = 100;
-/// Failures counted, at most, so that a webhook with more of them recovers, too: of those its redrive has this as its total.
+/// Failures counted, at most, so that a webhook with more of them recovers, too: of those its redrive has this as its
+/// total.
 const COUNTED: i64 = 1_000_000;
 /// Longer than anybody keeps deliveries: all that is there.
 const EVERYTHING: TimeDelta = TimeDelta::days(91);
 
-/// Begins a redrive of so many failures for a webhook that has recovered, if there are any. One that is under way goes on, slowly
-/// again, begins from the oldest once more when it is through, and has these failures to send beside what it has begun.
+/// Begins a redrive of so many failures for a webhook that has recovered, if there are any. One that is under way goes
+/// on, slowly again, begins from the oldest once more when it is through, and has these failures to send beside what it
+/// has begun.
 ///
 /// # Errors
 /// The database's.
@@ -45,8 +47,9 @@ async fn go_on(tx: &mut TenantTx, webhook: WebhookId, parked: i64) -> Result<boo
     Ok(gone_on.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// How many failures are parked of a webhook that is recovering, if it wants them sent, up to [`COUNTED`]: all that a redrive will find. To be asked
-/// before its health is locked, which recorders wait for; a count of many takes a while. `None` when it is not recovering.
+/// How many failures are parked of a webhook that is recovering, if it wants them sent, up to [`COUNTED`]: all that a
+/// redrive will find. To be asked before its health is locked, which recorders wait for; a count of many takes a while.
+/// `None` when it is not recovering.
 ///
 /// # Errors
 /// The database's.

@@ -36,8 +36,8 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Behind the last delivery it is over, unless the webhook has failed and recovered meanwhile: then what it had sent
-    /// before may be parked again.
+    /// Behind the last delivery it is over, unless the webhook has failed and recovered meanwhile: then what it had
+    /// sent before may be parked again.
     pub(super) fn reach_end(&mut self, now: DateTime<Utc>) {
         if std::mem::take(&mut self.again) {
             self.reached = None;

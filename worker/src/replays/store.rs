@@ -176,8 +176,8 @@ pub(super) async fn put_off(
     Ok(())
 }
 
-/// Adds deliveries that were accepted to the replays that had them sent again. In one order, so that no two workers wait
-/// for each other.
+/// Adds deliveries that were accepted to the replays that had them sent again. In one order, so that no two workers
+/// wait for each other.
 pub(crate) async fn count_accepted(
     tx: &mut SystemTx,
     accepted: impl Iterator<Item = (Uuid, Uuid)>,

@@ -1,6 +1,6 @@
-//! Keeps the event log within its time: partitions ahead of their days, those behind everyone's retention dropped whole,
-//! and of tenants that keep less, rows in small batches (docs/decisions/0016-event-log.md). What is still pending ends
-//! as `failed` first, and the log says from which number on it is whole.
+//! Keeps the event log within its time: partitions ahead of their days, those behind everyone's retention dropped
+//! whole, and of tenants that keep less, rows in small batches (docs/decisions/0016-event-log.md). What is still
+//! pending ends as `failed` first, and the log says from which number on it is whole.
 
 mod store;
 
@@ -40,14 +40,15 @@ struct Kept {
     since: NaiveDate,
 }
 
-/// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches such rows,
-/// in the way of those that are made later.
+/// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches
+/// such rows, in the way of those that are made later.
 pub(crate) async fn begin(db: &Db) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let today = db.clock().now().date_naive();
         let error = match open(db).await {
-            // Nothing was in the way. A day that has rows in the table that catches them gets none, however often it is tried.
+            // Nothing was in the way. A day that has rows in the table that catches them gets none, however often it is
+            // tried.
             Ok((true, _)) => return,
             Ok((_, days)) if missing(&days, today).all(|day| day > today) => return,
             // A transaction on the log is open, or another worker makes them.
@@ -130,8 +131,8 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
     Ok(done)
 }
 
-/// Makes the partitions of all days that have none, those that passed while no worker ran included; says whether nothing was in the
-/// way, and the days there are.
+/// Makes the partitions of all days that have none, those that passed while no worker ran included; says whether
+/// nothing was in the way, and the days there are.
 async fn open(db: &Db) -> sqlx::Result<(bool, Vec<NaiveDate>)> {
     let today = db.clock().now().date_naive();
     let days = partitioned(db).await?;

@@ -1,5 +1,5 @@
-//! The SQL of keeping the event log within its time. Each statement is a transaction of its own; all go by ranges of ids,
-//! which are ranges of time (`first_id`).
+//! The SQL of keeping the event log within its time. Each statement is a transaction of its own; all go by ranges of
+//! ids, which are ranges of time (`first_id`).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, Result};
@@ -68,8 +68,8 @@ pub(super) struct Expiry {
     pub now: DateTime<Utc>,
 }
 
-/// Fails up to [`BATCH`] pending deliveries of a tenant that have been held for too long; says how many. What is leased is left alone, unless its delivery is gone: then it
-/// would be leased again and again, and keep its day for ever.
+/// Fails up to [`BATCH`] pending deliveries of a tenant that have been held for too long; says how many. What is leased
+/// is left alone, unless its delivery is gone: then it would be leased again and again, and keep its day for ever.
 pub(super) async fn expire(
     conn: &mut PgConnection,
     tenant: Uuid,
@@ -117,7 +117,8 @@ pub(super) async fn forget(
     Ok(())
 }
 
-/// One tenant, or all. As a range, which an index begins at: by a parameter that may be null it is read from end to end.
+/// One tenant, or all. As a range, which an index begins at: by a parameter that may be null it is read from end to
+/// end.
 fn from_to(tenant: Option<Uuid>) -> (Uuid, Uuid) {
     tenant.map_or((Uuid::nil(), Uuid::max()), |tenant| (tenant, tenant))
 }

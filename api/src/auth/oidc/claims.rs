@@ -52,7 +52,8 @@ pub(super) fn read(
     let begun = claims.nbf.is_none_or(|begin| begin.saturating_sub(LEEWAY) <= now);
     let tenant = claims.others.get(&config.tenant_claim).and_then(Value::as_str);
     let tenant = tenant.and_then(|text| text.parse().ok()).ok_or(UNKNOWN_TOKEN)?;
-    // PostgreSQL takes no NUL in a text. And its lower case makes of letters beyond ASCII such as `İ` another's address.
+    // PostgreSQL takes no NUL in a text. And its lower case makes of letters beyond ASCII such as `İ` another's
+    // address.
     let is_plain = claims.email.is_ascii() && !claims.email.contains('\0');
     if !begun || !claims.email_verified || !is_plain {
         return Err(UNKNOWN_TOKEN);

@@ -54,8 +54,9 @@ impl Issuer {
     /// The person whom a token speaks of.
     ///
     /// # Errors
-    /// [`Error::TokenExpired`](crate::error::Error::TokenExpired); [`Error::InvalidToken`](crate::error::Error::InvalidToken)
-    /// for whatever else is wrong with it; [`Error::Unavailable`](crate::error::Error::Unavailable) when that cannot be told.
+    /// [`Error::TokenExpired`](crate::error::Error::TokenExpired);
+    /// [`Error::InvalidToken`](crate::error::Error::InvalidToken) for whatever else is wrong with it;
+    /// [`Error::Unavailable`](crate::error::Error::Unavailable) when that cannot be told.
     pub async fn verify(&self, text: &str, now: DateTime<Utc>) -> Result<Person> {
         let Inner { config, keys } = &*self.0;
         let header = decode_header(text).map_err(|_| UNKNOWN_TOKEN)?;

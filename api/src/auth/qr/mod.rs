@@ -177,8 +177,8 @@ async fn for_desktop(db: &Db, id: QrSessionId, secret: &str) -> Result<store::Ro
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such session, it is meant for another tenant, or its time has passed;
-/// [`Error::QrSessionState`] when another phone has scanned it, or it is over; [`Error::Forbidden`] when the tenant does
-/// not allow it.
+/// [`Error::QrSessionState`] when another phone has scanned it, or it is over; [`Error::Forbidden`] when the tenant
+/// does not allow it.
 pub async fn scan(
     tx: &mut TenantTx,
     pepper: &Pepper,

@@ -23,8 +23,8 @@ pub(super) async fn check(tx: &mut TenantTx, desktop: &str, phone: Option<IpAddr
     Ok(())
 }
 
-/// The same IPv4 address, or the same IPv6 /64: what one household or office has. A phone whose network cannot be told is
-/// near nobody.
+/// The same IPv4 address, or the same IPv6 /64: what one household or office has. A phone whose network cannot be told
+/// is near nobody.
 pub(super) fn near(desktop: &str, phone: Option<IpAddr>) -> bool {
     match (desktop.parse().ok(), phone) {
         (Some(desktop), Some(phone)) => subscriber(desktop) == subscriber(phone),

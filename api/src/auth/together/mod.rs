@@ -1,5 +1,5 @@
-//! Look-ups of many callers in one statement: what is asked for while statements are under way goes together in the next
-//! (docs/decisions/0044). Each begins after it was asked for, so it sees all that was committed before.
+//! Look-ups of many callers in one statement: what is asked for while statements are under way goes together in the
+//! next (docs/decisions/0044). Each begins after it was asked for, so it sees all that was committed before.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ use tokio::time::timeout;
 const UNDER_WAY: usize = 2;
 /// How many questions one statement asks at most.
 const MOST: usize = 256;
-/// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all. Longer than
-/// the pool's patience and the server's with one statement, which are 5 s each and say more.
+/// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all.
+/// Longer than the pool's patience and the server's with one statement, which are 5 s each and say more.
 const PATIENCE: Duration = Duration::from_millis(5500);
 
 /// What can be asked of the database for many at once.
@@ -61,8 +61,8 @@ impl<Q: Question> Together<Q> {
     /// Asks by the next statement.
     ///
     /// # Errors
-    /// The statement's; [`std::io::ErrorKind::TimedOut`] when there is no answer in time; [`sqlx::Error::WorkerCrashed`] when it was
-    /// broken off.
+    /// The statement's; [`std::io::ErrorKind::TimedOut`] when there is no answer in time;
+    /// [`sqlx::Error::WorkerCrashed`] when it was broken off.
     pub(super) async fn ask(&self, db: &Db, question: Q) -> Answered<Q> {
         let begun = Instant::now();
         let (asker, answer) = oneshot::channel();
@@ -120,8 +120,8 @@ impl<Q: Question> Round<Q> {
         }
     }
 
-    /// The next questions with their askers; none when nobody waits, which ends the round. Askers that gave up are dropped:
-    /// while the database is away more may come than its failing statements can refuse.
+    /// The next questions with their askers; none when nobody waits, which ends the round. Askers that gave up are
+    /// dropped: while the database is away more may come than its failing statements can refuse.
     fn next(&mut self) -> Option<(Vec<Q>, Vec<Asker<Q>>)> {
         let mut desk = self.of.desk();
         desk.waiting.retain(|(_, asker)| !asker.is_closed());

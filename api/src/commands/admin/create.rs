@@ -49,18 +49,16 @@ pub(crate) async fn create(
     let email = rules::email()
         .check(Value::String(owner_email.to_owned()))
         .map_err(|fault| format!("--owner-email: {fault}"))?;
+    let is_label = |demo: &str| {
+        let plain = demo.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        plain && (1..=40).contains(&demo.len())
+    };
+    if demo.is_some_and(|demo| !is_label(demo)) {
+        return Err("--demo: write 1 to 40 small letters and digits".into());
+    }
     check::require(&config.db.url, Process::Api).await?;
     let db = Db::new(&config.db, Clock::system());
-    let made = match demo {
-        None => tenants::create(&db, &config.pepper, &name, &email).await?,
-        Some(demo) => {
-            let label = demo.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            if !label || !(1..=40).contains(&demo.len()) {
-                return Err("--demo: write 1 to 40 small letters and digits".into());
-            }
-            tenants::create_demo(&db, &config.pepper, &name, &email, demo).await?
-        }
-    };
+    let made = tenants::create(&db, &config.pepper, &name, &email, demo).await?;
     let tenants::Created { tenant, owner, api_key } = made;
 
     let created = Created {

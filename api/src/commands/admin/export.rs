@@ -1,5 +1,5 @@
-//! `api admin tenant export`: everything that the api may read of a tenant, as it is at one moment, table by table, without
-//! holding more than a row of it.
+//! `api admin tenant export`: everything that the api may read of a tenant, as it is at one moment, table by table,
+//! without holding more than a row of it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};

@@ -1,5 +1,5 @@
-//! `api admin`: the chores of an operator. What a tenant could do by itself goes through the routes ([`super::front`]); what
-//! spans tenants goes through the owner of the schema ([`owner`]).
+//! `api admin`: the chores of an operator. What a tenant could do by itself goes through the routes ([`super::front`]);
+//! what spans tenants goes through the owner of the schema ([`owner`]).
 
 mod api_keys;
 mod create;

@@ -1,6 +1,6 @@
-//! `api listen`: webhooks on a developer's machine, which nobody outside can reach. It follows the tenant's own event log
-//! and sends each event to a program here, with the bytes and signatures that a webhook's would have. No third party
-//! hears of it, and it needs no database.
+//! `api listen`: webhooks on a developer's machine, which nobody outside can reach. It follows the tenant's own event
+//! log and sends each event to a program here, with the bytes and signatures that a webhook's would have. No third
+//! party hears of it, and it needs no database.
 
 mod forward;
 mod remote;

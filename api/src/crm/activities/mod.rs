@@ -45,8 +45,9 @@ const SYSTEM: &str = "system";
     "contactId": "01a2036c-0d4c-7400-87c8-25f570a5ef21",
     "actor": {"type": "user", "id": "01a2036c-0d4c-7400-87c8-25f570a5ef22"}}))]
 pub struct Activity {
-    /// Its id, which is that of the event that tells of it: `activity.created`, or of what the api writes by itself the event of the change, such
-    /// as `lead.moved_to_stage`. Of a lead that is converted and leaves its pipeline at once, `Left …` has an id of its own.
+    /// Its id, which is that of the event that tells of it: `activity.created`, or of what the api writes by itself the
+    /// event of the change, such as `lead.moved_to_stage`. Of a lead that is converted and leaves its pipeline at once,
+    /// `Left …` has an id of its own.
     #[schema(value_type = Uuid)]
     pub id: ActivityId,
     /// Whose it is.

@@ -121,8 +121,8 @@ async fn update(
     app.commit(&caller, tx, company.map(Data)).await
 }
 
-/// A place for a change of all contacts of a company that has very many: its deletion, or its new name, which they carry too.
-/// Taken before the connection that it holds.
+/// A place for a change of all contacts of a company that has very many: its deletion, or its new name, which they
+/// carry too. Taken before the connection that it holds.
 async fn place(
     app: &App,
     caller: &Caller,

@@ -7,7 +7,6 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::contacts::company;
 use shared::event::EventType;
 use shared::id::{CompanyId, TenantId};
 use shared::{TenantTx, clock};
@@ -212,15 +211,6 @@ pub async fn referred(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Records> {
     expand::records(&store::find_all(tx, ids).await?, |company| company.id.0)
 }
 
-/// The names of those of the companies that exist, each kept as it is until the transaction ends, for records
-/// that are about to refer to it.
-///
-/// # Errors
-/// The database's.
-pub async fn names(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Vec<(CompanyId, String)>> {
-    Ok(company::known(tx, ids).await?)
-}
-
 /// Whether very many contacts change with the company when it gets this name, or goes.
 ///
 /// # Errors
@@ -257,8 +247,7 @@ pub async fn update(
     if after == before {
         return Ok(before);
     }
-    after.version += 1;
-    after.updated_at = tx.now().max(before.updated_at);
+    changes::touch(&mut after.version, &mut after.updated_at, tx.now());
     store::update(tx, &after).await?;
     if after.name != before.name {
         contacts::rename_company(tx, id, &before.name, &after.name).await?;

@@ -1,20 +1,15 @@
-//! A contact's company: a text, and perhaps the record of that name (requirement C-10). A text that is the record's
-//! name follows it; any other text stays as it is.
+//! The order in which a contact and its company are locked, and what a caller is told of one that is not there. What
+//! the two have to do with each other is in `shared::contacts::company`.
 
 use shared::TenantTx;
-pub(super) use shared::contacts::company::join;
 use shared::contacts::company::{Known, NONE, NoSuchCompany};
+pub(super) use shared::contacts::company::{join, known};
 use shared::id::{CompanyId, ContactId};
 
 use super::{Contact, ContactPatch, store};
 use crate::crm::companies;
 use crate::error::{Error, Result};
 use crate::http::fields::Change;
-
-/// Those of the companies that are there.
-pub(super) async fn known(tx: &mut TenantTx, ids: &[CompanyId]) -> Result<Known> {
-    if ids.is_empty() { Ok(Vec::new()) } else { companies::names(tx, ids).await }
-}
 
 /// The companies that a change needs to know. Taken before the contact is, as a company's own changes do: whoever
 /// takes two things in the other order may wait for ever.
@@ -30,11 +25,11 @@ pub(super) async fn before_change(
     if let Change::Set(new) = patch.company_id {
         ids.push(new);
     }
-    known(tx, &ids).await
+    Ok(known(tx, &ids).await?)
 }
 
-/// Adds the company that the contact, which is taken now, has by another change since they were looked up. It needs no lock:
-/// who renames it waits for the contact.
+/// Adds the company that the contact, which is taken now, has by another change since they were looked up. It needs no
+/// lock: who renames it waits for the contact.
 pub(super) async fn overtaken(
     tx: &mut TenantTx,
     before: &Contact,

@@ -1,6 +1,7 @@
 //! Step 2 of 6. Before: api/src/crm/contacts/http.rs. After: shared/src/outbox.rs.
 //!
-//! Contacts: the rules. A contact's change is announced in its transaction; what its company's change does to it is not.
+//! Contacts: the rules. A contact's change is announced in its transaction; what its company's change does to it is
+//! not.
 
 mod company;
 mod erase;

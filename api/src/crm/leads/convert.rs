@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::TenantTx;
-use shared::contacts::company::NONE;
+use shared::contacts::company::{self, NONE};
 use shared::id::{CompanyId, ContactId, LeadId};
 use shared::scope::Scope;
 use utoipa::ToSchema;
@@ -125,14 +125,14 @@ async fn linked(
     if gone.is_empty() { Ok(contact.filter(|_| !own_is_gone)) } else { Err(Error::Invalid(gone)) }
 }
 
-/// The company of a new contact, kept until the transaction ends, so that it does not go before the contact comes. The lead's
-/// own may be gone; one that the body names may not.
+/// The company of a new contact, kept until the transaction ends, so that it does not go before the contact comes. The
+/// lead's own may be gone; one that the body names may not.
 async fn employer(
     tx: &mut TenantTx,
     company: Option<CompanyId>,
     named: Option<CompanyId>,
 ) -> Result<Option<CompanyId>> {
-    let known = companies::names(tx, company.as_slice()).await?.pop();
+    let known = company::known(tx, company.as_slice()).await?.pop();
     match known {
         None if named.is_some() => Err(Error::field("companyId", NONE)),
         known => Ok(known.map(|(id, _)| id)),

@@ -122,8 +122,7 @@ impl Lead {
 
     /// Counts a change.
     fn touch(&mut self, now: DateTime<Utc>) {
-        self.version += 1;
-        self.updated_at = now.max(self.updated_at);
+        changes::touch(&mut self.version, &mut self.updated_at, now);
     }
 }
 
@@ -234,8 +233,7 @@ pub async fn list_deleted(tx: &mut TenantTx, query: ListQuery) -> Result<Listed<
 /// [`Error::Invalid`] with every reference to a record that is not there.
 pub async fn create(tx: &mut TenantTx, new: NewLead) -> Result<Lead> {
     let (now, mut faults) = (tx.now(), Details::new());
-    let pipeline = new.pipeline_id.map_or(Change::Keep, Change::Set);
-    let stage = new.stage_id.map_or(Change::Keep, Change::Set);
+    let (pipeline, stage) = (new.pipeline_id.into(), new.stage_id.into());
     let destination = place::resolve(tx, pipeline, stage, &mut faults).await?;
     let (pipeline_id, stage_id) = destination.from(None, None);
     let currency = match new.currency {

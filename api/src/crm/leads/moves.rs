@@ -113,7 +113,8 @@ pub(super) async fn entered(tx: &mut TenantTx, lead: &Lead, to: &Place) -> Resul
     Ok(insert(tx, &[Step { lead, from: None, to: Some(to), event }]).await?)
 }
 
-/// Keeps where a restored lead came to while it was deleted, when its stage was removed meanwhile. Its `lead.created` tells it.
+/// Keeps where a restored lead came to while it was deleted, when its stage was removed meanwhile. Its `lead.created`
+/// tells it.
 ///
 /// # Errors
 /// The database's.

@@ -214,8 +214,8 @@ pub async fn moves_many(
     leads::are_many_in(tx, &gone).await
 }
 
-/// Merges a change into a pipeline and announces it and each stage that is no longer what it was. Leads in stages that go
-/// move to the stage `to`.
+/// Merges a change into a pipeline and announces it and each stage that is no longer what it was. Leads in stages that
+/// go move to the stage `to`.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] for a stage that does not exist,
@@ -240,8 +240,7 @@ pub async fn update(
     if after == before {
         return Ok(before);
     }
-    after.version += 1;
-    after.updated_at = now.max(before.updated_at);
+    changes::touch(&mut after.version, &mut after.updated_at, now);
     let gone = before.stages.iter().map(|stage| stage.id);
     let gone: Vec<_> = gone.filter(|id| after.stages.iter().all(|stage| stage.id != *id)).collect();
     store::update(tx, &after).await?;

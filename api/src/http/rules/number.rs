@@ -20,8 +20,8 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Rule<i64> {
     })
 }
 
-/// An exact number from 0 to `most` with at most `scale` decimal places. Its schema says nothing of them: to who divides
-/// in binary fractions, as most validators do, 19.99 is no multiple of 0.01.
+/// An exact number from 0 to `most` with at most `scale` decimal places. Its schema says nothing of them: to who
+/// divides in binary fractions, as most validators do, 19.99 is no multiple of 0.01.
 pub fn decimal(scale: u32, most: Decimal) -> impl Rule<Decimal> {
     let schema = move || {
         // In binary fractions the most itself cannot be said; what follows it, a whole number, can.

@@ -32,8 +32,8 @@ pub fn email() -> impl Rule<String> {
     })
 }
 
-/// Whether an address has nothing that the check of hosts would pass over: of an address in brackets it looks at the end
-/// only, whatever stands before it, and what IDNA drops would make two texts of one address.
+/// Whether an address has nothing that the check of hosts would pass over: of an address in brackets it looks at the
+/// end only, whatever stands before it, and what IDNA drops would make two texts of one address.
 fn plain_host(text: &str) -> bool {
     !text.contains('[') && !text.chars().any(|c| !c.is_ascii() && is_dropped(c))
 }

@@ -87,8 +87,8 @@ impl Sealable {
         matches!(self.headers, Change::Set(_)) || matches!(self.identity, Change::Set(_))
     }
 
-    /// Whether the values of headers stay with whom they were meant for. Whoever may change where a webhook goes could send
-    /// them to himself, and may not see them.
+    /// Whether the values of headers stay with whom they were meant for. Whoever may change where a webhook goes could
+    /// send them to himself, and may not see them.
     ///
     /// # Errors
     /// [`Error::Invalid`] when they are not written again for another scheme, host or port.
@@ -121,11 +121,5 @@ fn sealed<T>(
     change: Change<T>,
     seal: impl FnOnce(T) -> std::result::Result<Vec<u8>, shared::seal::Unopened>,
 ) -> Result<Change<Vec<u8>>> {
-    match change.map(seal) {
-        Change::Keep => Ok(Change::Keep),
-        Change::Clear => Ok(Change::Clear),
-        Change::Set(sealed) => {
-            sealed.map(Change::Set).map_err(|error| Error::Internal(error.into()))
-        }
-    }
+    change.map(seal).transpose().map_err(|error| Error::Internal(error.into()))
 }

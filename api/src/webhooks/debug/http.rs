@@ -14,8 +14,8 @@ use crate::http::doc::Doc;
 use crate::http::routes::Routes;
 use crate::http::{Data, Id, Reply, Valid};
 
-/// One check at a time: the largest computes for tenths of a second, and nobody else's requests are to wait for that. Taken
-/// before a connection is.
+/// One check at a time: the largest computes for tenths of a second, and nobody else's requests are to wait for that.
+/// Taken before a connection is.
 static TURN: Semaphore = Semaphore::const_new(1);
 
 /// What can be asked.

@@ -13,8 +13,8 @@ use super::reading::unhex;
 use super::search::{Candidate, Space};
 use super::{Case, Scheme};
 
-/// Signatures of one scheme that are looked at, each beside all that may have been signed. No request of ours has more: one of
-/// each secret that still signs.
+/// Signatures of one scheme that are looked at, each beside all that may have been signed. No request of ours has more:
+/// one of each secret that still signs.
 const MOST: usize = 1 + MOST_REPLACED;
 
 impl Case {

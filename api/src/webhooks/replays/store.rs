@@ -55,7 +55,8 @@ pub(super) async fn retention_days(tx: &mut TenantTx) -> Result<u64> {
     Ok(days.unsigned_abs())
 }
 
-/// How many deliveries are selected: of some events a million take a second or more. The ids, which begin with their times, say which partitions to look into.
+/// How many deliveries are selected: of some events a million take a second or more. The ids, which begin with their
+/// times, say which partitions to look into.
 pub(super) async fn count(
     tx: &mut TenantTx,
     webhook: WebhookId,

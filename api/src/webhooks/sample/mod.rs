@@ -1,5 +1,5 @@
-//! Test events: an example of an event, sent to one webhook as a real one would be (docs/decisions/0022). It is a delivery
-//! without an event behind it, so the tenant's log and its other webhooks know nothing of it.
+//! Test events: an example of an event, sent to one webhook as a real one would be (docs/decisions/0022). It is a
+//! delivery without an event behind it, so the tenant's log and its other webhooks know nothing of it.
 
 mod http;
 mod input;
@@ -7,7 +7,7 @@ mod store;
 
 use serde_json::Value;
 use shared::TenantTx;
-use shared::event::EventType;
+use shared::event::{self, EventType};
 use shared::id::{EventId, TenantId, WebhookId};
 use shared::webhook::body::{Body, delivery_id};
 
@@ -66,11 +66,6 @@ fn example(event: EventType, tenant: TenantId) -> Value {
 
 /// The first event that the webhook listens for.
 fn first_wanted(webhook: &Webhook) -> EventType {
-    let wanted = |event: &&EventType| {
-        webhook.events.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(family) => event.as_str().starts_with(family),
-            None => event.as_str() == pattern,
-        })
-    };
-    EventType::ALL.iter().find(wanted).copied().unwrap_or(EventType::ContactCreated)
+    let wanted = webhook.events.iter().flat_map(|pattern| event::matching(pattern));
+    wanted.min().unwrap_or(EventType::ContactCreated)
 }

@@ -1,6 +1,6 @@
-//! A filter, and the two forms that are kept of it: the JSON that its tenant sees, and a jsonpath that the relay evaluates
-//! inside its statement. The path is built of these parts only: names that are known, words of ours, and literals quoted
-//! as JSON, whose escapes are those of jsonpath too.
+//! A filter, and the two forms that are kept of it: the JSON that its tenant sees, and a jsonpath that the relay
+//! evaluates inside its statement. The path is built of these parts only: names that are known, words of ours, and
+//! literals quoted as JSON, whose escapes are those of jsonpath too.
 
 use shared::event::promised;
 
@@ -84,8 +84,8 @@ impl Filter {
         }
     }
 
-    /// The jsonpath that is true of the `data` of events that pass; `$event` is the event's name. Each part of it is true
-    /// or false and never unknown, so that `not` means what it says.
+    /// The jsonpath that is true of the `data` of events that pass; `$event` is the event's name. Each part of it is
+    /// true or false and never unknown, so that `not` means what it says.
     pub(super) fn path(&self) -> String {
         match self {
             Self::All(parts) => format!("({})", join(parts, " && ", Self::path)),
@@ -114,8 +114,8 @@ impl Filter {
     }
 }
 
-/// What holds of the event's name. A family is no list of names: one that comes later is of it too, as where webhooks name events.
-/// `*` is one, of those that were promised: the extensions are not among them.
+/// What holds of the event's name. A family is no list of names: one that comes later is of it too, as where webhooks
+/// name events. `*` is one, of those that were promised: the extensions are not among them.
 fn event(pattern: &str) -> String {
     let is = |name: &str| format!("$event == {}", quoted(name));
     match pattern.strip_suffix('*') {

@@ -80,20 +80,10 @@ impl Selecting {
     /// # Errors
     /// None that a client could cause.
     pub(super) fn apply(self, webhook: &mut Webhook) -> Result<Change<String>> {
-        let path = match &self.filter {
-            Change::Keep => Change::Keep,
-            Change::Clear => Change::Clear,
-            Change::Set(filter) => Change::Set(filter.path()),
-        };
-        let shown = match self.filter {
-            Change::Keep => Change::Keep,
-            Change::Clear => Change::Clear,
-            Change::Set(filter) => {
-                let text = RawValue::from_string(filter.written());
-                Change::Set(Json(Written(text.map_err(|error| Error::Internal(error.into()))?)))
-            }
-        };
-        shown.apply(&mut webhook.filter);
+        let path = self.filter.clone().map(|filter| filter.path());
+        let shown = self.filter.map(|filter| RawValue::from_string(filter.written()));
+        let shown = shown.transpose().map_err(|error| Error::Internal(error.into()))?;
+        shown.map(|text| Json(Written(text))).apply(&mut webhook.filter);
         self.fields.apply(&mut webhook.fields);
         webhook.ordering = self.ordering.unwrap_or_else(|| std::mem::take(&mut webhook.ordering));
         Ok(path)

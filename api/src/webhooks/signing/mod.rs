@@ -112,8 +112,7 @@ pub async fn rotate(
         None => SigningKeys::first(key),
     };
     webhook.secret = keys.current.secret.hint();
-    webhook.version += 1;
-    webhook.updated_at = now.max(webhook.updated_at);
+    changes::touch(&mut webhook.version, &mut webhook.updated_at, now);
     let sealed = Sealed::new(&keys, keyring, Owner(tx.tenant(), id), now)?;
     store::replace(tx, &webhook, &sealed).await?;
     changes::noted(tx, &webhook, "secret_rotated");
@@ -132,8 +131,8 @@ pub async fn reveal(tx: &mut TenantTx, id: WebhookId, keyring: &Keyring) -> Resu
     Ok(shown(&webhook, &keys, now, |old| old.key.secret.expose().to_owned()))
 }
 
-/// Refuses another secret than the webhook's own, which may be given as answers show it: masked, or in full as when it was
-/// created. Whoever guesses learns no more than by [`rotate`], which refuses the one that it would replace.
+/// Refuses another secret than the webhook's own, which may be given as answers show it: masked, or in full as when it
+/// was created. Whoever guesses learns no more than by [`rotate`], which refuses the one that it would replace.
 ///
 /// # Errors
 /// [`Error::Invalid`].

@@ -8,6 +8,7 @@ use std::fmt;
 use sqlx::PgConnection;
 
 use super::DatabaseUrl;
+use super::is_read_only;
 use super::migrate::MIGRATOR;
 
 /// Who wants to serve.
@@ -99,9 +100,9 @@ async fn version(conn: &mut PgConnection) -> sqlx::Result<Finding> {
 }
 
 async fn changes(conn: &mut PgConnection) -> sqlx::Result<Finding> {
-    let reads = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
-    let reads: bool = sqlx::query_scalar(reads).fetch_one(conn).await?;
-    let fault = reads.then(|| "it is a standby, or read-only: connect to the primary".to_owned());
+    let fault = is_read_only(conn)
+        .await?
+        .then(|| "it is a standby, or read-only: connect to the primary".to_owned());
     Ok(Finding { what: "takes changes", fault })
 }
 

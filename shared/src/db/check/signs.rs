@@ -1,8 +1,7 @@
-//! What `api doctor` looks at beside what must hold at the start: nothing of it keeps a process from serving. Each look is
-//! made for itself, so that one that cannot be made hides no other.
+//! What `api doctor` looks at beside what must hold at the start: nothing of it keeps a process from serving. Each look
+//! is made for itself, so that one that cannot be made hides no other.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde::Serialize;
@@ -10,7 +9,8 @@ use sqlx::PgConnection;
 
 use super::{CREATE, Finding, Process, inspect};
 use crate::clock::Clock;
-use crate::db::{DatabaseUrl, Db, indexes};
+use crate::db::offset::offset;
+use crate::db::{DatabaseUrl, Db, WORKER_CONNECTIONS, indexes};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -77,8 +77,6 @@ type Look = (Level, String);
 
 /// A transaction that is older than this holds vacuum back.
 const LONG: TimeDelta = TimeDelta::minutes(10);
-/// What a worker's pool takes (worker/src/config.rs), and the one on which it listens.
-const WORKER_CONNECTIONS: u32 = 13;
 /// Clocks may differ by so much; beyond the second, claims of deliveries overlap (docs/operations.md).
 const DRIFT: [TimeDelta; 2] = [TimeDelta::seconds(1), TimeDelta::seconds(30)];
 /// The oldest due delivery and the oldest event in the outbox may be so old.
@@ -235,13 +233,9 @@ async fn partitions(conn: &mut PgConnection, clock: &Clock) -> sqlx::Result<Look
 }
 
 async fn drift(conn: &mut PgConnection, clock: &Clock) -> sqlx::Result<Look> {
-    let (before, asked) = (clock.now(), Instant::now());
-    let there: DateTime<Utc> =
-        sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?;
-    let waited = asked.elapsed();
-    let here = before + TimeDelta::from_std(waited / 2).unwrap_or_default();
-    let apart = (there - here).abs();
-    let slack = TimeDelta::from_std(waited / 2 + Duration::from_millis(1)).unwrap_or_default();
+    let (ahead, took) = offset(conn, clock).await?;
+    let apart = ahead.abs();
+    let slack = took / 2 + TimeDelta::milliseconds(1);
     let said = format!("{} ms apart from the database's", apart.num_milliseconds());
     Ok(match apart - slack {
         far if far > DRIFT[1] => (Level::Fault, format!("{said}: run NTP on both")),
@@ -257,7 +251,7 @@ async fn connections(conn: &mut PgConnection, pool: u32) -> sqlx::Result<Look> {
     )
     .fetch_one(conn)
     .await?;
-    let wanted = i64::from(pool) + i64::from(WORKER_CONNECTIONS);
+    let wanted = i64::from(pool) + i64::from(WORKER_CONNECTIONS + 1);
     let said = format!("{used} of {most} taken; one api and one worker take up to {wanted}");
     let scarce = wanted > most || used * 10 > most * 8;
     let advice = format!("{said}: raise max_connections, or lower DATABASE_CONNECTIONS");

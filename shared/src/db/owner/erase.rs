@@ -1,5 +1,5 @@
-//! Erases a tenant: everything of it in all tables, in batches. It can be stopped anywhere and begun again: what is gone is
-//! gone, and what is left is found anew.
+//! Erases a tenant: everything of it in all tables, in batches. It can be stopped anywhere and begun again: what is
+//! gone is gone, and what is left is found anew.
 
 use std::collections::BTreeMap;
 
@@ -167,7 +167,7 @@ async fn tried(db: &Db, tenant: TenantId, table: &Table) -> sqlx::Result<u64> {
 }
 
 fn is_referred_to(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("23503")
+    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }
 
 /// The tenant's row, with whatever has come since the last round: nothing can, while this holds the row.

@@ -1,5 +1,5 @@
-//! Seals what is stored under the keyring's first key, so that older ones can go. What somebody else has sealed meanwhile is
-//! left as it is.
+//! Seals what is stored under the keyring's first key, so that older ones can go. What somebody else has sealed
+//! meanwhile is left as it is.
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;

@@ -89,8 +89,8 @@ pub(super) async fn delete(tx: &mut TenantTx, table: &Table, most: i64) -> sqlx:
     Ok(done.rows_affected())
 }
 
-/// Takes what was deleted out of the indexes. Without, each row of a table that others refer to would be looked for among
-/// all the dead ones of those.
+/// Takes what was deleted out of the indexes. Without, each row of a table that others refer to would be looked for
+/// among all the dead ones of those.
 pub(super) async fn vacuum(conn: &mut PgConnection, table: &Table) -> sqlx::Result<()> {
     let sql = format!("vacuum (index_cleanup on, truncate off) {}", table.name);
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(|_| ())
@@ -108,8 +108,8 @@ pub async fn tenant_row(tx: &mut TenantTx) -> sqlx::Result<String> {
         .await
 }
 
-/// Hands every row of the tenant in a table over as JSON text, in the order of its key and without holding more than one.
-/// Returns how many there were.
+/// Hands every row of the tenant in a table over as JSON text, in the order of its key and without holding more than
+/// one. Returns how many there were.
 ///
 /// # Errors
 /// The database's, and those of `take`.

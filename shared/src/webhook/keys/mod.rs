@@ -154,7 +154,8 @@ impl SigningKeys {
     }
 
     /// Puts a key in the place of the current one, which signs on for the overlap. Those that were replaced earlier
-    /// keep their ends, or come to the new one if that is nearer. One of them that still signs comes back with its pair.
+    /// keep their ends, or come to the new one if that is nearer. One of them that still signs comes back with its
+    /// pair.
     ///
     /// # Errors
     /// [`TooMany`]; nothing that still signs is cut off silently.

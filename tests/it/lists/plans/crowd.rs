@@ -1,4 +1,5 @@
-//! Many rows of two tenants in every tenant table that lists read: copies of the generator's row, with other ids, texts and times.
+//! Many rows of two tenants in every tenant table that lists read: copies of the generator's row, with other ids, texts
+//! and times.
 
 use serde_json::Value;
 use shared::id::TenantId;

@@ -1,5 +1,5 @@
-//! The plan of every statement that the product sends, told by PostgreSQL's own `auto_explain` as notices, which arrive as
-//! events of the thread that the test and its product share.
+//! The plan of every statement that the product sends, told by PostgreSQL's own `auto_explain` as notices, which arrive
+//! as events of the thread that the test and its product share.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! Redis in front of the queue (`QUEUE=redis`, docs/decisions/0023). One worker at a time claims for all of them and
-//! offers tokens; whoever has a free place takes one and loads its delivery by the lease that stands in it. Nothing here
-//! is the truth: without Redis, or with one that has forgotten everything, each worker claims for itself.
+//! offers tokens; whoever has a free place takes one and loads its delivery by the lease that stands in it. Nothing
+//! here is the truth: without Redis, or with one that has forgotten everything, each worker claims for itself.
 
 mod feed;
 mod session;

@@ -33,13 +33,10 @@ impl Resource for ImportId {
     const NAME: &'static str = "Import";
 }
 
-const STATUSES: &[&str] =
-    &["completed", "failed", "queued", "running", "undoing", "undone", "uploading"];
-
 /// What lists of imports can be asked.
 static LIST: List = List {
     columns: &[
-        Column { name: "status", sql: "status", kind: Kind::OneOf(STATUSES) },
+        Column { name: "status", sql: "status", kind: Kind::OneOf(Status::NAMES) },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
     sorts: &[("createdAt", "created_at")],
