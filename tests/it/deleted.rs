@@ -84,6 +84,20 @@ async fn it_is_listed_until_it_is_restored_or_can_no_longer_be() {
 }
 
 #[tokio::test]
+async fn a_restoration_by_a_clock_that_is_behind_does_not_set_the_time_of_the_record_back() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    for (list, body) in kinds() {
+        let record = acme.post(list, body).await.created();
+        app.advance(TimeDelta::seconds(-2));
+        acme.delete(&at(list, &record)).await.no_content();
+        let restored = acme.post(&format!("{}/restore", at(list, &record)), json!({})).await.ok();
+        assert_eq!(restored["updatedAt"], record["updatedAt"], "{list}");
+        app.advance(TimeDelta::seconds(2));
+    }
+}
+
+#[tokio::test]
 async fn an_erased_contact_is_not_among_them() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -52,8 +52,9 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
             None => identify(&guard.app, request.headers(), facts).await.map(Some),
         }
     };
-    // Who calls is not known then, and a good key must not have used up the limit of its address by the time it is.
-    if let Err(error @ (Error::Unavailable(_) | Error::Internal(_))) = found {
+    // Who calls is not known yet, or has to be told to refresh: neither may use up the limit of an address that many
+    // share.
+    if let Err(error @ (Error::Unavailable(_) | Error::Internal(_) | Error::TokenExpired)) = found {
         return Err(error);
     }
     let known = found.as_ref().ok().and_then(Option::as_ref);

@@ -53,10 +53,11 @@ impl Memory {
 
 impl Generations {
     fn entry(&mut self, key: &str, most: usize) -> &mut Window {
+        // Before the old ones are forgotten, of which it may be one.
+        let remembered = self.old.remove(key).unwrap_or_default();
         if !self.young.contains_key(key) && self.young.len() >= most {
             self.old = std::mem::take(&mut self.young);
         }
-        let remembered = self.old.remove(key).unwrap_or_default();
         self.young.entry(key.to_owned()).or_insert(remembered)
     }
 }
@@ -66,6 +67,21 @@ mod tests {
     use super::*;
 
     const RATE: Rate = Rate { quota: 2, window: 60 };
+
+    #[test]
+    fn who_comes_back_just_as_the_old_are_forgotten_is_remembered() {
+        let memory = Memory::holding(100);
+        let strangers = |from: u32, count: u32| {
+            for stranger in from..from + count {
+                memory.take(&format!("stranger {stranger}"), RATE, 0);
+            }
+        };
+        while memory.take("regular", RATE, 0).0 {}
+        // With the regular they fill the young generation; one more makes it the old one, and the others fill it again.
+        strangers(0, 99);
+        strangers(99, 100);
+        assert!(!memory.take("regular", RATE, 0).0);
+    }
 
     #[test]
     fn strangers_who_pass_once_neither_fill_the_memory_nor_displace_who_comes_back() {

@@ -122,6 +122,18 @@ async fn who_fails_to_authenticate_is_counted_by_address_and_disturbs_nobody_who
 }
 
 #[tokio::test]
+async fn a_token_that_has_expired_is_told_so_however_many_share_its_address() {
+    let app = TestApp::configured(limited(&[("RATE_LIMIT_READ", "2/15m")])).await;
+    let acme = app.tenant("acme").await;
+    let user = acme.user(Role::Member).await;
+    let session = acme.as_user(user).await;
+    app.advance(TimeDelta::minutes(16));
+    for _ in 0..4 {
+        session.get(CONTACTS).await.problem(401, "TOKEN_EXPIRED");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_scope_counts_for_the_caller() {
     let app = TestApp::configured(limited(&[("RATE_LIMIT_READ", "1/15m")])).await;
     let nobody = app.tenant("acme").await.with_scopes(&[]).await;

@@ -115,7 +115,7 @@ pub(super) async fn restore(
     let now = tx.now();
     sqlx::query_as!(
         Company,
-        r#"update companies set deleted_at = null, version = version + 1, updated_at = $3
+        r#"update companies set deleted_at = null, version = version + 1, updated_at = greatest(updated_at, $3)
            where id = $1 and deleted_at >= $2
            returning id as "id: CompanyId", tenant_id as "tenant_id: TenantId", name, industry, website, employees,
                      version, created_at, updated_at"#,

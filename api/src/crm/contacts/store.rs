@@ -125,7 +125,7 @@ pub(super) async fn restore(
     let now = tx.now();
     sqlx::query_as!(
         Contact,
-        r#"update contacts set deleted_at = null, version = version + 1, updated_at = $3
+        r#"update contacts set deleted_at = null, version = version + 1, updated_at = greatest(updated_at, $3)
            where id = $1 and deleted_at >= $2 and erased_at is null
            returning id as "id: ContactId", tenant_id as "tenant_id: TenantId", name, email, phone, phone_e164,
                      company, company_id as "company_id: CompanyId", external_id, version, created_at, updated_at"#,

@@ -144,7 +144,7 @@ pub(super) async fn restore(
 ) -> sqlx::Result<bool> {
     let now = tx.now();
     let restored = sqlx::query!(
-        "update leads set deleted_at = null, version = version + 1, updated_at = $3
+        "update leads set deleted_at = null, version = version + 1, updated_at = greatest(updated_at, $3)
          where id = $1 and deleted_at >= $2",
         id.0,
         since,
