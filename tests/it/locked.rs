@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tests::kit::{Program, Reply, TestApp, expire_leases, until};
+use chrono::TimeDelta;
+use serde_json::json;
+use tests::kit::{Program, Reply, Tenant, TestApp, expire_leases, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_delivery_that_somebody_holds_for_longer_than_a_lease_keeps_no_others_outcome_waiting()
@@ -30,14 +32,60 @@ async fn one_delivery_that_somebody_holds_for_longer_than_a_lease_keeps_no_other
     hold.release().await;
     until("it is written", async || app.count("pending").await == 0).await;
     // Those that came after their lease are in the log, too.
+    attempts(&app, &acme, stuck.receiver.calls().len()).await;
+    assert!(worker.stop().await.success(), "{}", worker.last_lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_webhook_that_somebody_holds_keeps_no_others_outcome_waiting() {
+    for table in ["webhooks", "webhook_health", "webhook_replays"] {
+        let app = TestApp::present().await;
+        let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+        let (stuck, free) = (acme.subscribe(&["*"]).await, other.subscribe(&["*"]).await);
+        let answer = match table {
+            "webhooks" => Reply::status(429).header("retry-after", "1"),
+            _ => Reply::status(200),
+        };
+        // Three that go well, and three that end apart: more than there are transactions.
+        stuck.receiver.script(vec![Reply::status(200); 3]);
+        stuck
+            .receiver
+            .script([2, 4, 6].map(|wait| answer.clone().after(Duration::from_secs(wait))));
+        let mut worker = Program::worker(&app.database.worker_url(), &[]).await;
+        app.announce(&acme, "contact.created", 3).await;
+        app.wait_until("delivered", 3).await;
+        match table {
+            "webhook_replays" => {
+                // What came after it was asked for, by the worker's clock, is not selected.
+                app.advance(TimeDelta::seconds(5));
+                let asked = json!({"statuses": ["delivered"]});
+                acme.post(&format!("{}/replays", stuck.path()), asked).await.created();
+            }
+            _ => app.announce(&acme, "contact.created", 3).await,
+        }
+        stuck.receiver.wait_for(6).await;
+        let of_acme = format!("select from {table} where tenant_id = '{}' for update", acme.id);
+        let hold = app.database.hold(&of_acme).await;
+        attempts(&app, &acme, 3).await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        app.announce(&other, "contact.created", 1).await;
+        free.receiver.wait_for(1).await;
+        attempts(&app, &other, 1).await;
+        hold.release().await;
+        attempts(&app, &acme, 6).await;
+        assert!(worker.stop().await.success(), "{}", worker.last_lines());
+    }
+}
+
+/// Waits until the log has so many attempts of a tenant.
+async fn attempts(app: &TestApp, tenant: &Tenant, many: usize) {
     let logged = "select count(*) from webhook_attempts where tenant_id = $1";
     until("each request is in the log", async || {
-        let logged = sqlx::query_scalar::<_, i64>(logged).bind(acme.id.0);
+        let logged = sqlx::query_scalar::<_, i64>(logged).bind(tenant.id.0);
         let logged = logged.fetch_one(app.database.admin()).await.unwrap();
-        usize::try_from(logged).unwrap() == stuck.receiver.calls().len()
+        usize::try_from(logged).unwrap() == many
     })
     .await;
-    assert!(worker.stop().await.success(), "{}", worker.last_lines());
 }
 
 #[tokio::test(flavor = "multi_thread")]

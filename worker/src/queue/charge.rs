@@ -1,6 +1,9 @@
-//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it.
+//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it. What is
+//! booked more than ten seconds ahead was booked by a clock that was ahead, and forgotten: it would keep the webhook
+//! silent for as long.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ struct Owed {
     requests: BTreeMap<Key, i32>,
     /// Whether somebody books them.
     booking: bool,
+    /// The one that was tried last.
+    last: Option<Key>,
 }
 
 impl Ledger {
@@ -51,11 +56,14 @@ impl Ledger {
         self.owed().requests.keys().map(|(_, webhook)| WebhookId(*webhook)).collect()
     }
 
-    /// The next to be booked; whoever hears that there are none books no more.
+    /// The next to be booked, in turn, as somebody may hold one of them; whoever hears that there are none books no
+    /// more.
     fn next(&self) -> Option<(Key, i32)> {
         let mut owed = self.owed();
-        let next = owed.requests.first_key_value().map(|(webhook, requests)| (*webhook, *requests));
-        owed.booking = next.is_some();
+        let after = (owed.last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let following = owed.requests.range(after).next().or(owed.requests.first_key_value());
+        let next = following.map(|(webhook, requests)| (*webhook, *requests));
+        (owed.booking, owed.last) = (next.is_some(), next.map(|(webhook, _)| webhook));
         next
     }
 
@@ -98,7 +106,8 @@ pub(super) async fn charge(
                join webhooks w on w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
                for no key update of w skip locked)
            update webhooks w
-           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => f.requests / w.rate_limit::float8)
+           set paced_until = greatest(least(coalesce(w.paced_until, $4), $4::timestamptz + interval '10 s'), $4)
+                             + make_interval(secs => f.requests / w.rate_limit::float8)
            from free f
            where w.tenant_id = f.tenant_id and w.id = f.id
            returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
@@ -152,7 +161,8 @@ async fn book(db: &Db, slots: &Slots, (tenant, webhook): Key, requests: i32) -> 
     let paced = sqlx::query_as!(
         Paced,
         r#"update webhooks w
-           set paced_until = greatest(w.paced_until, $4) + make_interval(secs => $3::int / w.rate_limit::float8)
+           set paced_until = greatest(least(coalesce(w.paced_until, $4), $4::timestamptz + interval '10 s'), $4)
+                             + make_interval(secs => $3::int / w.rate_limit::float8)
            where w.tenant_id = $1 and w.id = $2 and w.rate_limit is not null
            returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
         tenant,
@@ -201,5 +211,14 @@ mod tests {
         ledger.pay(webhook, 1);
         assert_eq!((ledger.next(), ledger.webhooks()), (None, vec![]));
         assert!(ledger.owe([(webhook, 1)]));
+    }
+
+    #[test]
+    fn one_that_cannot_be_booked_keeps_no_other_from_it() {
+        let ledger = Ledger::default();
+        let [held, free] = [1, 2].map(|number| (Uuid::from_u128(number), Uuid::nil()));
+        ledger.owe([(held, 1), (free, 1)]);
+        let tried: Vec<_> = (0..3).filter_map(|_| ledger.next()).collect();
+        assert_eq!(tried, [(held, 1), (free, 1), (held, 1)]);
     }
 }

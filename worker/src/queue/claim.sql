@@ -7,9 +7,10 @@
 with eligible as (
     select r.webhook_id, r.tenant_id, r.next_retry as oldest, $6 - busy.of_tenant as tenant_room,
            least($5 - busy.of_webhook, $6 - busy.of_tenant,
-                 -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for.
+                 -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for. More than ten
+                 -- seconds of that was written by a clock that was ahead.
                  floor(greatest(w.rate_limit / 10.0, 1)
-                       - extract(epoch from greatest(w.paced_until - $7, '0')) * w.rate_limit)::integer) as room
+                       - extract(epoch from least(greatest(w.paced_until - $7, '0'), '10 s')) * w.rate_limit)::integer) as room
     from webhooks_in_turn($9) r
     -- By `offset 0` each is looked up in its turn, and no more of them than are asked for.
     cross join lateral (select rate_limit, paced_until, held_until from webhooks

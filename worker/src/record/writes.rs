@@ -129,10 +129,14 @@ impl Writes {
         if self.locked.is_empty() || std::mem::replace(&mut self.aside, true) {
             return;
         }
-        let (writer, locked) = (self.writer.clone(), std::mem::take(&mut self.locked));
+        let (writer, mut free) = (self.writer.clone(), std::mem::take(&mut self.locked));
         self.under_way.spawn(async move {
             wait(ASIDE, std::future::pending(), &writer.stop).await;
-            Ended { begun: None, locked: writer.write(locked).await }
+            // Looked at first: to find out by writing is to keep others waiting for what it has locked by then.
+            let mut locked = Vec::new();
+            writer.sets_aside(&mut free, &mut locked).await;
+            locked.extend(writer.write(free).await);
+            Ended { begun: None, locked }
         });
     }
 
@@ -169,7 +173,11 @@ impl Writer {
                     if store::is_written(&error) && self.leaves_out_written(&mut batch).await => {}
                 Err(error)
                     if fault::is_lock_timeout(&error)
-                        && self.sets_aside(&mut batch, &mut locked).await => {}
+                        && self.sets_aside(&mut batch, &mut locked).await =>
+                {
+                    let outcomes = locked.len();
+                    tracing::warn!(outcomes, "outcomes wait for rows that somebody else holds");
+                }
                 Err(error) => pause.after(&error, "recording", &never).await,
             }
         }
@@ -190,16 +198,12 @@ impl Writer {
     /// Moves what somebody else holds the rows of, if there is any; then the others can be written.
     async fn sets_aside(&self, batch: &mut Vec<Entry>, locked: &mut Vec<Entry>) -> bool {
         match in_time(STEP, locked::take(&self.db, batch)).await {
-            Ok(taken) if !taken.is_empty() => {
-                tracing::warn!(
-                    outcomes = taken.len(),
-                    "outcomes wait for rows that somebody else holds"
-                );
+            Ok(taken) => {
+                let are_some = !taken.is_empty();
                 locked.extend(taken);
-                true
+                are_some
             }
-            // What is waited for is something else, which all of them need.
-            Ok(_) | Err(_) => false,
+            Err(_) => false,
         }
     }
 }

@@ -35,10 +35,15 @@ pub async fn probe(db: &Db) -> sqlx::Result<u64> {
                        and e.trigger <> 'test' and e.last_error is distinct from 'delivery_abandoned'
                      order by e.status, e.created_at, e.id limit 10) oldest
                  order by oldest.cycle, oldest.created_at limit 1) e
+         ), free as (
+             -- One that somebody holds is left to the next round, not waited for: all these webhooks are locked.
+             select e.tenant_id, e.id from chosen c
+             cross join lateral (select * from webhook_events e where e.tenant_id = c.tenant_id and e.id = c.id
+                                 for no key update skip locked) e
          ), begun as (
              update webhook_events e
              set status = 'pending', skip_reason = null, attempts = 0, cycle = e.cycle + 1, trigger = 'redrive', delivered_at = null
-             from chosen c where e.tenant_id = c.tenant_id and e.id = c.id and e.status is not distinct from 'failed'
+             from free c where e.tenant_id = c.tenant_id and e.id = c.id and e.status is not distinct from 'failed'
              returning e.tenant_id, e.id, e.webhook_id
          )
          insert into webhook_queue (tenant_id, id, webhook_id, next_retry)
