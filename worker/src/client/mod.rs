@@ -50,6 +50,12 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static("Liaison-Webhooks/1");
 /// How often a request goes to another connection, when receivers say that they have not looked at it.
 const UNPROCESSED: u32 = 3;
 
+/// The largest headers of an answer, in bytes.
+const HEAD: usize = 64 * 1024;
+
+/// The most headers of an answer: what `hyper` takes over HTTP/1.
+const HEADERS: usize = 100;
+
 /// How long a body may go on after its head: enough for an honest answer, too short to hold a slot.
 const BODY_GRACE: Duration = Duration::from_secs(1);
 
@@ -225,6 +231,9 @@ impl Client {
             let body = progress.write(body.clone());
             let http2 = matches!(link.sender, Sender::Http2(_));
             match link.send(place.request(headers, body, http2)?).await {
+                Ok(answer) if fault::is_oversized(answer.headers()) => {
+                    return Err(Fault::HeadersTooLarge);
+                }
                 Ok(answer) => return Ok((key, answer, link)),
                 // A kept connection that was closed before anything was written to it: not this request's fault.
                 Err(error) if link.connection.reused && error.message().is_some() => {}
