@@ -135,6 +135,8 @@ pub struct Exchange {
     pub excerpt: Option<String>,
     /// Over what.
     pub connection: Option<Connection>,
+    /// How often it was sent again at once, because the receiver said that it has not looked at it.
+    pub sent_again: u32,
     /// Where the time went.
     pub timings: Timings,
     /// From the call to the head of the answer.
@@ -185,6 +187,7 @@ impl Client {
             received: HeaderMap::new(),
             excerpt: None,
             connection: progress.connection.take(),
+            sent_again: progress.sent_again,
             timings: progress.timings(),
             first_byte: None,
             total: started.elapsed(),
@@ -221,7 +224,6 @@ impl Client {
         let url = self.connector.policy.parse(url).map_err(Fault::UrlBlocked)?;
         let place = Place::of(url, identity)?;
         let key = place.key();
-        let mut again = UNPROCESSED;
         loop {
             let mut link = match self.pool.take(&key).await {
                 Some(link) => link,
@@ -237,7 +239,12 @@ impl Client {
                 Ok(answer) => return Ok((key, answer, link)),
                 // A kept connection that was closed before anything was written to it: not this request's fault.
                 Err(error) if link.connection.reused && error.message().is_some() => {}
-                Err(error) if again > 0 && fault::is_unprocessed(error.error()) => again -= 1,
+                Err(error)
+                    if progress.sent_again < UNPROCESSED
+                        && fault::is_unprocessed(error.error()) =>
+                {
+                    progress.sent_again += 1;
+                }
                 Err(error) => return Err(Fault::of_exchange(error.error())),
             }
         }

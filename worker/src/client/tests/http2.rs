@@ -193,9 +193,11 @@ async fn what_a_receiver_has_not_looked_at_is_sent_again_at_once_but_not_for_eve
         if number == 0 { Reaction::Refuse } else { Reaction::Answer }
     })
     .await;
-    assert_eq!(status(&post(&trusting(&cert), &https(&receiver)).await), 200);
+    let exchange = post(&trusting(&cert), &https(&receiver)).await;
+    assert_eq!((status(&exchange), exchange.sent_again), (200, 1));
     let receiver = http2(acceptor(&cert, &key, b"h2"), |_| Reaction::Refuse).await;
-    assert_eq!(code(&post(&trusting(&cert), &https(&receiver)).await), "connection_reset");
+    let exchange = post(&trusting(&cert), &https(&receiver)).await;
+    assert_eq!((code(&exchange), exchange.sent_again), ("connection_reset", 3));
 }
 
 #[tokio::test]
