@@ -53,6 +53,7 @@ mod shelf;
 mod signing;
 mod telemetry;
 mod unheard;
+mod upgrade;
 mod users;
 mod webhooks;
 mod workers;

@@ -262,6 +262,7 @@ fn measure(delivery: &Delivery, exchange: &Exchange, started: DateTime<Utc>) {
         let reused = if connection.reused { "true" } else { "false" };
         metrics::counter!("webhook_connections_total", "reused" => reused).increment(1);
     }
+    metrics::counter!("webhook_sent_again_total").increment(exchange.sent_again.into());
     let first = (delivery.cycle, delivery.attempts) == (1, 0) && !delivery.held;
     if let Some(first_byte) = exchange.first_byte.filter(|_| first) {
         let waited = (started - delivery.created_at).to_std().unwrap_or_default();

@@ -42,6 +42,7 @@ pub(crate) fn detail(exchange: &Exchange, custom: &CustomHeaders, next: NextAtte
     json(&Detail {
         phase,
         warning: exchange.warning,
+        sent_again: exchange.sent_again,
         timings: exchange.timings,
         connection: exchange.connection.as_ref(),
         request_headers: Sent(&exchange.sent, custom),
@@ -55,6 +56,7 @@ pub(crate) fn unmade(next: NextAttempt) -> String {
     json(&AttemptDetail {
         phase: Some(Phase::Prepare),
         warning: None,
+        sent_again: 0,
         timings: Timings::default(),
         connection: None,
         request_headers: BTreeMap::new(),
@@ -74,6 +76,7 @@ fn json(detail: &impl Serialize) -> String {
 struct Detail<'a> {
     phase: Option<Phase>,
     warning: Option<ErrorCode>,
+    sent_again: u32,
     timings: Timings,
     connection: Option<&'a Connection>,
     request_headers: Sent<'a>,
@@ -183,6 +186,7 @@ mod tests {
             received,
             excerpt: None,
             connection: None,
+            sent_again: 0,
             timings: Timings::default(),
             first_byte: None,
             total: std::time::Duration::ZERO,

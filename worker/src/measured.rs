@@ -56,6 +56,11 @@ pub const METRICS: &[Metric] = &[
         Counter(&[("reused", &["true", "false"])]),
         "Requests by whether their connection had been used before.",
     ),
+    Metric(
+        "webhook_sent_again_total",
+        Counter(&[]),
+        "Times that a request was sent again at once, because its receiver had not looked at it.",
+    ),
     Metric("webhook_slowdowns_total", Counter(&[]), "Times that a receiver was called less."),
     Metric("webhook_receivers_slowed", Gauge, "Webhooks that this worker holds back now."),
     Metric("webhook_outcomes_fenced_total", Counter(&[]), "Outcomes that came after their lease."),

@@ -54,7 +54,7 @@ pub struct Attempt {
 #[schema(example = json!({"id": "01a2036d-de90-7f80-adb3-9b61f9f3842d", "cycle": 1, "attempt": 1, "trigger": "automatic",
     "startedAt": "2026-01-02T03:04:05.678Z", "latencyMs": 42, "firstByteMs": 40, "statusCode": 503,
     "errorCode": "http_status", "error": "The receiver answered 503 Service Unavailable", "excerpt": "try later",
-    "phase": "response", "warning": null,
+    "phase": "response", "warning": null, "sentAgain": 0,
     "timings": {"dns": 1.204, "connect": 9.871, "tls": 18.44, "request": 0.052, "firstByte": 10.433, "body": 0.31},
     "connection": {"address": "192.0.2.7:443", "reused": false, "proxied": false, "made": true, "httpVersion": "HTTP/1.1",
         "tlsVersion": "TLSv1.3", "tlsCipher": "TLS13_AES_256_GCM_SHA384"},

@@ -133,6 +133,10 @@ pub struct AttemptDetail {
     pub phase: Option<Phase>,
     /// What was wrong with an answer whose status had decided already.
     pub warning: Option<ErrorCode>,
+    /// How often it was sent again at once, because the receiver said that it had not looked at it.
+    #[serde(default)]
+    #[schema(required)]
+    pub sent_again: u32,
     /// Where the time went.
     pub timings: Timings,
     /// Over what, or where to; `null` when no address was found.

@@ -1,5 +1,6 @@
 //! What an attempt tells: named faults, phases, headers, what follows.
 
+mod again;
 mod catalogue;
 mod detail;
 mod faults;

@@ -16,16 +16,16 @@ use super::shell::{STRICT, Shell};
 use crate::architecture::source::root;
 
 /// Far longer than a start or the guide takes, even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running program with a folder of its own.
-struct Running {
-    process: Process,
-    log: PathBuf,
+pub(super) struct Running {
+    pub process: Process,
+    pub log: PathBuf,
 }
 
 impl Running {
-    fn start(mut command: Command, folder: &Folder) -> Self {
+    pub fn start(mut command: Command, folder: &Folder) -> Self {
         let log = File::create(folder.log()).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = Process::spawn(command, Signal::TERM, &folder.pid_file()).unwrap();
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Waits until it says this.
-    async fn says(&mut self, text: &str) {
+    pub async fn says(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !fs::read_to_string(&self.log).unwrap().contains(text) {
             let ended = self.process.exited().unwrap();
@@ -45,7 +45,7 @@ impl Running {
 }
 
 /// What `make dev` runs, its files under `target` and on ports of its own.
-fn dev(target: &Path) -> Command {
+pub(super) fn dev(target: &Path) -> Command {
     let mut command = Command::new(binary("dev"));
     command.env("DEV_TARGET", target).env_remove("DATABASE_URL");
     for listener in ["API_LISTEN", "ADMIN_LISTEN", "WORKER_ADMIN_LISTEN", "CATCHER_LISTEN"] {

@@ -2,6 +2,7 @@
 //! those of the files, what they name exists, and what exists is named.
 
 mod backup;
+mod dev;
 mod diagrams;
 mod errors;
 mod facts;

@@ -29,6 +29,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::lock::Lock;
 use self::say::say;
 use self::settings::Settings;
+pub use self::settings::hands_on;
 use self::stage::Stage;
 use crate::servers::{Process, Result};
 

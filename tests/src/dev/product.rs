@@ -79,7 +79,8 @@ impl Environments {
         common.retain(|name, _| !in_file(name));
         let mut worker = common.clone();
         // The worker needs only the key that unseals webhook secrets.
-        worker.retain(|name, _| name != "JWT_KEYS" && name != "API_KEY_PEPPER");
+        let unsealing = |name: &str| !matches!(name, "JWT_KEYS" | "API_KEY_PEPPER");
+        worker.retain(|name, _| unsealing(name.strip_suffix("_FILE").unwrap_or(name)));
         worker.insert("DATABASE_URL".into(), worker_db.to_string());
         worker.insert("ADMIN_LISTEN".into(), settings.worker_admin.to_string());
         let mut api = common;

@@ -12,12 +12,14 @@ use crate::servers::Result;
 pub type Environment = BTreeMap<String, String>;
 
 /// The product's variables that dev hands on as they are; those it sets by itself are not among them.
-const PRODUCT_VARIABLES: [&str; 12] = [
+const PRODUCT_VARIABLES: [&str; 14] = [
     "PUBLIC_URL",
     "TRUSTED_PROXIES",
     "FLOOD_GUARD",
     "DATABASE_CONNECTIONS",
+    "DIRECT_DATABASE_URL",
     "REQUEST_TIMEOUT",
+    "DRAIN_DELAY",
     "REDIS_URL",
     "QUEUE",
     "LOG",
@@ -26,7 +28,8 @@ const PRODUCT_VARIABLES: [&str; 12] = [
     "API_KEY_PEPPER",
     "SECRET_KEYS",
 ];
-const PRODUCT_PREFIXES: [&str; 5] = ["WEBHOOK_", "WORKER_", "RATE_LIMIT_", "DEMO_", "OTEL_"];
+const PRODUCT_PREFIXES: [&str; 6] =
+    ["WEBHOOK_", "WORKER_", "RATE_LIMIT_", "DEMO_", "OTEL_", "OIDC_"];
 
 /// What dev sets when its own environment does not: enough to reach a receiver on this machine.
 const DEFAULTS: [(&str, &str); 3] = [
@@ -78,16 +81,21 @@ impl Settings {
     }
 }
 
+/// Whether a variable of dev's own environment is one of the product's, which dev hands on; the value itself or a file
+/// with it.
+#[must_use]
+pub fn hands_on(name: &str) -> bool {
+    let name = name.strip_suffix("_FILE").unwrap_or(name);
+    PRODUCT_VARIABLES.contains(&name)
+        || (PRODUCT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            && LISTENERS.iter().all(|(_, variable, _)| *variable != name))
+}
+
 /// The product's variables among these, over dev's defaults.
 fn product(environment: impl Iterator<Item = (String, String)>) -> Environment {
-    let ours = |name: &str| {
-        PRODUCT_VARIABLES.contains(&name)
-            || (PRODUCT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                && LISTENERS.iter().all(|(_, variable, _)| *variable != name))
-    };
     let mut product: Environment =
         DEFAULTS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    product.extend(environment.filter(|(name, _)| ours(name)));
+    product.extend(environment.filter(|(name, _)| hands_on(name)));
     product
 }
 
@@ -153,12 +161,15 @@ mod tests {
         let own = [
             ("DEMO_LOGIN", "false"),
             ("QUEUE", "redis"),
+            ("JWT_KEYS_FILE", "/run/secrets/keys"),
             ("WORKER_ADMIN_LISTEN", "x"),
+            ("DATABASE_URL_FILE", "x"),
             ("HOME", "/"),
         ];
         let product = product(own.map(|(name, value)| (name.into(), value.into())).into_iter());
         let expected = [
             ("DEMO_LOGIN", "false"),
+            ("JWT_KEYS_FILE", "/run/secrets/keys"),
             ("QUEUE", "redis"),
             ("WEBHOOK_ALLOW_HTTP", "true"),
             ("WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8,::1/128"),

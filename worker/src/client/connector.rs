@@ -23,13 +23,10 @@ use super::progress::Progress;
 use super::proxy::Proxy;
 use super::resolver::{self, Lookup};
 use super::tls::Tls;
-use super::{Fault, Limits};
+use super::{Fault, HEAD, Limits};
 
 /// How often a busy HTTP/2 connection is probed, and how long it may take to reply.
 const PING: Duration = Duration::from_secs(10);
-
-/// The largest head of an answer.
-const HEAD: usize = 64 * 1024;
 
 /// How long a connection that nobody has any more may take to end. TLS has to write that it ends, and what a receiver
 /// does not read would keep it for ever.
@@ -149,7 +146,9 @@ impl Connector {
         builder
             .timer(TokioTimer::new())
             .initial_stream_window_size(u32::try_from(self.limits.body).ok())
-            .max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX))
+            // Beyond it the library does not tell a long head from a broken one, so we look at those a little above
+            // ourselves.
+            .max_header_list_size(u32::try_from(2 * HEAD).unwrap_or(u32::MAX))
             // Requests that were given up do not close a shared connection: only this finds out that it is dead.
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);

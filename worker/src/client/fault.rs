@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use http::HeaderMap;
 use shared::webhook::code::ErrorCode;
 use shared::webhook::target::TargetError;
 
 use super::proxy::ProxyProblem;
 use super::tls_problem::TlsProblem;
+use super::{HEAD, HEADERS};
 
 /// Why a request brought no status back. The text is shown to the tenant, so it never names an
 /// address; the code is of the catalogue.
@@ -100,8 +102,11 @@ impl Fault {
             return Self::TlsFailed(TlsProblem::of(tls));
         }
         if let Some(h2) = find::<h2::Error>(error) {
-            let theirs = h2.is_io() || h2.is_remote();
-            return if theirs { Self::ConnectionReset } else { Self::InvalidResponse };
+            return match h2 {
+                _ if h2.is_io() || h2.is_remote() => Self::ConnectionReset,
+                _ if is_flood(h2) => Self::HeadersTooLarge,
+                _ => Self::InvalidResponse,
+            };
         }
         // The innermost: a cancelled request wraps the reason why its connection is gone.
         match chain(error).filter_map(|error| error.downcast_ref::<hyper::Error>()).last() {
@@ -124,6 +129,23 @@ pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
         h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
             || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR)
     })
+}
+
+/// Whether the HTTP/2 library gave the connection up for headers without end. It has no code of its own for that, only
+/// these words, and `COMPRESSION_ERROR` for one long header behind many.
+fn is_flood(error: &h2::Error) -> bool {
+    let text = error.to_string();
+    let said = ["header_list_way_too_large", "too_many_continuations"];
+    error.is_library()
+        && error.is_go_away()
+        && (error.reason() == Some(h2::Reason::COMPRESSION_ERROR)
+            || said.iter().any(|words| text.contains(words)))
+}
+
+/// Whether the headers of an answer are more than this client takes. Over HTTP/1 none comes so far.
+pub(super) fn is_oversized(headers: &HeaderMap) -> bool {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers.len() > HEADERS || bytes > HEAD
 }
 
 /// Whether it is this machine that has no more files, memory, ports or buffers, which says nothing of a receiver:

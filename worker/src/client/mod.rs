@@ -50,6 +50,12 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static("Liaison-Webhooks/1");
 /// How often a request goes to another connection, when receivers say that they have not looked at it.
 const UNPROCESSED: u32 = 3;
 
+/// The largest headers of an answer, in bytes.
+const HEAD: usize = 64 * 1024;
+
+/// The most headers of an answer: what `hyper` takes over HTTP/1.
+const HEADERS: usize = 100;
+
 /// How long a body may go on after its head: enough for an honest answer, too short to hold a slot.
 const BODY_GRACE: Duration = Duration::from_secs(1);
 
@@ -129,6 +135,8 @@ pub struct Exchange {
     pub excerpt: Option<String>,
     /// Over what.
     pub connection: Option<Connection>,
+    /// How often it was sent again at once, because the receiver said that it has not looked at it.
+    pub sent_again: u32,
     /// Where the time went.
     pub timings: Timings,
     /// From the call to the head of the answer.
@@ -179,6 +187,7 @@ impl Client {
             received: HeaderMap::new(),
             excerpt: None,
             connection: progress.connection.take(),
+            sent_again: progress.sent_again,
             timings: progress.timings(),
             first_byte: None,
             total: started.elapsed(),
@@ -215,7 +224,6 @@ impl Client {
         let url = self.connector.policy.parse(url).map_err(Fault::UrlBlocked)?;
         let place = Place::of(url, identity)?;
         let key = place.key();
-        let mut again = UNPROCESSED;
         loop {
             let mut link = match self.pool.take(&key).await {
                 Some(link) => link,
@@ -225,10 +233,18 @@ impl Client {
             let body = progress.write(body.clone());
             let http2 = matches!(link.sender, Sender::Http2(_));
             match link.send(place.request(headers, body, http2)?).await {
+                Ok(answer) if fault::is_oversized(answer.headers()) => {
+                    return Err(Fault::HeadersTooLarge);
+                }
                 Ok(answer) => return Ok((key, answer, link)),
                 // A kept connection that was closed before anything was written to it: not this request's fault.
                 Err(error) if link.connection.reused && error.message().is_some() => {}
-                Err(error) if again > 0 && fault::is_unprocessed(error.error()) => again -= 1,
+                Err(error)
+                    if progress.sent_again < UNPROCESSED
+                        && fault::is_unprocessed(error.error()) =>
+                {
+                    progress.sent_again += 1;
+                }
                 Err(error) => return Err(Fault::of_exchange(error.error())),
             }
         }

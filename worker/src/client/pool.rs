@@ -169,3 +169,65 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    const YOUNG: Duration = Duration::from_mins(1);
+
+    fn key() -> Key {
+        Key { https: true, host: "hooks.example.com".to_owned(), port: 443, identity: None }
+    }
+
+    /// A link over HTTP/2 with a server at its other end, which takes requests until it is so old.
+    async fn link(name: &str, age: Duration) -> Link {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let mut server = h2::server::handshake(far).await.unwrap();
+            while server.accept().await.is_some() {}
+        });
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(near));
+        let (sender, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+        let about = Connection {
+            address: name.to_owned(),
+            reused: false,
+            proxied: false,
+            made: true,
+            http_version: "HTTP/2".into(),
+            tls_version: None,
+            tls_cipher: None,
+        };
+        let held = Arc::new(CancellationToken::new().drop_guard());
+        Link::new(Sender::Http2(sender), held, about, age)
+    }
+
+    async fn taken(pool: &Pool) -> Option<String> {
+        pool.take(&key()).await.map(|link| link.connection.address)
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_its_age_takes_no_place_of_one_that_is_not() {
+        let pool = Pool::default();
+        let (fresh, old) = (link("fresh", YOUNG).await, link("old", Duration::ZERO).await);
+        pool.put(key(), fresh);
+        pool.put(key(), old);
+        assert_eq!(taken(&pool).await.as_deref(), Some("fresh"));
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_taken_until_it_is_too_old() {
+        let pool = Pool::default();
+        let mut kept = link("kept", YOUNG).await;
+        pool.put(key(), kept.share().unwrap());
+        assert_eq!(taken(&pool).await.as_deref(), Some("kept"));
+        kept.old_at = Instant::now();
+        kept.idle_since = kept.old_at;
+        pool.idle().links.insert(key(), vec![kept]);
+        assert_eq!(taken(&pool).await, None);
+    }
+}

@@ -17,6 +17,8 @@ pub(super) struct Progress {
     pub phase: Phase,
     /// Over what.
     pub connection: Option<Connection>,
+    /// How often it was sent again, because a receiver had said that it has not looked at it.
+    pub sent_again: u32,
     entered: Instant,
     timings: Timings,
     written: Written,
@@ -30,6 +32,7 @@ impl Progress {
         Self {
             phase: Phase::Prepare,
             connection: None,
+            sent_again: 0,
             entered: Instant::now(),
             timings: Timings::default(),
             written: Written::default(),

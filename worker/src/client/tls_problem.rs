@@ -79,3 +79,64 @@ impl TlsProblem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError as E;
+    use rustls::pki_types::{ServerName, UnixTime};
+
+    use super::*;
+
+    fn code(error: E) -> &'static str {
+        TlsProblem::of(&rustls::Error::InvalidCertificate(error)).code().as_str()
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_has_its_code() {
+        let (time, after) = (UnixTime::since_unix_epoch, std::time::Duration::from_secs);
+        let (early, late) = (time(after(1)), time(after(2)));
+        let expected = ServerName::try_from("hooks.example.com").unwrap();
+        for (error, expected) in [
+            (E::Expired, "certificate_expired"),
+            (E::ExpiredContext { time: late, not_after: early }, "certificate_expired"),
+            (E::NotValidYet, "certificate_not_yet_valid"),
+            (E::NotValidYetContext { time: early, not_before: late }, "certificate_not_yet_valid"),
+            (E::NotValidForName, "certificate_wrong_name"),
+            (E::NotValidForNameContext { expected, presented: vec![] }, "certificate_wrong_name"),
+            (E::UnknownIssuer, "certificate_untrusted"),
+            (E::Revoked, "certificate_revoked"),
+            (E::BadEncoding, "certificate_invalid"),
+            (E::BadSignature, "certificate_invalid"),
+            (E::InvalidPurpose, "certificate_invalid"),
+            (E::UnhandledCriticalExtension, "certificate_invalid"),
+            (E::UnknownRevocationStatus, "certificate_invalid"),
+            (E::ExpiredRevocationList, "certificate_invalid"),
+            (E::ApplicationVerificationFailure, "certificate_invalid"),
+        ] {
+            assert_eq!(code(error.clone()), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_server_says_of_a_certificate_is_said_of_ours() {
+        use AlertDescription as A;
+        let code = |alert| TlsProblem::of(&rustls::Error::AlertReceived(alert)).code().as_str();
+        for alert in [
+            A::CertificateRequired,
+            A::BadCertificate,
+            A::UnsupportedCertificate,
+            A::CertificateRevoked,
+            A::CertificateExpired,
+            A::CertificateUnknown,
+            A::UnknownCA,
+            A::AccessDenied,
+        ] {
+            assert_eq!(code(alert), "client_certificate_refused", "{alert:?}");
+        }
+        for alert in [A::HandshakeFailure, A::ProtocolVersion, A::InternalError, A::DecodeError] {
+            assert_eq!(code(alert), "tls_failed", "{alert:?}");
+        }
+        let other = rustls::Error::NoCertificatesPresented;
+        assert_eq!(TlsProblem::of(&other).code().as_str(), "tls_failed");
+    }
+}

@@ -3,6 +3,7 @@
 mod answers;
 mod guard;
 mod hostile;
+mod http2;
 mod tls;
 
 use std::future::Future;
