@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::tables::{Table, count, delete, tables, vacuum};
 use super::{log, name};
+use sqlx::error::DatabaseError;
+
 use crate::db::{Db, Origin, fault};
 use crate::id::TenantId;
 
@@ -167,7 +169,7 @@ async fn tried(db: &Db, tenant: TenantId, table: &Table) -> sqlx::Result<u64> {
 }
 
 fn is_referred_to(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
+    error.as_database_error().is_some_and(DatabaseError::is_foreign_key_violation)
 }
 
 /// The tenant's row, with whatever has come since the last round: nothing can, while this holds the row.
