@@ -179,7 +179,7 @@ impl Sender {
     }
 }
 
-/// 1 to 5 within its cycle.
+/// From 1 within its cycle.
 fn attempt_number(delivery: &Delivery) -> u32 {
     u32::try_from(delivery.attempts).unwrap_or_default() + 1
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::step::{STEP, in_time};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::wait;
@@ -57,31 +58,45 @@ fn outbox_measured(db: &Db) {
 /// Asks the database for everything else and sets the gauges.
 pub(crate) async fn measure(db: &Db) -> sqlx::Result<()> {
     let now = db.clock().now();
-    let row = db.direct(async |conn| {
-sqlx::query!(
+    let row = db.direct(async |conn| oldest(conn, now).await).await?;
+    metrics::gauge!("webhook_oldest_due_seconds").set(age(row.due, now));
+    let erasures = u32::try_from(row.erasures).unwrap_or(u32::MAX);
+    metrics::gauge!("erasures_pending").set(f64::from(erasures));
+    metrics::gauge!("erasures_oldest_seconds").set(age(row.erasure, now));
+    measure_replays(db).await?;
+    measure_imports(db).await
+}
+
+/// What has waited longest.
+struct Oldest {
+    due: Option<DateTime<Utc>>,
+    erasures: i64,
+    erasure: Option<DateTime<Utc>>,
+}
+
+async fn oldest(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Oldest> {
+    sqlx::query_as!(
+        Oldest,
         r#"with turns as (
                select r.next_retry from webhooks_in_turn('00000000-0000-0000-0000-000000000000') r
                join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id and w.active
-               where (w.held_until is null or w.held_until <= $1) and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
+               where (w.held_until is null or w.held_until <= $1)
+                 and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
            ), parked as (
                select q.next_retry from webhook_queue q
                join webhooks w on w.tenant_id = q.tenant_id and w.id = q.webhook_id and w.active
                where is_parked(q.attempts, q.promoted, q.lease_id, q.next_retry) and q.next_retry <= $1
-                 and (w.held_until is null or w.held_until <= $1) and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
+                 and (w.held_until is null or w.held_until <= $1)
+                 and (w.paced_until is null or w.paced_until <= $1::timestamptz - interval '5 s')
                order by q.next_retry limit 1
            )
-           select least((select min(next_retry) from turns), (select next_retry from parked)) as oldest_due,
+           select least((select min(next_retry) from turns), (select next_retry from parked)) as due,
                (select count(*) from erasures where due_at is not null) as "erasures!",
-               (select min(created_at) from erasures where due_at is not null) as oldest_erasure"#,
+               (select min(created_at) from erasures where due_at is not null) as erasure"#,
         now
-    ).fetch_one(conn).await
-}).await?;
-    metrics::gauge!("webhook_oldest_due_seconds").set(age(row.oldest_due, now));
-    let erasures = u32::try_from(row.erasures).unwrap_or(u32::MAX);
-    metrics::gauge!("erasures_pending").set(f64::from(erasures));
-    metrics::gauge!("erasures_oldest_seconds").set(age(row.oldest_erasure, now));
-    measure_replays(db).await?;
-    measure_imports(db).await
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Says that housekeeping has done all that a round of it does.

@@ -25,7 +25,7 @@ pub struct Attempt {
     pub id: AttemptId,
     /// The cycle it belongs to.
     pub cycle: i32,
-    /// 1 to 5 within its cycle, as `X-Webhook-Attempt` said.
+    /// From 1 within its cycle, as `X-Webhook-Attempt` said.
     pub attempt: i32,
     /// Why the cycle was begun.
     #[schema(schema_with = trigger_schema)]

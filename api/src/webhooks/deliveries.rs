@@ -237,7 +237,7 @@ pub async fn find_one(
     Ok(event)
 }
 
-/// Begins a new cycle of five attempts for a delivery that has ended, with the same id and bytes.
+/// Begins a new cycle of attempts for a delivery that has ended, with the same id and bytes.
 ///
 /// # Errors
 /// [`Error::NotFound`], or [`Error::Conflict`] while it is still pending.

@@ -39,4 +39,9 @@ async fn a_failed_row_is_erased_wherever_it_names_the_contact_and_kept_where_it_
     let kept = "select input::text from import_rows where input is not null order by row";
     let kept: Vec<String> = sqlx::query_scalar(kept).fetch_all(app.database.admin()).await.unwrap();
     assert_eq!(kept, others);
+    // Nor is it among the names of members that were not known.
+    let named =
+        "select count(*) from import_rows where lower(details::text) like '%al.q@example.com%'";
+    let named: i64 = sqlx::query_scalar(named).fetch_one(app.database.admin()).await.unwrap();
+    assert_eq!(named, 0);
 }

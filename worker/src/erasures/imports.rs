@@ -8,8 +8,10 @@ use uuid::Uuid;
 use super::history::count;
 use super::{Cursor, Erasure};
 
-/// Failed rows that one step looks through.
+/// Failed rows that one step looks through, and so many bytes of them, as long as more than one fits: a row may have
+/// tens of thousands of values, and each of them is looked at.
 const BATCH: i64 = 2000;
+const BYTES: i64 = 1 << 20;
 
 /// A shorter text that a row contains says nothing about whom it is about.
 const TELLING: i32 = 5;
@@ -74,11 +76,15 @@ pub(super) async fn erase(
         rows += applied(tx, import, erasure.record).await?;
     }
     let failed = sqlx::query!(
-        r#"with page as (
+        r#"with found as (
                select row, replace(input::text, '\u0000', '\ufffd') as input from import_rows
                where import_id = $1 and outcome = 'failed' and row > $2 order by row limit $3
+           ), weighed as (
+               select row, input, sum(octet_length(input)) over (order by row) - octet_length(input) as before from found
+           ), page as materialized (
+               select row, input from weighed where before < $8 or before is null
            ), erased as (
-               update import_rows r set input = null
+               update import_rows r set input = null, details = null
                from page p
                where r.import_id = $1 and r.row = p.row
                  -- What is in one of its texts is in all of it, too, but for escapes: most rows need not be taken apart.
@@ -96,7 +102,8 @@ pub(super) async fn erase(
                      else false end
                returning r.row
            )
-           select max(row) as last, count(*) as "looked!", (select count(*) from erased) as "erased!" from page"#,
+           select max(row) as last, (select count(*) from erased) as "erased!",
+                  count(*) = $3 or count(*) < (select count(*) from found) as "more!" from page"#,
         import,
         after,
         BATCH,
@@ -104,11 +111,12 @@ pub(super) async fn erase(
         TELLING,
         TOKEN,
         WHITE,
+        BYTES,
     )
     .fetch_one(tx.conn())
     .await?;
     rows += i32::try_from(failed.erased).unwrap_or(i32::MAX);
-    let next = if failed.looked == BATCH {
+    let next = if failed.more {
         Cursor { row: failed.last, ..erasure.cursor }
     } else {
         Cursor { id: Some(import), row: None, at: None }

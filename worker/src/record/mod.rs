@@ -62,7 +62,7 @@ pub struct Report {
 pub struct AttemptRecord {
     /// Its id, the same however often it has to be written.
     pub id: AttemptId,
-    /// 1 to 5 within its cycle.
+    /// From 1 within its cycle.
     pub attempt: u32,
     /// When it began.
     pub started: DateTime<Utc>,

@@ -187,7 +187,7 @@ async fn log_attempts<'a>(
 }
 
 /// Ends the leases that still hold. `attempts` is counted here and not at the claim: a crash or a deployment never
-/// costs one of the five.
+/// costs one of a cycle's.
 async fn end_leases(tx: &mut SystemTx, rows: &Reported<'_>) -> sqlx::Result<Vec<Ended>> {
     sqlx::query_as!(
         Ended,

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::tables::{Table, count, delete, tables, vacuum};
-use super::{log, name};
 use sqlx::error::DatabaseError;
 
+use super::tables::{Table, count, delete, tables, vacuum};
+use super::{log, name};
 use crate::db::{Db, Origin, fault};
 use crate::id::TenantId;
 
