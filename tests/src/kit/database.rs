@@ -123,15 +123,15 @@ impl Database {
         }
     }
 
-    /// Lets the api's later connections wait for locks as long as a test likes, in place of their two seconds.
+    /// Lets the product's later connections wait for locks as long as a test likes, in place of their few seconds.
     pub async fn without_timeouts(&self) {
-        for setting in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
-        {
-            self.execute(&format!(
-                "alter role crm_app in database {} set {setting} = 0",
-                self.name
-            ))
-            .await;
+        for role in ["crm_app", "crm_worker"] {
+            let role = format!("alter role {role} in database {}", self.name);
+            for setting in
+                ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+            {
+                self.execute(&format!("{role} set {setting} = 0")).await;
+            }
         }
     }
 
