@@ -1,7 +1,6 @@
 //! `api listen`: the real program, which follows the event log and sends to a receiver on this machine.
 
 use std::process::Output;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -335,6 +334,6 @@ async fn it_ends_at_once_while_the_api_says_nothing() {
     let asked = async || silent.connections() > 0;
     until("it asks for the webhook's secret", asked).await;
     let ending = Listening { child, lines }.interrupt();
-    let (said, ended) = timeout(Duration::from_secs(5), ending).await.expect("it ends");
+    let (said, ended) = timeout(PATIENCE, ending).await.expect("it ends");
     assert!(said.is_empty() && ended.status.success(), "{said:?} {ended:?}");
 }

@@ -3,6 +3,7 @@
 
 mod activities;
 mod admin;
+mod ahead;
 mod api_keys;
 mod architecture;
 mod attempts;

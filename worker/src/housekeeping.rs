@@ -63,12 +63,23 @@ async fn all_of_it(
         whole &= kept("mending", mending::mend(db, looked_at, mending::LOOKED_AT).await)?;
         whole &= kept("the oldest line", record_order::measure(db).await)?;
     }
-    if db.clock_agrees().await {
-        whole &= kept("answers", sweep::forget_answers(db).await)?;
-        whole &= kept("imports", imports::sweep(db).await)?;
-        whole &= kept("replays", replays::sweep(db).await)?;
-    }
+    whole &= forget(db).await?;
     whole &= kept("probes", replays::probe(db).await)?;
+    Ok(whole)
+}
+
+/// Removes kept answers, imports and replays that have had their time, unless this clock is ahead.
+/// Says whether all went well.
+///
+/// # Errors
+/// The database is away.
+pub(crate) async fn forget(db: &Db) -> sqlx::Result<bool> {
+    if !db.clock_agrees().await {
+        return Ok(true);
+    }
+    let mut whole = kept("answers", sweep::forget_answers(db).await)?;
+    whole &= kept("imports", imports::sweep(db).await)?;
+    whole &= kept("replays", replays::sweep(db).await)?;
     Ok(whole)
 }
 

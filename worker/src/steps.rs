@@ -14,7 +14,7 @@ use crate::record::{Recorder, recorder};
 use crate::relay::Relay;
 use crate::replays::{self, Advanced};
 use crate::setup::{self, Unbuilt};
-use crate::{erasures, health, imports, record_order, retention, sweep};
+use crate::{erasures, health, housekeeping, imports, record_order, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -111,6 +111,15 @@ impl Steps {
     /// The database's.
     pub async fn keep(&self) -> sqlx::Result<bool> {
         retention::keep(&self.db).await
+    }
+
+    /// Removes kept answers, imports and replays that have had their time, as a round of housekeeping does.
+    /// Says whether all went well.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn forget(&self) -> sqlx::Result<bool> {
+        housekeeping::forget(&self.db).await
     }
 
     /// Carries out the imports that are due, to their ends.

@@ -27,6 +27,8 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -43,18 +45,22 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_a_line_with_its_place_and_the_ids_of_what_it_happened_in() {
+    fn a_panic_is_counted_and_a_line_with_its_place_and_the_ids_of_what_it_happened_in() {
         let written = Written::default();
         let to = written.clone();
         let lines =
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
-        tracing::subscriber::with_default(lines, || {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let panic = || {
             let _entered = tracing::info_span!("deliver", delivery_id = "d-1").entered();
-            std::panic::set_hook(Box::new(log));
+            tell();
             let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
             let _ = std::panic::take_hook();
             panicked.unwrap_err();
-        });
+        };
+        metrics::with_local_recorder(&recorder, || tracing::subscriber::with_default(lines, panic));
+        let counted = recorder.handle().render();
+        assert!(counted.lines().any(|line| line == "panics_total 1"), "{counted}");
         let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         for part in ["on purpose", "panics.rs:", "d-1", "ERROR"] {
             assert!(lines.contains(part), "{part} in {lines}");

@@ -86,3 +86,23 @@ impl ErrorCode {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorCode;
+
+    #[test]
+    fn what_is_our_own_fault_is_said_of_each_code_and_of_no_other() {
+        let ours = [
+            "proxy_failed",
+            "request_failed",
+            "secret_unreadable",
+            "delivery_abandoned",
+            "webhook_deleted",
+            "expired",
+        ];
+        let found: Vec<_> =
+            ErrorCode::ALL.iter().filter(|code| code.is_ours()).map(|code| code.as_str()).collect();
+        assert_eq!(found, ours);
+    }
+}

@@ -82,6 +82,7 @@ async fn what_a_stolen_session_approved_ends_although_the_thief_has_signed_it_ou
 #[tokio::test]
 async fn whoever_is_switched_off_or_signed_out_everywhere_meanwhile_is_not_signed_in() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let acme = app.tenant("acme").await;
     let user = acme.user(Role::Member).await;
     let phone = acme.as_user(user).await;

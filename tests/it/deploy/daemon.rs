@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tests::kit::PATIENCE;
 use tests::servers::{Account, Folder, Process, free_port, last_lines};
 
 /// It runs until it is dropped.
@@ -20,9 +21,10 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts what `command` makes of a folder and a free port, and waits until the port is open.
-    pub async fn start(kind: &str, command: impl Fn(&Path, u16) -> Command) -> Self {
+    pub async fn start(kind: &str, mut command: impl FnMut(&Path, u16) -> Command) -> Self {
         let account = Account::unprivileged().unwrap();
         let folder = Folder::claim(kind, account.as_ref()).unwrap();
+        let deadline = Instant::now() + PATIENCE;
         // Somebody may take the port in between.
         for _ in 0..5 {
             let port = free_port().unwrap();
@@ -37,7 +39,7 @@ impl Daemon {
                 command.uid(account.uid).gid(account.gid);
             }
             let mut process = Process::spawn(command, Signal::TERM, &folder.pid_file()).unwrap();
-            while process.exited().unwrap().is_none() {
+            while process.exited().unwrap().is_none() && Instant::now() < deadline {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                     return Self { _process: process, _folder: folder, port };
                 }

@@ -32,9 +32,10 @@ struct Balancer {
 
 impl Balancer {
     async fn start(apis: [&Program; 2]) -> Self {
-        let operators = free_port().unwrap();
+        let mut operators = 0;
         let text = std::fs::read_to_string(deploy().join("haproxy.cfg")).unwrap();
         let daemon = Daemon::start("haproxy", |folder, port| {
+            operators = free_port().unwrap();
             // Under Debian's path, which is not everybody's.
             let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
             let file = folder.join("haproxy.cfg");

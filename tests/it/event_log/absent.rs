@@ -90,5 +90,5 @@ async fn a_worker_does_not_wait_for_a_day_that_can_get_no_partition() {
     app.wait_until("delivered", 1).await;
     assert!(worker.stop().await.success(), "{}", worker.last_lines());
     // What a start says that has waited in vain.
-    assert!(!worker.last_lines().contains("could not be made"), "{}", worker.last_lines());
+    assert!(!worker.log().contains("could not be made"), "{}", worker.log());
 }

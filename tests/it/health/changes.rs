@@ -1,5 +1,7 @@
 //! Healthy, failing, and back.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::TestApp;
@@ -104,6 +106,51 @@ async fn what_was_our_own_fault_counts_for_nothing() {
     assert_eq!((&health["health"], &health["failureStreak"]), (&json!("healthy"), &json!(0)));
     assert_eq!(health["lastHour"]["attempts"], 0);
     assert_eq!(health["lastError"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_redrive_or_a_test_that_is_given_up_does_not_make_a_webhook_failing_as_an_event_does() {
+    let mut stage = Stage::new().await;
+    let retry = Duration::from_mins(2);
+    stage.worker = stage.app.worker_with(|config| config.schedule = [retry].into());
+    stage.acme.put(&stage.hook.path(), json!({"autoRedrive": true})).await.ok();
+    stage.after(0, 1, &[500]).await;
+    stage.after(2, 0, &[500]).await;
+    assert_eq!(stage.state().await, "failing", "two attempts are all that it gets");
+    stage.after(1, 1, &[]).await;
+    assert_eq!(stage.state().await, "healthy");
+
+    // Two attempts each, which are too few to be an outage.
+    stage.hook.receiver.script([500; 2]);
+    stage.worker.replay().await.unwrap();
+    given_up(&mut stage, "redrive", 2).await;
+    stage.hook.receiver.script([500; 2]);
+    let test = format!("{}/test", stage.hook.path());
+    stage.acme.post(&test, json!({})).await.created();
+    given_up(&mut stage, "test", 4).await;
+}
+
+/// Sends until nothing is left, past the rest after a recovery; then it is healthy after so many failures.
+async fn given_up(stage: &mut Stage, trigger: &str, streak: i32) {
+    for _ in 0..2 {
+        stage.worker.drain().await.unwrap();
+        stage.app.advance(TimeDelta::minutes(3));
+    }
+    let failed = format!(
+        "select count(*) from webhook_events where status = 'failed' and trigger = '{trigger}'"
+    );
+    let failed: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(failed))
+        .fetch_one(stage.app.database.admin())
+        .await
+        .unwrap();
+    assert_eq!(failed, 1, "{trigger}");
+    assert_eq!(stage.worker.judge().await.unwrap(), 0, "{trigger}");
+    let health = stage.health().await;
+    assert_eq!(
+        (&health["health"], &health["failureStreak"]),
+        (&json!("healthy"), &json!(streak)),
+        "{trigger}"
+    );
 }
 
 #[tokio::test]

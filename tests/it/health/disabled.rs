@@ -1,10 +1,11 @@
 //! Switched off by us: after days of nothing but failures, or by a 410.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{Receiver, Reply};
+use tokio::sync::Notify;
 
 use super::Stage;
 
@@ -102,7 +103,8 @@ async fn a_410_to_a_request_from_before_a_change_says_nothing_of_what_the_webhoo
     for moves in [true, false] {
         let mut stage = Stage::new().await;
         let elsewhere = Receiver::start().await;
-        stage.hook.receiver.script([Reply::status(410).after(Duration::from_secs(2))]);
+        let late = Arc::<Notify>::default();
+        stage.hook.receiver.script([Reply::status(410).upon(&late)]);
         stage.app.announce(&stage.acme, "contact.created", 1).await;
         stage.worker.relay().await.unwrap();
         let claimed = stage.worker.claim().await.unwrap();
@@ -116,6 +118,7 @@ async fn a_410_to_a_request_from_before_a_change_says_nothing_of_what_the_webhoo
                 hook.switch(false).await;
                 hook.switch(true).await;
             }
+            late.notify_one();
         };
         let (delivered, ()) = tokio::join!(worker.deliver(claimed), changed);
         delivered.unwrap();

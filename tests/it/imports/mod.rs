@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tests::kit::{Answer, CONTACTS, Tenant};
 
 /// Where imports live.
-const IMPORTS: &str = "/api/v1/connection/contacts/imports";
+pub const IMPORTS: &str = "/api/v1/connection/contacts/imports";
 
 /// Sends a file of any type.
 async fn send(
@@ -31,7 +31,7 @@ async fn send(
 }
 
 /// Sends contacts as JSON.
-async fn import(tenant: &Tenant, query: &str, contacts: Value) -> Answer {
+pub async fn import(tenant: &Tenant, query: &str, contacts: Value) -> Answer {
     tenant.post(&format!("{CONTACTS}/import{query}"), json!({"contacts": contacts})).await
 }
 
@@ -41,7 +41,7 @@ async fn csv(tenant: &Tenant, query: &str, text: &str) -> Answer {
 }
 
 /// So many contacts, each with an address of its own.
-fn people(count: usize) -> Value {
+pub fn people(count: usize) -> Value {
     (0..count)
         .map(|n| json!({"name": format!("Person {n}"), "email": format!("p{n}@example.com")}))
         .collect()

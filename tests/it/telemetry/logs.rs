@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use serde_json::{Value, json};
-use tests::kit::{CONTACTS, PEPPER, Program, TOKEN_KEY, until};
+use tests::kit::{CONTACTS, PEPPER, Program, SECRET_KEY, TOKEN_KEY, until};
 
 use super::{PRIVATE, TRACE, delivered};
 
@@ -52,17 +52,26 @@ async fn no_log_line_holds_a_secret_a_credential_or_a_body_even_at_debug() {
     let secret = product.subscriber.secret.strip_prefix("whsec_").unwrap();
     let password =
         url::Url::parse(&product.app.database.app_url()).unwrap().password().unwrap().to_owned();
+    let failing_secret = failing.secret.strip_prefix("whsec_").unwrap();
+    let standard = product.call.header("webhook-signature").split(' ');
+    let standard = standard.map(|one| one.split_once(',').unwrap().1);
+    let document = product.call.header("x-webhook-signature").split(',');
+    let document = document.map(|one| one.split_once('=').unwrap().1);
+    let signatures = standard.chain(document).map(|one| ("a signature", one));
     for (what, text) in [
         ("an API key", key.as_str()),
         ("an access token", &token),
         ("a webhook secret", secret),
-        ("the other webhook's secret", &failing.secret),
+        ("the other webhook's secret", failing_secret),
         ("a body", PRIVATE),
         ("the pepper", PEPPER),
         ("a signing key", TOKEN_KEY),
+        ("the key of secrets", SECRET_KEY),
         ("the database's password", &password),
-        ("a signature", product.call.header("webhook-signature")),
-    ] {
+    ]
+    .into_iter()
+    .chain(signatures)
+    {
         for program in [&product.api, &product.worker] {
             let log = program.log();
             assert!(log.contains(r#""level":"DEBUG""#), "it says no more than usual: {log}");

@@ -4,6 +4,7 @@
 mod housekeeping;
 mod logs;
 mod metrics;
+mod moved;
 mod named;
 mod promql;
 pub(crate) mod runbooks;

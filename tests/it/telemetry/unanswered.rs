@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_caller_hangs_up_is_counted_timed_and_logged() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let acme = app.tenant("acme").await;
     let api = Program::api(&app.database.app_url(), &[]).await;
     let held = app.database.hold("lock table contacts in access exclusive mode").await;
@@ -38,6 +39,7 @@ async fn a_request_whose_caller_hangs_up_is_counted_timed_and_logged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_goes_on_behind_its_answer_is_told_of_when_it_ends() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let acme = app.tenant("acme").await;
     let api = Program::api(&app.database.app_url(), &[("REQUEST_TIMEOUT", "1s")]).await;
     let acme = acme.through(api.url());

@@ -201,6 +201,7 @@ fn masked(webhook: &Value) -> Value {
 #[tokio::test]
 async fn a_tenant_has_a_thousand_webhooks_at_most_and_room_again_for_each_that_it_deletes() {
     let app = TestApp::start().await;
+    app.database.without_timeouts().await;
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
     let made = sample(&acme).await;
     app.database

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use chrono::{NaiveDate, TimeDelta};
 use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest as _, Sha256};
+use shared::Clock;
 use shared::db::migrate::{MIGRATOR, migrate};
 use shared::settings::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -121,15 +123,15 @@ impl Database {
         }
     }
 
-    /// Lets the api's later connections wait for locks as long as a test likes, in place of their two seconds.
+    /// Lets the product's later connections wait for locks as long as a test likes, in place of their few seconds.
     pub async fn without_timeouts(&self) {
-        for setting in ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
-        {
-            self.execute(&format!(
-                "alter role crm_app in database {} set {setting} = 0",
-                self.name
-            ))
-            .await;
+        for role in ["crm_app", "crm_worker"] {
+            let role = format!("alter role {role} in database {}", self.name);
+            for setting in
+                ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+            {
+                self.execute(&format!("{role} set {setting} = 0")).await;
+            }
         }
     }
 
@@ -258,11 +260,13 @@ fn url_of(database: &str, login: Option<&str>) -> Url {
 
 /// Makes the template, unless another test process did; its name tells which migrations it has.
 async fn prepare_cluster() -> String {
-    let template = template_name(MIGRATOR.iter().map(|migration| &*migration.checksum));
+    let checksums = MIGRATOR.iter().map(|migration| &*migration.checksum);
+    let today = Clock::system().now().date_naive();
+    let template = template_name(checksums, today);
     let mut session = cluster_session().await;
     // Held until the session ends, however it ends.
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut session).await.unwrap();
-    drop_leftovers(&mut session).await;
+    drop_leftovers(&mut session, today).await;
     let ready: bool =
         sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
             .bind(&template)
@@ -276,22 +280,33 @@ async fn prepare_cluster() -> String {
     template
 }
 
-/// Another one as soon as any migration is another one.
-fn template_name<'a>(checksums: impl Iterator<Item = &'a [u8]>) -> String {
+/// Another one as soon as any migration is another one, and on each day: it has the partitions of its day.
+fn template_name<'a>(checksums: impl Iterator<Item = &'a [u8]>, day: NaiveDate) -> String {
     let all = checksums.fold(Sha256::new(), Sha256::chain_update);
-    format!("template_{}", hex(&all.finalize()[..8]))
+    format!("template_{}_{}", hex(&all.finalize()[..8]), day.format("%Y%m%d"))
 }
 
 /// Drops what the last tests of an earlier run had no time to: databases that nobody uses, of processes that are gone.
-async fn drop_leftovers(session: &mut PgConnection) {
-    let sql = "select datname::text from pg_database d where datname ~ '^t_[0-9]+_[0-9]+$'
+/// And the templates of days before yesterday; who began yesterday may still copy that day's.
+async fn drop_leftovers(session: &mut PgConnection, today: NaiveDate) {
+    let sql = "select datname::text from pg_database d
+               where datname ~ '^(t_[0-9]+|template_[0-9a-f]{16})_[0-9]+$'
                and not exists (select from pg_stat_activity a where a.datid = d.oid)";
     let unused: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *session).await.unwrap();
-    for name in unused.iter().filter(|name| !owner_lives(name)) {
+    for name in unused.iter().filter(|name| !is_needed(name, today)) {
         let sql = format!("drop database if exists {name}");
         // Somebody may look into it: then it is for the next run.
         let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session).await;
     }
+}
+
+/// Whether somebody may still want a database of this name.
+fn is_needed(name: &str, today: NaiveDate) -> bool {
+    if !name.starts_with("template_") {
+        return owner_lives(name);
+    }
+    let day = name.rsplit('_').next().unwrap_or_default();
+    NaiveDate::parse_from_str(day, "%Y%m%d").is_ok_and(|day| day + TimeDelta::days(1) >= today)
 }
 
 /// Whether the process that a database is named after still runs.
@@ -322,18 +337,33 @@ async fn make_template(session: &mut PgConnection, template: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Database, MIGRATOR, cluster_session, drop_leftovers, template_name};
+    use chrono::NaiveDate;
+
+    use super::{Database, MIGRATOR, cluster_session, drop_leftovers, is_needed, template_name};
+
+    /// A long time ago, so that no template of a run beside this one is too old.
+    const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2001, 3, 1).unwrap();
 
     #[test]
-    fn a_change_of_any_migration_needs_another_template() {
+    fn a_change_of_any_migration_and_another_day_need_another_template() {
         let mut checksums: Vec<_> = MIGRATOR.iter().map(|one| one.checksum.to_vec()).collect();
-        let name = |checksums: &[Vec<u8>]| template_name(checksums.iter().map(|one| &**one));
+        let name = |checksums: &[Vec<u8>]| template_name(checksums.iter().map(|one| &**one), TODAY);
         let before = name(&checksums);
-        assert_eq!((before.len(), &before), ("template_".len() + 16, &name(&checksums)));
+        assert_eq!((&before[25..], &before), ("_20010301", &name(&checksums)));
+        let all = checksums.iter().map(|one| &**one);
+        assert_ne!(template_name(all, TODAY.succ_opt().unwrap()), before);
         for at in 0..checksums.len() {
             checksums[at][0] ^= 1;
             assert_ne!(name(&checksums), before, "the migration at {at}");
             checksums[at][0] ^= 1;
+        }
+    }
+
+    #[test]
+    fn a_template_stays_for_those_who_began_before_midnight_and_no_longer() {
+        for (day, needed) in [("0302", true), ("0301", true), ("0228", true), ("0227", false)] {
+            let name = format!("template_0123456789abcdef_2001{day}");
+            assert_eq!(is_needed(&name, TODAY), needed, "{day}");
         }
     }
 
@@ -343,14 +373,16 @@ mod tests {
         let mut ended = std::process::Command::new("true").spawn().unwrap();
         ended.wait().unwrap();
         let left = format!("t_{}_0", ended.id());
+        let old = format!("template_{:016x}_20010227", ended.id());
         let mut session = cluster_session().await;
-        ours.execute(&format!("create database {left}")).await;
+        for name in [&left, &old] {
+            ours.execute(&format!("create database {name}")).await;
+        }
         ours.admin().close().await;
-        drop_leftovers(&mut session).await;
-        let there = "select datname::text from pg_database where datname in ($1, $2)";
+        drop_leftovers(&mut session, TODAY).await;
+        let there = "select datname::text from pg_database where datname = any($1)";
         let there: Vec<String> = sqlx::query_scalar(there)
-            .bind(ours.name())
-            .bind(&left)
+            .bind([ours.name(), &left, &old])
             .fetch_all(&mut session)
             .await
             .unwrap();

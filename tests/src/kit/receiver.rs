@@ -51,6 +51,7 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     delay: Duration,
+    signal: Option<Arc<Notify>>,
     echoes: bool,
 }
 
@@ -58,7 +59,14 @@ impl Reply {
     /// A status with nothing else.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, echoes: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            delay: Duration::ZERO,
+            signal: None,
+            echoes: false,
+        }
     }
 
     /// With a header.
@@ -97,8 +105,18 @@ impl Reply {
         self
     }
 
+    /// Given once the test says so, which it may have done before.
+    #[must_use]
+    pub fn upon(mut self, signal: &Arc<Notify>) -> Self {
+        self.signal = Some(signal.clone());
+        self
+    }
+
     pub(super) async fn give(self) -> Response {
         tokio::time::sleep(self.delay).await;
+        if let Some(signal) = self.signal {
+            signal.notified().await;
+        }
         let response = Response::builder().status(self.status);
         let response = self
             .headers
