@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::db::DbConfig;
 use shared::seal::Keyring;
-use shared::settings::{Count, Faults, Patience, Settings};
+use shared::settings::{Count, Faults, PositiveDuration, Settings};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 use url::Url;
@@ -95,7 +95,7 @@ impl Config {
         );
         let demo_login = demo_login(settings, listen);
         let db = database(settings);
-        let request_timeout: Option<Patience> =
+        let request_timeout: Option<PositiveDuration> =
             settings.default("REQUEST_TIMEOUT", "15s", "After which a caller is answered 503");
         let drain_delay = settings.default(
             "DRAIN_DELAY",

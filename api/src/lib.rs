@@ -37,7 +37,7 @@ use auth::{Caller, Callers, LastUsed};
 use config::Config;
 use error::BoxError;
 use event_log::Followers;
-use http::places::Places;
+use http::permits::TenantPermits;
 use http::routes::Route;
 use http::streams::Streams;
 use http::{Answer, Reply};
@@ -72,14 +72,14 @@ pub struct Parts {
     /// Who follows the event log.
     pub followers: Followers,
     /// Imports that are being received: each holds a few MiB, and for long if its sender is slow.
-    pub uploads: Places,
+    pub uploads: TenantPermits,
     /// Changes of companies and pipelines with very many records, and counts of replays: each holds a connection, for
     /// up to a minute.
-    pub sweeps: Places,
+    pub sweeps: TenantPermits,
     /// Pages of webhooks' feeds that are being read: each holds a connection, for seconds where a filter passes little.
-    pub feeds: Places,
+    pub feeds: TenantPermits,
     /// Signatures that are being checked: each holds its body until it is its turn.
-    pub checks: Places,
+    pub checks: TenantPermits,
     /// How often callers may do what.
     pub limits: Limits,
     /// Who looks up the callers.
@@ -110,10 +110,14 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clock().clone());
         let followers = Followers::until(stop.clone(), db.clone());
         let streams = Streams::until(stop);
-        let uploads = Places::new(UPLOADS, UPLOADS_OF_ONE, "too many imports are being received");
-        let sweeps = Places::new(SWEEPS, SWEEPS_OF_ONE, "too many large changes are being made");
-        let feeds = Places::new(FEEDS, FEEDS_OF_ONE, "too many feeds of webhooks are being read");
-        let checks = Places::new(CHECKS, CHECKS_OF_ONE, "too many signatures are being checked");
+        let uploads =
+            TenantPermits::new(UPLOADS, UPLOADS_OF_ONE, "too many imports are being received");
+        let sweeps =
+            TenantPermits::new(SWEEPS, SWEEPS_OF_ONE, "too many large changes are being made");
+        let feeds =
+            TenantPermits::new(FEEDS, FEEDS_OF_ONE, "too many feeds of webhooks are being read");
+        let checks =
+            TenantPermits::new(CHECKS, CHECKS_OF_ONE, "too many signatures are being checked");
         let (callers, used) = (Callers::default(), LastUsed::default());
         let config = Arc::new(config);
         Ok(Self(Arc::new(Parts {
@@ -146,7 +150,7 @@ impl App {
     /// # Errors
     /// As for [`App::begin`].
     pub async fn begin_creation(&self, caller: &Caller) -> error::Result<TenantTx> {
-        if caller.terms.dry_run || caller.terms.once.is_some() {
+        if caller.terms.dry_run || caller.terms.idempotency_key.is_some() {
             return self.begin(caller).await;
         }
         Ok(self.db.tenant_unbegun(caller.tenant, caller.origin.clone()).await?)
@@ -173,7 +177,7 @@ impl App {
         done: error::Result<A>,
     ) -> error::Result<Reply> {
         let mut reply = done.and_then(Answer::reply);
-        if let (Ok(answer), Some(once)) = (&reply, &caller.terms.once)
+        if let (Ok(answer), Some(once)) = (&reply, &caller.terms.idempotency_key)
             && let Err(error) = once.keep(self, caller, &mut tx, answer).await
         {
             reply = Err(error);
@@ -207,7 +211,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::signing::routes(),
         webhooks::debug::routes(),
         webhooks::replays::routes(),
-        webhooks::sample::routes(),
+        webhooks::test_events::routes(),
         event_log::routes(),
         audit::routes(),
         meta::routes(),

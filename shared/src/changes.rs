@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use sqlx::Result;
 use uuid::Uuid;
 
-use crate::about::About;
 use crate::audit::Entry;
-use crate::creation::Creation;
+use crate::db::creation::Creation;
 use crate::db::{TenantTx, json};
 use crate::event::EventType;
 use crate::id::EventId;
+use crate::subject::Subject;
 
 /// Members that change with every update and say nothing by themselves.
 const BOOKKEEPING: [&str; 2] = ["updatedAt", "version"];
@@ -78,7 +78,11 @@ pub fn created<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<()> {
 ///
 /// # Errors
 /// As for [`created`].
-pub fn created_and_told<T: Tracked>(tx: &mut TenantTx, record: &T, event: EventId) -> Result<()> {
+pub fn created_announced_apart<T: Tracked>(
+    tx: &mut TenantTx,
+    record: &T,
+    event: EventId,
+) -> Result<()> {
     keep(tx, Some(event.0), record, "created", None, Some(json(record)?));
     Ok(())
 }
@@ -92,7 +96,7 @@ pub fn creation<T: Tracked>(tx: &mut TenantTx, record: &T) -> Result<Creation> {
     let event = T::EVENTS.map(|events| events.created).filter(|_| tx.announces());
     let (tenant, now, origin) = (tx.tenant(), tx.now(), tx.origin().clone());
     let (record_type, record_id, document) = (T::TYPE, record.id(), json(record)?);
-    let (about, rings) = (About::of(&document), false);
+    let (about, rings) = (Subject::of(&document), false);
     debug_assert_eq!(about.record, Some(record_id), "the document is of another record");
     let version = about.version;
     Ok(Creation {

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Db;
-use crate::about::About;
 use crate::audit::Entry;
 use crate::db::Origin;
 use crate::event::EventType;
 use crate::id::{EventId, TenantId};
+use crate::subject::Subject;
 
 /// The channel of `LISTEN`.
 pub(crate) const CHANNEL: &str = "outbox";
@@ -62,7 +62,7 @@ pub(crate) async fn append(
     events: Vec<NewEvent>,
     entries: Vec<Entry>,
 ) -> sqlx::Result<()> {
-    let about = events.iter().map(|event| About::of(&event.payload));
+    let about = events.iter().map(|event| Subject::of(&event.payload));
     let (abouts, versions): (Vec<_>, Vec<_>) =
         about.map(|about| (about.record, about.version)).unzip();
     let (ids, (names, payloads)): (Vec<_>, (Vec<_>, Vec<_>)) = events

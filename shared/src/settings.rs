@@ -212,9 +212,9 @@ const LONGEST: Duration = Duration::from_hours(720);
 
 /// How long something may take; never zero, which some would write for no limit.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience(pub Duration);
+pub struct PositiveDuration(pub Duration);
 
-impl Value for Patience {
+impl Value for PositiveDuration {
     fn parse(text: &str) -> Result<Self, String> {
         match Duration::parse(text)? {
             Duration::ZERO => Err("it has to be longer than nothing".into()),

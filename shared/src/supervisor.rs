@@ -28,7 +28,7 @@ pub fn stopping() {
 }
 
 /// How long a health check waits for each step.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the process that has this operators' address, on this machine, whether it lives (`/healthz`): an image has no
 /// other program to ask with.
@@ -41,8 +41,8 @@ pub fn lives(mut admin: SocketAddr) -> io::Result<()> {
         IpAddr::V6(all) if all.is_unspecified() => admin.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&admin, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut status = [0; "HTTP/1.1 200".len()];
     stream.read_exact(&mut status)?;

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::kit::{CONTACTS, Program, Subscriber, Tenant, TestApp, sample, until};
-use worker::mending::{Line, mend};
+use worker::record_order::stuck::{Line, mend};
 use worker::shelf::{Moved, Shelf};
 
 /// Everything that can be put up now.

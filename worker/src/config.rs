@@ -8,11 +8,11 @@ use shared::RedisUrl;
 use shared::db::WORKER_CONNECTIONS;
 use shared::db::{DatabaseUrl, DbConfig};
 use shared::seal::Keyring;
-use shared::settings::{Count, Faults, Patience, Settings, Value};
+use shared::settings::{Count, Faults, PositiveDuration, Settings, Value};
 use shared::telemetry::TelemetryConfig;
 use shared::webhook::target::TargetPolicy;
 
-use crate::client::{Limits, Lookup, Proxy, Roots, WayOut};
+use crate::client::{Egress, Limits, Lookup, Proxy, Roots};
 use crate::queue::Caps;
 
 /// Every statement of the worker goes by an index. A planner that believes old statistics of a queue, which is empty
@@ -46,7 +46,7 @@ pub struct Config {
     /// Bounds of one request.
     pub limits: Limits,
     /// Names, proxy and trust.
-    pub way: WayOut,
+    pub way: Egress,
     /// How deliveries reach the workers.
     pub queue: Queue,
     /// Logs and traces.
@@ -63,12 +63,12 @@ pub enum Queue {
 }
 
 /// `QUEUE`.
-enum Word {
+enum QueueKind {
     Postgres,
     Redis,
 }
 
-impl Value for Word {
+impl Value for QueueKind {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "postgres" => Ok(Self::Postgres),
@@ -142,7 +142,7 @@ impl Config {
             "2m,4m,8m,16m",
             "Waits between attempts; one attempt more than waits",
         );
-        let timeout: Option<Patience> = settings.default(
+        let timeout: Option<PositiveDuration> = settings.default(
             "WEBHOOK_TIMEOUT",
             "30s",
             "For a whole request: DNS, connect, TLS, head and body",
@@ -188,9 +188,9 @@ fn queue(settings: &mut Settings<'_>) -> Option<Queue> {
         "redis://[:password@]host[:port][/database]; required with QUEUE=redis, unused without",
     );
     match (word?, url?) {
-        (Word::Postgres, _) => Some(Queue::Postgres),
-        (Word::Redis, Some(url)) => Some(Queue::Redis(url)),
-        (Word::Redis, None) => {
+        (QueueKind::Postgres, _) => Some(Queue::Postgres),
+        (QueueKind::Redis, Some(url)) => Some(Queue::Redis(url)),
+        (QueueKind::Redis, None) => {
             settings.fault(
                 "REDIS_URL is not set, and QUEUE is redis: \
                  write redis://[:password@]host[:port][/database]",
@@ -200,7 +200,7 @@ fn queue(settings: &mut Settings<'_>) -> Option<Queue> {
     }
 }
 
-fn way_out(settings: &mut Settings<'_>) -> Option<WayOut> {
+fn way_out(settings: &mut Settings<'_>) -> Option<Egress> {
     let proxy: Option<Option<Proxy>> = settings.optional(
         "WEBHOOK_PROXY",
         "All requests go through this proxy: http://host:port or http://user:password@host:port",
@@ -210,5 +210,5 @@ fn way_out(settings: &mut Settings<'_>) -> Option<WayOut> {
         "Certificates (PEM) that are trusted beside the system's, for receivers of a private authority",
     );
     let (proxy, roots) = (proxy?, roots?.unwrap_or_default());
-    Some(WayOut { lookup: Lookup::system(), proxy, roots })
+    Some(Egress { lookup: Lookup::system(), proxy, roots })
 }

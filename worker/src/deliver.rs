@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::client::{Client, Exchange, Message};
 use crate::explain;
-use crate::queue::{Claimed, Delivery, Told};
+use crate::queue::{Claimed, Delivery, Feedback};
 use crate::record::{AttemptRecord, Records, Report};
 use crate::retry::{self, Next, Verdict};
 use crate::signing::Signers;
@@ -69,7 +69,11 @@ impl Sender {
         self.records.report(report, delivery, slot);
     }
 
-    async fn attempt(&self, delivery: &Delivery, span: &tracing::Span) -> (Report, Option<Told>) {
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
+        span: &tracing::Span,
+    ) -> (Report, Option<Feedback>) {
         let started = self.clock.now();
         if delivery.claims > MOST_CLAIMS {
             let error = "Workers kept failing on this delivery";

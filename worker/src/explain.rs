@@ -12,7 +12,7 @@ use shared::webhook::code::ErrorCode;
 use shared::webhook::headers::{CustomHeaders, mask};
 
 use crate::client::{Exchange, Fault};
-use crate::queue::{Signal, Told};
+use crate::queue::{Feedback, Signal};
 
 /// Headers of an answer that are kept, at most.
 const MOST_HEADERS: usize = 32;
@@ -131,7 +131,7 @@ impl Serialize for Received<'_> {
 }
 
 /// What an attempt says of the receiver's capacity.
-pub(crate) fn told(exchange: &Exchange, started: DateTime<Utc>, ended: DateTime<Utc>) -> Told {
+pub(crate) fn told(exchange: &Exchange, started: DateTime<Utc>, ended: DateTime<Utc>) -> Feedback {
     let signal = match exchange.outcome {
         Ok(StatusCode::TOO_MANY_REQUESTS) => Signal::TooOften,
         Ok(StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
@@ -144,7 +144,7 @@ pub(crate) fn told(exchange: &Exchange, started: DateTime<Utc>, ended: DateTime<
         Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     );
     let hold = exchange.retry_after.filter(|_| asked).map(|wish| wish.wait(ended));
-    Told { signal, hold, started, ended }
+    Feedback { signal, hold, started, ended }
 }
 
 /// Without control characters, which JSON columns cannot hold all of.

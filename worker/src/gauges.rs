@@ -16,7 +16,7 @@ use crate::queue::Slots;
 const PERIOD: Duration = Duration::from_secs(2);
 
 /// Sets the gauges of this worker's places.
-pub(crate) fn measure_places(db: &Db, slots: &Slots) {
+pub(crate) fn measure_slots(db: &Db, slots: &Slots) {
     let places = slots.caps().total;
     metrics::gauge!("webhook_places").set(f64::from(places));
     let busy = places - slots.free();

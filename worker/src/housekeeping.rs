@@ -10,7 +10,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Slots;
-use crate::{gauges, imports, mending, record_order, replays, sweep};
+use crate::record_order::stuck;
+use crate::{gauges, imports, record_order, replays, sweep};
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ pub(crate) async fn keep(db: Db, slots: Slots, stop: CancellationToken) {
     let mut tick = tokio::time::interval(PERIOD);
     // What an outage has left out is not made up for.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut rounds, mut looked_at) = (0_u32, mending::Line::default());
+    let (mut rounds, mut looked_at) = (0_u32, stuck::Line::default());
     gauges::housekept(&db);
     loop {
         tokio::select! {
@@ -50,9 +51,9 @@ async fn all_of_it(
     db: &Db,
     slots: &Slots,
     round: u32,
-    looked_at: &mut mending::Line,
+    looked_at: &mut stuck::Line,
 ) -> sqlx::Result<bool> {
-    gauges::measure_places(db, slots);
+    gauges::measure_slots(db, slots);
     let mut whole = kept("gauges", gauges::measure(db).await)?;
     whole &= kept("deleted webhooks", sweep::fail_deleted(db).await)?;
     whole &= kept("lines", record_order::dissolve(db).await)?;
@@ -60,7 +61,7 @@ async fn all_of_it(
         whole &= kept("the count", gauges::count_due(db).await)?;
     }
     if round.is_multiple_of(MENDING) {
-        whole &= kept("mending", mending::mend(db, looked_at, mending::LOOKED_AT).await)?;
+        whole &= kept("mending", stuck::mend(db, looked_at, stuck::LOOKED_AT).await)?;
         whole &= kept("the oldest line", record_order::measure(db).await)?;
     }
     whole &= forget(db).await?;

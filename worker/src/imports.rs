@@ -97,7 +97,7 @@ async fn carry_out(db: &Db, claim: &Claim) -> sqlx::Result<bool> {
             let told = format!("The worker gave up after {TRIES} tries");
             failed(db, claim, "abandoned", &told).await?;
         }
-        Err(error) if is_weather(&error) => {
+        Err(error) if is_retryable(&error) => {
             tracing::warn!(%error, "a batch of an import failed; trying again");
             forgive(db, claim).await?;
         }
@@ -124,7 +124,7 @@ enum Moved {
 }
 
 /// Goes away with another try. A unique value can be taken between a look and a write.
-fn is_weather(error: &sqlx::Error) -> bool {
+fn is_retryable(error: &sqlx::Error) -> bool {
     fault::is_transient(error)
         || matches!(
             fault::constraint(error),

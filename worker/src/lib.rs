@@ -3,8 +3,8 @@
 //! webhooks' states.
 //!
 //! [`run()`] starts and drains all of it, as set by [`config`], woken by [`listen`], watched by [`supervise`];
-//! [`steps`] is the same for tests. [`client`], [`signing`] and [`explain`] serve [`deliver`]; [`record_order`],
-//! [`held_lines`] and [`shelf`] say which deliveries wait; [`imports`], [`replays`] and [`erasures`] are long work that
+//! [`steps`] is the same for tests. [`client`], [`signing`] and [`explain`] serve [`deliver`]; [`record_order`]
+//! and [`shelf`] say which deliveries wait; [`imports`], [`replays`] and [`erasures`] are long work that
 //! was asked for; [`housekeeping`], [`sweep`] and [`retention`] clean up; [`gauges`], [`measured`] and [`admin`] are
 //! for operators.
 
@@ -17,12 +17,10 @@ pub mod erasures;
 mod explain;
 mod gauges;
 pub mod health;
-mod held_lines;
 mod housekeeping;
 pub mod imports;
 mod listen;
 mod measured;
-pub mod mending;
 pub mod queue;
 pub mod record;
 pub mod record_order;

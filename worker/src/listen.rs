@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long the answer to that may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Carries the bell to the relay, which wakes the claims when it has left something to them. Resends, imports, replays
 /// and erasures ring for all others, too; health is nothing that others tell of.
@@ -54,7 +54,7 @@ async fn hear(bell: &mut PgListener, wakeups: &Wakeups) -> sqlx::Error {
         let rung = match timeout(SILENCE, bell.recv()).await {
             Ok(Ok(rung)) => rung,
             Ok(Err(error)) => return error,
-            Err(_) => match timeout(PATIENCE, sqlx::query("select 1").execute(&mut *bell)).await {
+            Err(_) => match timeout(TIMEOUT, sqlx::query("select 1").execute(&mut *bell)).await {
                 Ok(Ok(_)) => continue,
                 Ok(Err(error)) => return error,
                 Err(_) => return timed_out(),

@@ -17,8 +17,8 @@ use shared::event::{self, REMEMBERED};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::held_lines::Lines;
 use crate::queue::{Claimed, Claims, Direct, Row};
+use crate::record_order::held::Lines;
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
@@ -87,7 +87,7 @@ impl Relay {
         let direct = claims.and_then(|claims| claims.direct(now));
         // What is left of the batch is the next one's.
         let again = Relayed { more: true, ..Relayed::default() };
-        let lines = match self.take(db, direct.as_ref(), now).await {
+        let rows = match self.take(db, direct.as_ref(), now).await {
             Err(error) if fault::is_out_of_time(&error) && self.parts < BATCH => {
                 self.parts = (self.parts * FEWER).min(BATCH);
                 tracing::warn!(self.parts, "a batch of events took too long; trying a part of it");
@@ -97,12 +97,12 @@ impl Relay {
                 let dropped = drop_relayed(db).await?;
                 return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
             }
-            lines => lines?,
+            rows => rows?,
         };
         self.parts = (self.parts / 2).max(1);
-        let mut relayed = lines.first().map(Line::relayed).unwrap_or_default();
-        relayed.more = self.turn(lines.first());
-        let begun = lines.into_iter().filter_map(Line::begun);
+        let mut relayed = rows.first().map(BatchRow::relayed).unwrap_or_default();
+        relayed.more = self.turn(rows.first());
+        let begun = rows.into_iter().filter_map(BatchRow::begun);
         let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
         count(&relayed, begun.len());
         Ok((relayed, begun))
@@ -110,7 +110,7 @@ impl Relay {
 
     /// Gives the turn to the others after a batch that had no room for all, and to all after one that had; whether
     /// there may be more.
-    fn turn(&mut self, batch: Option<&Line>) -> bool {
+    fn turn(&mut self, batch: Option<&BatchRow>) -> bool {
         let full = batch.filter(|batch| batch.more == Some(true));
         let heaviest = full.and_then(|batch| batch.heaviest);
         if heaviest.is_some() && self.waiting.len() < MOST_WAITING {
@@ -127,11 +127,11 @@ impl Relay {
         db: &Db,
         direct: Option<&Direct<'_>>,
         now: DateTime<Utc>,
-    ) -> sqlx::Result<Vec<Line>> {
+    ) -> sqlx::Result<Vec<BatchRow>> {
         let opt_in = event::extensions();
         db.direct(async |conn| {
             sqlx::query_file_as!(
-                Line,
+                BatchRow,
                 "src/relay.sql",
                 BATCH / self.parts,
                 &opt_in,
@@ -165,7 +165,7 @@ fn count(relayed: &Relayed, begun: usize) {
 }
 
 /// What a batch came to, and one delivery of it that is leased already, if any is.
-struct Line {
+struct BatchRow {
     events: i64,
     deliveries: i64,
     skipped: i64,
@@ -191,7 +191,7 @@ struct Line {
     identity: Option<Vec<u8>>,
 }
 
-impl Line {
+impl BatchRow {
     fn relayed(&self) -> Relayed {
         let Self { events, deliveries, skipped, filtered, more, .. } = *self;
         let held = self.held.as_ref().map(|held| held.0.clone()).unwrap_or_default();

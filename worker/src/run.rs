@@ -42,7 +42,7 @@ pub async fn run(config: Config, clock: Clock, telemetry: &Telemetry) -> Outcome
     let listener = bind(config.admin_listen).await?;
     let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
     let vital = Vital::default();
-    let (redis, slots) = setup::places(&db, &config, queue::PATIENCE)?;
+    let (redis, slots) = setup::slots(&db, &config, queue::REDIS_TIMEOUT)?;
     let (records, recorder) = record::recorder();
     let sender = Arc::new(setup::sender(&db, &config, records.clone())?);
     let (out, claimed) = mpsc::unbounded_channel();

@@ -23,18 +23,18 @@ pub enum Unbuilt {
     Redis(#[from] redis::RedisError),
 }
 
-/// The places of a worker, and Redis when it shares them. `patience` is how long Redis may take for an answer.
+/// The places of a worker, and Redis when it shares them. `timeout` is how long Redis may take for an answer.
 ///
 /// # Errors
 /// Only for a URL that [`RedisUrl`](shared::RedisUrl) would not have taken.
-pub(crate) fn places(
+pub(crate) fn slots(
     db: &Db,
     config: &Config,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(Option<RedisQueue>, Slots), redis::RedisError> {
     let redis = match &config.queue {
         Queue::Postgres => None,
-        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, patience, db)?),
+        Queue::Redis(url) => Some(RedisQueue::new(url, config.caps.total, timeout, db)?),
     };
     let flights = redis.as_ref().map(|redis| redis.flights().clone());
     Ok((redis, Slots::new(config.caps, flights)))

@@ -17,7 +17,7 @@ use crate::setup::{self, Unbuilt};
 use crate::{erasures, health, housekeeping, imports, record_order, retention, sweep};
 
 /// So patient that a slow machine is not taken for a Redis that is away.
-const PATIENCE: Duration = Duration::from_mins(1);
+const REDIS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// See the module.
 pub struct Steps {
@@ -38,7 +38,7 @@ impl Steps {
         let (records, recorder) = recorder();
         let sender = setup::sender(&db, config, records)?;
         let lease = queue::lease(config.limits.total);
-        let (redis, slots) = setup::places(&db, config, PATIENCE)?;
+        let (redis, slots) = setup::slots(&db, config, REDIS_TIMEOUT)?;
         Ok(Self { db, sender: Arc::new(sender), slots, redis, lease, recorder })
     }
 

@@ -31,7 +31,7 @@ pub struct ApiKey {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: ApiKeyId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// 1 to 100 characters.

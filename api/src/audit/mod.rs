@@ -1,4 +1,4 @@
-//! The audit log, to be read. It is written by [`crate::changes`] and by nobody changed.
+//! The audit log, to be read. It is written by [`shared::changes`] and never changed.
 
 mod http;
 mod store;

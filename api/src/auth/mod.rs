@@ -2,6 +2,7 @@
 //! tenant.
 
 pub mod api_key;
+mod batch;
 pub mod demo;
 mod last_used;
 pub mod oidc;
@@ -10,7 +11,6 @@ pub mod qr;
 mod rights;
 pub mod sessions;
 mod store;
-mod together;
 pub mod token;
 
 use std::fmt;
@@ -24,12 +24,12 @@ use crate::App;
 use crate::error::{Error, Result};
 use crate::http::Terms;
 use crate::limit::Overrides;
+use batch::Batcher;
 pub use last_used::LastUsed;
 use oidc::Person;
 pub use rights::Bounds;
 use rights::Rights;
 use store::{Prefix, Session};
-use together::Together;
 
 /// What a request brought along.
 pub enum Credential<'a> {
@@ -165,8 +165,8 @@ impl Caller {
 /// The look-ups of callers in this process.
 #[derive(Default)]
 pub struct Callers {
-    keys: Together<Prefix>,
-    sessions: Together<Session>,
+    keys: Batcher<Prefix>,
+    sessions: Batcher<Session>,
 }
 
 const UNKNOWN_KEY: Error = Error::InvalidToken("The API key is not valid");

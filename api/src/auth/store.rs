@@ -6,7 +6,7 @@ use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
 use shared::{Db, ask};
 use uuid::Uuid;
 
-use super::together::Question;
+use super::batch::Question;
 
 pub(super) struct KeyRow {
     /// Which of the questions it answers, from 1.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use redis::InfoDict;
-use shared::db::check::signs::{self, Level, Sign};
+use shared::db::check::doctor::{self, Diagnosis, Level};
 use shared::db::{DatabaseUrl, Db, DbConfig};
 use shared::settings::{Count, Faults, Settings, Value};
 use shared::{Clock, RedisUrl};
@@ -15,7 +15,7 @@ use super::{CommandResult, Ended};
 use crate::config::Config;
 
 /// Redis answers within this, or is away.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How it is told.
 #[derive(Args)]
@@ -34,67 +34,73 @@ pub(crate) struct Doctor {
 
 /// Looks at everything, and prints what was found.
 pub(crate) async fn run(Doctor { strict, json }: Doctor) -> CommandResult {
-    let signs = look().await;
+    let found = look().await;
     if json {
-        say(&serde_json::to_string(&signs)?)?;
+        say(&serde_json::to_string(&found)?)?;
     } else {
-        for Sign { what, level, said } in &signs {
+        for Diagnosis { what, level, said } in &found {
             let colon = if said.is_empty() { "" } else { ": " };
             say(&format!("{level:8} {what}{colon}{said}"))?;
         }
     }
-    match signs.iter().map(|sign| sign.level).max() {
+    match found.iter().map(|one| one.level).max() {
         Some(Level::Fault) => Err("there are faults".into()),
         Some(Level::Warning) if strict => Err(Ended(3, "there are warnings, and --strict").into()),
         _ => Ok(()),
     }
 }
 
-async fn look() -> Vec<Sign> {
-    let mut signs = match Config::from_env() {
-        Ok(_) => vec![Sign::new("configuration", Level::Ok, "every variable reads")],
+async fn look() -> Vec<Diagnosis> {
+    let mut found = match Config::from_env() {
+        Ok(_) => vec![Diagnosis::new("configuration", Level::Ok, "every variable reads")],
         Err(Faults(faults)) => faults
             .into_iter()
-            .map(|fault| Sign::new("configuration", Level::Fault, fault))
+            .map(|fault| Diagnosis::new("configuration", Level::Fault, fault))
             .collect(),
     };
     let mut settings = Settings::from_env();
     let owner = settings.optional::<DatabaseUrl>("MIGRATION_DATABASE_URL", OWNER);
     let owner = settings.finish(owner).unwrap_or_else(|Faults(faults)| {
         let faults = faults.into_iter();
-        signs.extend(faults.map(|fault| Sign::new("configuration", Level::Fault, fault)));
+        found.extend(faults.map(|fault| Diagnosis::new("configuration", Level::Fault, fault)));
         None
     });
     let clock = Clock::system();
     if let Some(url) = variable::<DatabaseUrl>("DATABASE_URL") {
         let pool = variable::<Count>("DATABASE_CONNECTIONS").map_or(16, |count| count.0);
-        match signs::look(&url, pool, &clock).await {
-            Ok(found) => signs.extend(found),
+        match doctor::look(&url, pool, &clock).await {
+            Ok(more) => found.extend(more),
             Err(error) => {
                 let said = super::unreachable("DATABASE_URL", &error);
-                signs.push(Sign::new("database", Level::Fault, said));
+                found.push(Diagnosis::new("database", Level::Fault, said));
             }
         }
     }
-    signs.push(queue(owner, clock).await);
-    signs.push(match variable::<RedisUrl>("REDIS_URL") {
+    found.push(queue(owner, clock).await);
+    found.push(match variable::<RedisUrl>("REDIS_URL") {
         Some(url) => redis(&url).await,
-        None => {
-            Sign::new("Redis", Level::Skipped, "REDIS_URL is not set: each api counts by itself")
-        }
+        None => Diagnosis::new(
+            "Redis",
+            Level::Skipped,
+            "REDIS_URL is not set: each api counts by itself",
+        ),
     });
-    signs
+    found
 }
 
-async fn queue(owner: Option<DatabaseUrl>, clock: Clock) -> Sign {
+async fn queue(owner: Option<DatabaseUrl>, clock: Clock) -> Diagnosis {
     let Some(url) = owner else {
-        return Sign::new("queue", Level::Skipped, "set MIGRATION_DATABASE_URL to see its age");
+        return Diagnosis::new(
+            "queue",
+            Level::Skipped,
+            "set MIGRATION_DATABASE_URL to see its age",
+        );
     };
     match url.connect().await {
-        Ok(_) => signs::waiting(&Db::new(&DbConfig::owner(url), clock)).await,
+        Ok(_) => doctor::waiting(&Db::new(&DbConfig::owner(url), clock)).await,
         Err(error) => {
             let said = super::unreachable("MIGRATION_DATABASE_URL", &error);
-            Sign::new("queue", Level::Fault, said)
+            Diagnosis::new("queue", Level::Fault, said)
         }
     }
 }
@@ -104,11 +110,11 @@ fn variable<T: Value>(name: &str) -> Option<T> {
     Settings::from_env().optional(name, "").flatten()
 }
 
-async fn redis(url: &RedisUrl) -> Sign {
-    let asked = tokio::time::timeout(PATIENCE, info(url)).await;
+async fn redis(url: &RedisUrl) -> Diagnosis {
+    let asked = tokio::time::timeout(TIMEOUT, info(url)).await;
     let away = |error: &str| {
         let said = format!("REDIS_URL: {error}: each api counts by itself meanwhile");
-        Sign::new("Redis", Level::Warning, said)
+        Diagnosis::new("Redis", Level::Warning, said)
     };
     match asked {
         Err(_) => away("no answer within 2 s"),
@@ -123,7 +129,7 @@ async fn info(url: &RedisUrl) -> redis::RedisResult<InfoDict> {
 }
 
 /// What its own account of itself says.
-fn judged(info: &InfoDict) -> Sign {
+fn judged(info: &InfoDict) -> Diagnosis {
     let text = |name: &str| info.get::<String>(name).unwrap_or_default();
     let version = text("redis_version");
     let (policy, most) = (text("maxmemory_policy"), text("maxmemory"));
@@ -134,11 +140,11 @@ fn judged(info: &InfoDict) -> Sign {
         .is_some_and(|major: u32| major < 5);
     let said = format!("version {version}, maxmemory {most}, {policy}");
     if old {
-        Sign::new("Redis", Level::Warning, format!("{said}: 5 or newer is needed"))
+        Diagnosis::new("Redis", Level::Warning, format!("{said}: 5 or newer is needed"))
     } else if policy == "noeviction" && most != "0" {
         let advice = "when it is full it takes no more counts; set maxmemory-policy allkeys-lru";
-        Sign::new("Redis", Level::Warning, format!("{said}: {advice}"))
+        Diagnosis::new("Redis", Level::Warning, format!("{said}: {advice}"))
     } else {
-        Sign::new("Redis", Level::Ok, said)
+        Diagnosis::new("Redis", Level::Ok, said)
     }
 }

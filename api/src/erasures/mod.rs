@@ -31,7 +31,7 @@ pub struct Erasure {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: ErasureId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// What was erased: `contact`.

@@ -19,7 +19,7 @@ use crate::App;
 use crate::auth::{Caller, Principal};
 use crate::error::Result;
 use crate::http::authorize::{permit, recognise};
-use crate::http::places::Place;
+use crate::http::permits::TenantPermit;
 use crate::http::routes::Access;
 
 /// How often a connection without news shows that it lives.
@@ -164,7 +164,7 @@ impl Follower {
     }
 
     /// A place to read the next page, where that takes one. Whoever follows waits for it as long as it takes.
-    async fn place(&self) -> Option<Place> {
+    async fn place(&self) -> Option<TenantPermit> {
         match self.query.webhook {
             Some(_) => self.app.feeds.wait(self.caller.tenant).await,
             None => None,

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::error::{Details, Error, Result};
 use crate::http::Params;
 use crate::http::doc::Doc;
-use crate::http::places::Place;
+use crate::http::permits::TenantPermit;
 use crate::webhooks;
 
 /// Events on a page when nothing is said.
@@ -88,8 +88,8 @@ impl FeedQuery {
     /// connection.
     ///
     /// # Errors
-    /// As for [`Places::take`](crate::http::places::Places::take).
-    pub(super) async fn place(&self, app: &App, caller: &Caller) -> Result<Option<Place>> {
+    /// As for [`TenantPermits::take`](crate::http::permits::TenantPermits::take).
+    pub(super) async fn place(&self, app: &App, caller: &Caller) -> Result<Option<TenantPermit>> {
         match self.webhook {
             Some(_) => app.feeds.take(caller.tenant).await.map(Some),
             None => Ok(None),

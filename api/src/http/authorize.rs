@@ -11,11 +11,11 @@ use std::sync::Arc;
 use super::body::{MAX_PUBLIC_BODY, MostBytes};
 use super::deprecation::Deprecation;
 use super::envelope::Said;
+use super::idempotency::{self, IdempotencyKey};
 use super::limits;
 use super::observe::RequestFacts;
-use super::once::{self, Once};
 use super::routes::{Access, Class};
-use super::terms::Contract;
+use super::terms::QueryRules;
 use crate::App;
 use crate::auth::{self, Caller, Credential, Operator};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub struct Guard {
     pub(super) app: App,
     pub(super) access: Access,
     pub(super) class: Class,
-    pub(super) contract: Arc<Contract>,
+    pub(super) contract: Arc<QueryRules>,
     pub(super) deprecation: Option<Deprecation>,
 }
 
@@ -73,9 +73,10 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
             caller.terms.dry_run = dry_run;
             if !request.method().is_safe() {
                 // A dry run keeps no answer, but a bad key is refused.
-                let key = once::key(request.headers())?.filter(|_| !dry_run);
+                let key = idempotency::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();
-                (caller.terms.once, request) = Once::read(key, request, whole).await?;
+                (caller.terms.idempotency_key, request) =
+                    IdempotencyKey::read(key, request, whole).await?;
             }
             repeatable(&guard.app, caller, request, next).await?
         }
@@ -93,11 +94,11 @@ async fn repeatable(
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
-    let Some(once) = caller.terms.once.clone() else {
+    let Some(key) = caller.terms.idempotency_key.clone() else {
         request.extensions_mut().insert(caller);
         return Ok(next.run(request).await);
     };
-    if let Some(earlier) = once.earlier(app, &caller).await? {
+    if let Some(earlier) = key.earlier(app, &caller).await? {
         return Ok(earlier.into_response());
     }
     request.extensions_mut().insert(caller.clone());
@@ -108,7 +109,7 @@ async fn repeatable(
     if !refused {
         return Ok(response);
     }
-    match once.earlier(app, &caller).await {
+    match key.earlier(app, &caller).await {
         Ok(Some(earlier)) => Ok(earlier.into_response()),
         Err(Error::KeyReused) => Err(Error::KeyReused),
         // Otherwise the refusal stands.

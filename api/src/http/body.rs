@@ -33,7 +33,7 @@ impl MostBytes {
 const MAX_DRAIN: usize = 16 * MAX_BODY;
 
 /// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The type that bodies have.
 pub(super) const JSON: &str = "application/json";
@@ -93,7 +93,7 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
 
 /// The whole of a body that is small enough and arrives in time.
 pub(super) async fn read(body: Body, most: usize) -> Result<Bytes> {
-    tokio::time::timeout(PATIENCE, collect(body, most)).await.map_err(|_| Error::SlowBody)?
+    tokio::time::timeout(TIMEOUT, collect(body, most)).await.map_err(|_| Error::SlowBody)?
 }
 
 async fn collect(mut body: Body, most: usize) -> Result<Bytes> {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-pub use shared::change::Change;
+pub use shared::patch::Change;
 use shared::webhook::target::TargetPolicy;
 
 use super::describe::Description;

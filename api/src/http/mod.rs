@@ -14,15 +14,15 @@ mod etag;
 pub mod expand;
 pub mod fields;
 mod flood;
+mod idempotency;
 pub mod json;
 mod limits;
 mod observe;
-mod once;
 pub mod openapi;
 mod parameters;
 pub mod params;
 pub mod path;
-pub mod places;
+pub mod permits;
 mod reference;
 pub mod routes;
 pub mod rules;
@@ -41,7 +41,7 @@ pub use observe::RequestFacts;
 pub use params::Params;
 pub use path::{Id, Ids, Ids3, Resource};
 
-pub(crate) use terms::Faulted;
+pub(crate) use terms::QueryFaults;
 pub use terms::Terms;
 
 use crate::App;

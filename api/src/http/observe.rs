@@ -87,7 +87,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
     let span = span(&request_id, &method, &route, request.headers());
     let under_way = UnderWay::counted(metrics::gauge!("http_requests_in_flight"));
-    let told = Told { span: span.clone(), method: method.clone(), route, started, is_over: false };
+    let told =
+        RequestLog { span: span.clone(), method: method.clone(), route, started, is_over: false };
     let problem_json = accepts_problem(request.headers());
     let known = known_tag(&method, request.headers());
     let facts = RequestFacts {
@@ -123,7 +124,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
 
 /// Measures a request and writes its line, however it ends: of one whose caller hangs up, the server drops all that
 /// waits for its answer.
-struct Told {
+struct RequestLog {
     span: Span,
     method: Method,
     route: String,
@@ -131,7 +132,7 @@ struct Told {
     is_over: bool,
 }
 
-impl Told {
+impl RequestLog {
     /// It was answered.
     fn of(mut self, status: StatusCode, problem: Option<&Error>) {
         self.is_over = true;
@@ -168,7 +169,7 @@ impl Told {
     }
 }
 
-impl Drop for Told {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         if self.is_over {
             return;

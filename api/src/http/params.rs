@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use url::form_urlencoded;
 
-use super::terms::Faulted;
+use super::terms::QueryFaults;
 use crate::App;
 use crate::auth::Caller;
 use crate::error::{Details, Error, Result};
@@ -32,7 +32,7 @@ impl FromRequestParts<App> for Params {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = Caller::from_request_parts(parts, app).await?;
         let (pairs, mut faults) = read(parts.uri.query().unwrap_or_default())?;
-        faults.extend(Faulted::of(&parts.extensions));
+        faults.extend(QueryFaults::of(&parts.extensions));
         Ok(Self { app: app.clone(), caller, path: parts.uri.path().to_owned(), pairs, faults })
     }
 }

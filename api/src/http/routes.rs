@@ -11,7 +11,7 @@ use shared::scope::Scope;
 use super::authorize;
 use super::deprecation::Deprecation;
 use super::doc::Doc;
-use super::terms::Contract;
+use super::terms::QueryRules;
 use crate::App;
 pub use crate::limit::Class;
 
@@ -197,7 +197,7 @@ impl Routes {
 /// The router of a table; each route asks for its right before its handler sees anything of the request.
 pub fn router(routes: Vec<Route>, app: &App) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let contract = Contract::of(&route.method, route.access, &route.doc).into();
+        let contract = QueryRules::of(&route.method, route.access, &route.doc).into();
         let (access, class, deprecation) = (route.access, route.class, route.deprecation);
         let guard = authorize::Guard { app: app.clone(), access, class, contract, deprecation };
         router.route(

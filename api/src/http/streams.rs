@@ -28,7 +28,7 @@ pub struct Streams {
 
 /// One open answer; dropping it frees the place.
 #[derive(Debug)]
-pub struct Place {
+pub struct StreamPermit {
     of: Uuid,
     open: Open,
     stop: CancellationToken,
@@ -41,7 +41,7 @@ impl Open {
 }
 
 impl Streams {
-    /// Places that are all given up when the server stops.
+    /// Permits that are all given up when the server stops.
     #[must_use]
     pub fn until(stop: CancellationToken) -> Self {
         Self { open: Open::default(), stop }
@@ -52,7 +52,7 @@ impl Streams {
     /// # Errors
     /// [`Error::Conflict`] when so many tell of it as may, which is no fault of the server; [`Error::Unavailable`] when
     /// all places are taken.
-    pub fn open(&self, of: Uuid) -> Result<Place> {
+    pub fn open(&self, of: Uuid) -> Result<StreamPermit> {
         let mut counts = self.open.counts();
         let (all, own) = (counts.values().sum::<usize>(), counts.get(&of).copied().unwrap_or(0));
         if own >= MOST_OF_ONE {
@@ -62,18 +62,18 @@ impl Streams {
             return Err(Error::Unavailable("too many answers stay open".into()));
         }
         counts.insert(of, own + 1);
-        Ok(Place { of, open: self.open.clone(), stop: self.stop.clone() })
+        Ok(StreamPermit { of, open: self.open.clone(), stop: self.stop.clone() })
     }
 }
 
-impl Place {
+impl StreamPermit {
     /// Waits until the server stops.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let mut counts = self.open.counts();
         if let Some(own) = counts.get_mut(&self.of) {

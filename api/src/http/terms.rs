@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::doc::{Doc, Outcome};
 use super::envelope::Said;
-use super::once::Once;
+use super::idempotency::IdempotencyKey;
 use super::routes::Access;
 use crate::error::{Details, Error, Result};
 
@@ -19,12 +19,12 @@ pub struct Terms {
     /// Everything is checked and nothing kept.
     pub dry_run: bool,
     /// A repetition gets the first answer.
-    pub once: Option<Once>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// What a route's query may hold.
 #[derive(Debug)]
-pub(super) struct Contract {
+pub(super) struct QueryRules {
     /// Whether a change can be tried without being made.
     rehearses: bool,
     /// Whether the handler reads the query by itself, as lists do.
@@ -37,7 +37,7 @@ pub(super) struct Contract {
     members: BTreeSet<String>,
 }
 
-impl Contract {
+impl QueryRules {
     pub(super) fn of(method: &Method, access: Access, doc: &Doc) -> Self {
         let reads = *method == Method::GET;
         let shown = match &doc.outcome {
@@ -63,7 +63,7 @@ impl Contract {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every parameter that is wrong, or that nobody will read.
-    pub(super) fn read(&self, request: &mut Request) -> Result<(bool, Option<Fields>)> {
+    pub(super) fn read(&self, request: &mut Request) -> Result<(bool, Option<Projection>)> {
         let (dry_run, fields, faults) = self.common(request.uri());
         if faults.is_empty() {
             return Ok((dry_run, fields));
@@ -71,11 +71,11 @@ impl Contract {
         if self.parameters.is_empty() && !self.list {
             return Err(Error::Invalid(faults));
         }
-        request.extensions_mut().insert(Faulted(faults));
+        request.extensions_mut().insert(QueryFaults(faults));
         Ok((dry_run, fields))
     }
 
-    fn common(&self, uri: &Uri) -> (bool, Option<Fields>, Details) {
+    fn common(&self, uri: &Uri) -> (bool, Option<Projection>, Details) {
         let (mut faults, mut dry_run, mut fields) = (Details::new(), false, None);
         let query = uri.query().unwrap_or_default();
         let mut seen = BTreeSet::new();
@@ -109,21 +109,21 @@ impl Contract {
     }
 
     /// The members to show. What `expand` adds is no member and always shown.
-    fn select(&self, value: &str) -> std::result::Result<Fields, String> {
+    fn select(&self, value: &str) -> std::result::Result<Projection, String> {
         let named: BTreeSet<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
         if !named.is_subset(&self.members) {
             let known: Vec<&str> = self.members.iter().map(String::as_str).collect();
             return Err(format!("Must name some of {}, divided by commas", known.join(", ")));
         }
-        Ok(Fields(self.members.difference(&named).cloned().collect()))
+        Ok(Projection(self.members.difference(&named).cloned().collect()))
     }
 }
 
 /// Query faults found so far, in the request's extensions: the handler adds its own and refuses with all.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faulted(pub(crate) Details);
+pub(crate) struct QueryFaults(pub(crate) Details);
 
-impl Faulted {
+impl QueryFaults {
     /// What was found, if anything was.
     pub(crate) fn of(extensions: &Extensions) -> Details {
         extensions.get::<Self>().map(|faulted| faulted.0.clone()).unwrap_or_default()
@@ -132,9 +132,9 @@ impl Faulted {
 
 /// The members that are not shown.
 #[derive(Debug)]
-pub(super) struct Fields(BTreeSet<String>);
+pub(super) struct Projection(BTreeSet<String>);
 
-impl Fields {
+impl Projection {
     /// Leaves them out of an answer.
     pub(super) fn prune(&self, said: &mut Said) {
         let Said::Data(reply) = said else { return };

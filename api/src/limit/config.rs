@@ -9,7 +9,7 @@ use super::class::Class;
 use super::rate::Limit;
 
 /// What one request waits for Redis at most.
-const PATIENCE: Duration = Duration::from_millis(250);
+const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How often who may do what, and where it is counted.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct LimitConfig {
     /// Where api processes share their counts; each counts by itself without.
     pub redis: Option<RedisUrl>,
     /// What one request waits for Redis at most.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// In the order of [`Class::ALL`].
     classes: [Limit; Class::ALL.len()],
 }
@@ -29,7 +29,7 @@ impl LimitConfig {
     #[must_use]
     pub fn off() -> Self {
         let classes = [Limit::Off; Class::ALL.len()];
-        Self { flood: Limit::Off, redis: None, patience: PATIENCE, classes }
+        Self { flood: Limit::Off, redis: None, timeout: TIMEOUT, classes }
     }
 
     /// The limit of a class.
@@ -81,7 +81,7 @@ impl LimitConfig {
         Some(Self {
             flood: flood?,
             redis: redis?,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             classes: [login?, qr?, qr_poll?, refresh?, write?, read?],
         })
     }

@@ -44,7 +44,7 @@ impl Limits {
     #[must_use]
     pub fn new(config: LimitConfig, clock: Clock) -> Self {
         let redis = config.redis.as_ref().and_then(|url| {
-            Redis::new(url, config.patience)
+            Redis::new(url, config.timeout)
                 .inspect_err(|error| tracing::error!(%error, "Redis cannot be used"))
                 .ok()
         });

@@ -1,4 +1,4 @@
-//! Counts that all api processes share. A Redis that is away costs the requests that notice it `patience`, and no other
+//! Counts that all api processes share. A Redis that is away costs the requests that notice it `timeout`, and no other
 //! request anything: from then on it is left alone until it answers again.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -21,23 +21,23 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    patience: Duration,
+    timeout: Duration,
     script: Script,
     /// `None` while it is away.
     connection: RwLock<Option<ConnectionManager>>,
 }
 
 impl Redis {
-    /// Connects with the first request. `patience` is what one request waits at most.
+    /// Connects with the first request. `timeout` is what one request waits at most.
     ///
     /// # Errors
     /// Only for a URL that [`RedisUrl`] would not have taken.
-    pub fn new(url: &RedisUrl, patience: Duration) -> RedisResult<Self> {
+    pub fn new(url: &RedisUrl, timeout: Duration) -> RedisResult<Self> {
         let client = Client::open(url.expose())?;
-        let connection = RwLock::new(Some(connect(&client, patience)?));
+        let connection = RwLock::new(Some(connect(&client, timeout)?));
         metrics::gauge!("rate_limit_store_up").set(1.0);
         let script = Script::new(include_str!("take.lua"));
-        Ok(Self(Arc::new(Inner { client, patience, script, connection })))
+        Ok(Self(Arc::new(Inner { client, timeout, script, connection })))
     }
 
     /// Counts a request of this key if it fits; the window as it is then. `None` while Redis is away.
@@ -74,7 +74,7 @@ async fn recover(redis: Weak<Inner>) {
         tokio::time::sleep(RETRY).await;
         let Some(redis) = redis.upgrade() else { return };
         let probe = async {
-            let connection = connect(&redis.client, redis.patience)?;
+            let connection = connect(&redis.client, redis.timeout)?;
             let rate = Rate { quota: 1, window: 1 };
             redis.run(connection.clone(), "probe", rate, 0).await.map(|_| connection)
         };
@@ -101,7 +101,7 @@ impl Inner {
     ) -> RedisResult<(bool, Window)> {
         let mut call = self.script.key(format!("{PREFIX}{key}"));
         call.arg(now_ms).arg(rate.window_ms()).arg(rate.quota);
-        let answer = tokio::time::timeout(self.patience, call.invoke_async(&mut connection));
+        let answer = tokio::time::timeout(self.timeout, call.invoke_async(&mut connection));
         let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         let (admitted, number, previous, current) = answer.await.map_err(late)??;
         Ok((admitted, Window { number, previous, current }))
@@ -109,10 +109,10 @@ impl Inner {
 }
 
 /// A connection that is made with its first use, and made anew by [`recover`] alone.
-fn connect(client: &Client, patience: Duration) -> RedisResult<ConnectionManager> {
+fn connect(client: &Client, timeout: Duration) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_number_of_retries(0)
-        .set_connection_timeout(Some(patience))
-        .set_response_timeout(Some(patience));
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout));
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }

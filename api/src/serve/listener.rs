@@ -22,14 +22,14 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// The head of a connection's first request must arrive within this.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The head of a further one within this: longer than proxies keep an idle connection, so that the end is theirs to
 /// choose and no request meets it. Who is gone without a word is found out within it, too.
-const IDLE_PATIENCE: Duration = Duration::from_secs(75);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a caller may take nothing of an answer that is ready.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection of HTTP/2 is given requests; then its caller is asked to make another, so that nothing can
 /// keep one for good.
@@ -50,7 +50,7 @@ const BACKLOG: u32 = 1024;
 
 /// How long each is waited for.
 #[derive(Clone, Copy)]
-struct Patience {
+struct Timeouts {
     head: Duration,
     idle: Duration,
     write: Duration,
@@ -58,10 +58,10 @@ struct Patience {
     last: Duration,
 }
 
-const PATIENCE: Patience = Patience {
-    head: HEAD_PATIENCE,
-    idle: IDLE_PATIENCE,
-    write: WRITE_PATIENCE,
+const TIMEOUTS: Timeouts = Timeouts {
+    head: HEAD_TIMEOUT,
+    idle: IDLE_TIMEOUT,
+    write: WRITE_TIMEOUT,
     age: AGE,
     last: LAST_ANSWERS,
 };
@@ -89,7 +89,7 @@ pub(super) async fn run(
     grace: Duration,
 ) {
     let connections = TaskTracker::new();
-    accept(listener, router, &stop, &connections, PATIENCE).await;
+    accept(listener, router, &stop, &connections, TIMEOUTS).await;
     connections.close();
     if timeout(grace, connections.wait()).await.is_err() {
         tracing::warn!("requests were still under way when the grace period ended");
@@ -101,12 +101,12 @@ async fn accept(
     router: Router,
     stop: &CancellationToken,
     connections: &TaskTracker,
-    patience: Patience,
+    timeouts: Timeouts,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.idle);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.idle);
     let mut http2 = builder.http2();
-    http2.timer(TokioTimer::new()).keep_alive_interval(patience.idle);
+    http2.timer(TokioTimer::new()).keep_alive_interval(timeouts.idle);
     http2.max_concurrent_streams(STREAMS);
     loop {
         let accepted = tokio::select! {
@@ -132,17 +132,17 @@ async fn accept(
             }
         });
         let service = TowerToHyperService::new(service);
-        let stream = TokioIo::new(bounded(stream, patience.write));
+        let stream = TokioIo::new(bounded(stream, timeouts.write));
         let connection = builder.serve_connection(stream, service).into_owned();
-        connections.spawn(carry(connection, peer, asked, stop.clone(), patience));
+        connections.spawn(carry(connection, peer, asked, stop.clone(), timeouts));
     }
 }
 
 /// The stream, whose writes fail when nothing of them is taken in time.
-fn bounded(stream: TcpStream, patience: Duration) -> Pin<Box<TimeoutWriter<TcpStream>>> {
+fn bounded(stream: TcpStream, timeouts: Duration) -> Pin<Box<TimeoutWriter<TcpStream>>> {
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(patience));
+    stream.set_timeout(Some(timeouts));
     Box::pin(stream)
 }
 
@@ -152,7 +152,7 @@ async fn carry<C>(
     peer: SocketAddr,
     asked: Arc<Asked>,
     stop: CancellationToken,
-    patience: Patience,
+    timeouts: Timeouts,
 ) where
     C: GracefulConnection,
     C::Error: std::fmt::Display,
@@ -166,14 +166,14 @@ async fn carry<C>(
     let retired = tokio::select! {
         ended = &mut connection => return tell(ended),
         () = stop.cancelled() => Retired::Old,
-        retired = retired(&asked, patience) => retired,
+        retired = retired(&asked, timeouts) => retired,
     };
     if matches!(retired, Retired::Unused) {
         return tracing::debug!(%peer, "a connection asked for nothing");
     }
     connection.as_mut().graceful_shutdown();
     // What has not asked yet, such as by half a head, has no answer to wait for.
-    let last = if asked.so_far() == 0 { patience.head } else { patience.last };
+    let last = if asked.so_far() == 0 { timeouts.head } else { timeouts.last };
     if let Ok(ended) = timeout(last, connection).await {
         tell(ended);
     } else {
@@ -214,9 +214,9 @@ enum Retired {
 
 /// Waits until a connection is to take no more requests. HTTP/1 is left to hyper's timers: a next request could be on
 /// its way, where HTTP/2 says which was the last. It samples, to cost a request nothing, so `Quiet` comes after one to
-/// two times the patience.
-async fn retired(asked: &Asked, patience: Patience) -> Retired {
-    sleep(patience.head).await;
+/// two times the timeouts.
+async fn retired(asked: &Asked, timeouts: Timeouts) -> Retired {
+    sleep(timeouts.head).await;
     match asked.so_far() {
         0 => return Retired::Unused,
         Asked::BY_HTTP_1 => std::future::pending().await,
@@ -230,10 +230,10 @@ async fn retired(asked: &Asked, patience: Patience) -> Retired {
                 return Retired::Quiet;
             }
             before = now;
-            sleep(patience.idle).await;
+            sleep(timeouts.idle).await;
         }
     };
-    timeout(patience.age, quiet).await.unwrap_or(Retired::Old)
+    timeout(timeouts.age, quiet).await.unwrap_or(Retired::Old)
 }
 
 #[cfg(test)]
@@ -254,8 +254,8 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(100);
     /// Long enough for a first request to arrive.
     const HEAD: Duration = Duration::from_secs(2);
-    const PATIENT: Patience =
-        Patience { head: LONG, idle: LONG, write: LONG, age: LONG, last: LONG };
+    const LONG_TIMEOUTS: Timeouts =
+        Timeouts { head: LONG, idle: LONG, write: LONG, age: LONG, last: LONG };
 
     /// A server that waits so long, with `/` and an answer that never ends.
     struct Server {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     impl Server {
-        fn start(patience: Patience) -> Self {
+        fn start(timeouts: Timeouts) -> Self {
             let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
             let address = listener.local_addr().unwrap();
             let endless = || stream::repeat(Ok::<_, Infallible>(Bytes::from(vec![0; 4096])));
@@ -276,7 +276,7 @@ mod tests {
                 let connections = connections.clone();
                 async move {
                     let stop = CancellationToken::new();
-                    accept(listener, router, &stop, &connections, patience).await;
+                    accept(listener, router, &stop, &connections, timeouts).await;
                 }
             });
             Self { address, connections }
@@ -313,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_never_asks_is_let_go() {
-        let server = Server::start(Patience { head: SHORT, ..PATIENT });
+        let server = Server::start(Timeouts { head: SHORT, ..LONG_TIMEOUTS });
         let mut silent = server.connect().await;
         silent.write_all(b"GET / HT").await.unwrap();
         let mut said = Vec::new();
@@ -323,7 +323,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_reads_nothing_is_let_go() {
-        let server = Server::start(Patience { write: SHORT, ..PATIENT });
+        let server = Server::start(Timeouts { write: SHORT, ..LONG_TIMEOUTS });
         let mut deaf = server.connect().await;
         deaf.write_all(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         assert_eq!(deaf.read_u8().await.unwrap(), b'H');
@@ -332,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn pings_do_not_keep_a_quiet_connection() {
-        let server = Server::start(Patience { head: HEAD, idle: SHORT, ..PATIENT });
+        let server = Server::start(Timeouts { head: HEAD, idle: SHORT, ..LONG_TIMEOUTS });
         let mut caller = pinging(&server).await;
         let answer = caller.send_request(request("http://localhost/")).await.unwrap();
         assert_eq!(answer.collect().await.unwrap().to_bytes(), "here");
@@ -341,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_connection_ends_its_answers_and_takes_no_more() {
-        let server = Server::start(Patience { head: HEAD, age: SHORT, ..PATIENT });
+        let server = Server::start(Timeouts { head: HEAD, age: SHORT, ..LONG_TIMEOUTS });
         let mut caller = pinging(&server).await;
         let asked = caller.send_request(request("http://localhost/endless"));
         let mut answer = asked.await.unwrap().into_body();
@@ -360,7 +360,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_of_http_1_is_its_callers_to_end() {
-        let server = Server::start(Patience { head: HEAD, age: SHORT, ..PATIENT });
+        let server = Server::start(Timeouts { head: HEAD, age: SHORT, ..LONG_TIMEOUTS });
         let io = TokioIo::new(server.connect().await);
         let (mut caller, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
@@ -373,7 +373,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_not_taken_is_given_up_with_its_old_connection() {
-        let server = Server::start(Patience { head: HEAD, age: SHORT, last: SHORT, ..PATIENT });
+        let server =
+            Server::start(Timeouts { head: HEAD, age: SHORT, last: SHORT, ..LONG_TIMEOUTS });
         let mut caller = pinging(&server).await;
         let kept = caller.send_request(request("http://localhost/endless")).await.unwrap();
         server.is_left().await;

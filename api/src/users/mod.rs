@@ -27,7 +27,7 @@ pub struct User {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: UserId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// As it was given; no two users of a tenant share one.

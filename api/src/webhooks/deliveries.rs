@@ -33,7 +33,7 @@ pub struct WebhookEvent {
     /// The same on every attempt and resend; receivers see it as `webhook-id`.
     #[schema(value_type = Uuid)]
     pub id: DeliveryId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// Where it goes.

@@ -8,8 +8,8 @@ use shared::webhook::signature::SigningSecret;
 use shared::webhook::target::TargetPolicy;
 use utoipa::ToSchema;
 
-use super::calling::{Calling, NewCertificate};
-use super::select::{Filter, Selecting};
+use super::request_options::{NewCertificate, RequestPatch};
+use super::subscription::{Filter, SubscriptionPatch};
 use crate::http::fields::{Change, Checked, Fault, Fields, Input};
 use crate::http::json::Value;
 use crate::http::rules;
@@ -106,11 +106,11 @@ impl Input for NewWebhook {
         let description = fields.optional("description", rules::line(200));
         let secret = fields.optional("secret", own_secret());
         let auto_redrive = fields.optional("autoRedrive", rules::boolean());
-        let calling = Calling::read(fields);
+        let calling = RequestPatch::read(fields);
         fields.ignore(READ_ONLY);
-        let selecting = Selecting::read_new(fields);
-        let Calling { headers, client_certificate, rate_limit } = calling?;
-        let Selecting { filter, fields, ordering } = selecting?;
+        let selecting = SubscriptionPatch::read_new(fields);
+        let RequestPatch { headers, client_certificate, rate_limit } = calling?;
+        let SubscriptionPatch { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,
@@ -137,11 +137,11 @@ impl Input for WebhookPatch {
         let description = fields.changed("description", rules::line(200));
         let secret = fields.replaced("secret", rules::string());
         let auto_redrive = fields.replaced("autoRedrive", rules::boolean());
-        let calling = Calling::read(fields);
+        let calling = RequestPatch::read(fields);
         fields.ignore(READ_ONLY);
-        let selecting = Selecting::read_change(fields);
-        let Calling { headers, client_certificate, rate_limit } = calling?;
-        let Selecting { filter, fields, ordering } = selecting?;
+        let selecting = SubscriptionPatch::read_change(fields);
+        let RequestPatch { headers, client_certificate, rate_limit } = calling?;
+        let SubscriptionPatch { filter, fields, ordering } = selecting?;
         Some(Self {
             url: url?,
             events: events?,

@@ -1,7 +1,6 @@
 //! Webhooks: where a tenant wants to hear of which events, and what became of each.
 
 pub mod attempts;
-pub mod calling;
 pub mod debug;
 pub mod deliveries;
 pub mod health;
@@ -9,10 +8,11 @@ pub(crate) mod holds;
 mod http;
 mod input;
 pub mod replays;
-pub mod sample;
-pub mod select;
+pub mod request_options;
 pub mod signing;
 mod store;
+pub mod subscription;
+pub mod test_events;
 
 use std::collections::BTreeMap;
 
@@ -38,11 +38,11 @@ use crate::error::{Error, Result};
 use crate::http::expand::{Records, records};
 use crate::http::{IfMatch, Listed, Representation, Resource, doc};
 use crate::list::{Column, Kind, List, ListQuery};
-use calling::Calling;
 pub use http::routes;
 pub use input::{NewWebhook, WebhookPatch};
-use select::{Filter, ORDERINGS, Selecting, Written};
+use request_options::RequestPatch;
 use signing::Sealed;
+use subscription::{Filter, ORDERINGS, SubscriptionPatch, Written};
 
 /// Webhooks of a tenant, at most: each is looked at for each of its events, in the one statement that relays
 /// everybody's.
@@ -58,7 +58,7 @@ pub struct Webhook {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: WebhookId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// Where deliveries are sent.
@@ -179,7 +179,7 @@ pub async fn list(tx: &mut TenantTx, query: &ListQuery) -> Result<Listed<Webhook
 /// # Errors
 /// [`Error::Conflict`] when the tenant has a thousand.
 pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Result<Webhook> {
-    store::hold_all(tx).await?;
+    store::lock_all(tx).await?;
     if store::count(tx).await? >= MOST {
         return Err(Error::Conflict(
             format!("There are {MOST} webhooks; delete one that is not needed first").into(),
@@ -214,18 +214,19 @@ pub async fn create(tx: &mut TenantTx, new: NewWebhook, keys: &Keyring) -> Resul
     let key = Key::new(new.secret).map_err(|error| Error::Internal(error.into()))?;
     let signing = SigningKeys::first(key);
     let sealed = Sealed::new(&signing, keys, Owner(tx.tenant(), id), now)?;
-    let calling = Calling {
+    let calling = RequestPatch {
         headers: new.headers,
         client_certificate: new.client_certificate,
         rate_limit: new.rate_limit,
     };
     let sealable = calling.apply(&mut webhook)?;
-    let selecting = Selecting { filter: new.filter, fields: new.fields, ordering: new.ordering };
+    let selecting =
+        SubscriptionPatch { filter: new.filter, fields: new.fields, ordering: new.ordering };
     let selected = selecting.apply(&mut webhook)?;
     filters_fit(tx, &webhook).await?;
     store::insert(tx, &webhook, &sealed).await?;
     sealable.write(tx, &webhook, keys).await?;
-    select::write(tx, &webhook, selected).await?;
+    store::update_subscription(tx, &webhook, selected).await?;
     changes::created(tx, &webhook)?;
     signing.current.secret.expose().clone_into(&mut webhook.secret);
     Ok(webhook)
@@ -292,7 +293,7 @@ pub async fn update(
         health::begin_anew(tx, &mut webhook).await?;
     }
     patch.description.apply(&mut webhook.description);
-    let calling = Calling {
+    let calling = RequestPatch {
         headers: patch.headers,
         client_certificate: patch.client_certificate,
         rate_limit: patch.rate_limit,
@@ -300,12 +301,12 @@ pub async fn update(
     let sealable = calling.apply(&mut webhook)?;
     sealable.stays_private(&before, &webhook)?;
     let selecting =
-        Selecting { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
+        SubscriptionPatch { filter: patch.filter, fields: patch.fields, ordering: patch.ordering };
     let selected = selecting.apply(&mut webhook)?;
     let bytes =
         |webhook: &Webhook| webhook.filter.as_ref().map_or(0, |filter| filter.0.text().len());
     if bytes(&webhook) > bytes(&before) {
-        store::hold_all(tx).await?;
+        store::lock_all(tx).await?;
         filters_fit(tx, &webhook).await?;
     }
     if webhook == before && !sealable.is_new() {
@@ -318,7 +319,7 @@ pub async fn update(
         store::end_paused(tx, id, &["redrive"]).await?;
     }
     sealable.write(tx, &webhook, keys).await?;
-    select::write(tx, &webhook, selected).await?;
+    store::update_subscription(tx, &webhook, selected).await?;
     changes::updated(tx, &before, &webhook)?;
     tx.wake();
     Ok(webhook)

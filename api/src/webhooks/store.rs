@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use shared::TenantTx;
-use shared::change::Change;
 use shared::id::{TenantId, WebhookId};
+use shared::patch::Change;
 use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Webhook;
-use super::select::Written;
 use super::signing::Sealed;
+use super::subscription::Written;
 use crate::list::Source;
 
 /// What lists of webhooks select from.
@@ -29,7 +29,7 @@ pub(super) static SOURCE: Source = Source {
 };
 
 /// Keeps everybody else from adding to what all webhooks of the tenant have together, until the transaction ends.
-pub(super) async fn hold_all(tx: &mut TenantTx) -> sqlx::Result<()> {
+pub(super) async fn lock_all(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1::uuid, 0))",
@@ -143,7 +143,7 @@ pub(super) async fn update(tx: &mut TenantTx, webhook: &Webhook) -> sqlx::Result
 }
 
 /// Writes how the receiver wants to be called; of the sealed parts, those that change.
-pub(super) async fn call(
+pub(super) async fn update_request_options(
     tx: &mut TenantTx,
     webhook: &Webhook,
     headers: Change<Vec<u8>>,
@@ -175,7 +175,7 @@ pub(super) async fn call(
 }
 
 /// Writes what it gets of events; the filter, if that changes, in both forms.
-pub(super) async fn select(
+pub(super) async fn update_subscription(
     tx: &mut TenantTx,
     webhook: &Webhook,
     path: Change<String>,

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::change::Change;
 use crate::changes;
 use crate::changes::{Events, Tracked};
 use crate::clock;
 use crate::event::EventType;
 use crate::id::{CompanyId, ContactId, TenantId};
+use crate::patch::Change;
 use company::{Known, NoSuchCompany};
 
 /// A person or organisation that the tenant knows.
@@ -25,7 +25,7 @@ pub struct Contact {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: ContactId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// 1 to 100 characters.

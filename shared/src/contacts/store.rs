@@ -137,7 +137,7 @@ pub(crate) async fn emails_are_unique(tx: &mut TenantTx) -> sqlx::Result<bool> {
 
 /// Keeps the tenant's rule for addresses as it is until the transaction ends, and says whether there is one. Without
 /// one the addresses of contacts are not looked at any more (migration 0026).
-pub(crate) async fn hold_email_rule(tx: &mut TenantTx) -> sqlx::Result<bool> {
+pub(crate) async fn lock_email_rule(tx: &mut TenantTx) -> sqlx::Result<bool> {
     let tenant = tx.tenant();
     sqlx::query!("select pg_advisory_xact_lock_shared(contact_emails_lock($1))", tenant.0)
         .execute(tx.conn())
@@ -162,7 +162,7 @@ pub(crate) async fn take_turns(tx: &mut TenantTx) -> sqlx::Result<()> {
 }
 
 /// Keeps everybody else from writing what must be unique until the transaction ends (migration 0013).
-pub(crate) async fn hold_unique_values(tx: &mut TenantTx) -> sqlx::Result<()> {
+pub(crate) async fn lock_unique_values(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant();
     sqlx::query!("select pg_advisory_xact_lock(contact_emails_lock($1))", tenant.0)
         .execute(tx.conn())

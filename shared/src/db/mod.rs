@@ -2,9 +2,11 @@
 //! tenants'.
 
 pub mod check;
+pub mod creation;
 pub mod fault;
 mod guarded;
 mod indexes;
+mod lookup;
 pub mod migrate;
 mod offset;
 pub mod owner;
@@ -27,10 +29,10 @@ use crate::clock::Clock;
 use crate::id::TenantId;
 use crate::outbox::Bell;
 use crate::settings::Value;
-use pool::{PATIENCE, Pool};
+use pool::{Pool, TIMEOUT};
 pub use reading::Reading;
 pub use system::SystemTx;
-pub use tx::{Held, Origin, TenantTx};
+pub use tx::{Origin, Savepoint, TenantTx};
 
 /// A database that takes longer to answer is not ready.
 const READY: Duration = Duration::from_secs(2);
@@ -96,7 +98,7 @@ impl DatabaseUrl {
     /// # Errors
     /// The server's or the network's; a server that does not answer within five seconds.
     pub async fn connect(&self) -> sqlx::Result<PgConnection> {
-        step::in_time(PATIENCE, PgConnection::connect_with(&self.0)).await
+        step::in_time(TIMEOUT, PgConnection::connect_with(&self.0)).await
     }
 }
 
@@ -198,7 +200,7 @@ impl Db {
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(TIMEOUT)
             .connect_lazy_with((*self.options).clone());
         let mut listener = PgListener::connect_with(&one).await?;
         listener.listen(crate::outbox::CHANNEL).await?;

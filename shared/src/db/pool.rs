@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{fault, step};
 
 /// How long a connection may take, waiting for a free one included.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the making of one may take: shorter, so that a server that does not answer is told from a pool whose
 /// connections are all busy.
@@ -85,7 +85,7 @@ impl Pool {
             }
         };
         let asked = Instant::now();
-        let taken = tokio::time::timeout(PATIENCE, taken).await;
+        let taken = tokio::time::timeout(TIMEOUT, taken).await;
         metrics::histogram!("db_connection_wait_seconds").record(asked.elapsed());
         taken.unwrap_or_else(|_| {
             let reason = if self.0.manager().has_refused() { "refused" } else { "busy" };
@@ -177,7 +177,7 @@ impl Login {
 
     /// Whether one could not be made while somebody waited who gives up now.
     fn has_refused(&self) -> bool {
-        self.refusals().last.is_some_and(|last| last.elapsed() < PATIENCE)
+        self.refusals().last.is_some_and(|last| last.elapsed() < TIMEOUT)
     }
 
     fn refusals(&self) -> MutexGuard<'_, Refusals> {

@@ -12,7 +12,7 @@ use super::fault;
 use super::guarded::Guarded;
 use super::json;
 use crate::audit::{Actor, Entry};
-use crate::creation::Creation;
+use crate::db::creation::Creation;
 use crate::event::EventType;
 use crate::id::{EventId, Series, TenantId};
 use crate::outbox::{self, Bell, COMMIT_AND_RING, NewEvent};
@@ -64,7 +64,7 @@ pub struct TenantTx {
 }
 
 /// A point of a transaction that it can go back to: what it had announced by then.
-pub struct Held(usize);
+pub struct Savepoint(usize);
 
 impl TenantTx {
     pub(super) async fn begin(db: &Db, tenant: TenantId, origin: Origin) -> sqlx::Result<Self> {
@@ -312,21 +312,21 @@ impl TenantTx {
         Ok(self.announced)
     }
 
-    /// Marks a point that [`TenantTx::back`] goes back to.
+    /// Marks a point that [`TenantTx::rollback_to`] goes back to.
     ///
     /// # Errors
     /// The database's.
-    pub async fn hold(&mut self) -> sqlx::Result<Held> {
+    pub async fn savepoint(&mut self) -> sqlx::Result<Savepoint> {
         self.flush().await?;
         sqlx::raw_sql("savepoint held").execute(self.conn()).await?;
-        Ok(Held(self.announced.len()))
+        Ok(Savepoint(self.announced.len()))
     }
 
     /// Takes back everything since the point, with its events and entries, and lets go of the locks taken since.
     ///
     /// # Errors
     /// The database's.
-    pub async fn back(&mut self, to: Held) -> sqlx::Result<()> {
+    pub async fn rollback_to(&mut self, to: Savepoint) -> sqlx::Result<()> {
         self.events.clear();
         self.entries.clear();
         self.announced.truncate(to.0);

@@ -90,11 +90,11 @@ impl Batch {
     ) -> sqlx::Result<()> {
         let addressed = !emails.is_empty() || !self.keys.is_empty();
         if !self.unique_emails && addressed && external_ids.is_empty() {
-            self.unique_emails = store::hold_email_rule(tx).await?;
+            self.unique_emails = store::lock_email_rule(tx).await?;
         }
         let ruled = self.unique_emails && addressed;
         if ruled || !external_ids.is_empty() {
-            store::hold_unique_values(tx).await?;
+            store::lock_unique_values(tx).await?;
         }
         if ruled {
             let unknown = emails.iter().filter(|email| !self.keys.contains_key(*email));

@@ -102,7 +102,7 @@ pub struct Import {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: ImportId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// How far it is.

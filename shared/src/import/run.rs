@@ -66,7 +66,7 @@ async fn at_once(
     import: &mut Import,
     mut at_hand: Option<Vec<Pending>>,
 ) -> sqlx::Result<()> {
-    let (held, waited) = (tx.hold().await?, at_hand.is_none());
+    let (held, waited) = (tx.savepoint().await?, at_hand.is_none());
     let mut all = Vec::new();
     loop {
         let next = match at_hand.take() {
@@ -82,7 +82,7 @@ async fn at_once(
     }
     let refused = import.atomic && import.failed > 0;
     if refused || import.dry_run && waited {
-        tx.back(held).await?;
+        tx.rollback_to(held).await?;
         all.iter_mut().for_each(Done::forget);
         if waited {
             chunks::give_up(tx, import.id).await?;

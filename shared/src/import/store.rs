@@ -143,7 +143,7 @@ pub async fn act_as(tx: &mut TenantTx, id: ImportId) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// The database's.
-pub async fn hold_erasures(tx: &mut TenantTx) -> sqlx::Result<()> {
+pub async fn lock_erasures(tx: &mut TenantTx) -> sqlx::Result<()> {
     let tenant = tx.tenant();
     sqlx::query!(
         "select pg_advisory_xact_lock_shared(hashtextextended('imports of ' || $1::uuid, 0))",

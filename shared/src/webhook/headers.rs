@@ -112,7 +112,7 @@ impl CustomHeaders {
     pub fn seal(&self, keys: &Keyring, owner: Owner) -> Result<Vec<u8>, Unopened> {
         let plain: BTreeMap<&str, &str> = self.iter().collect();
         let plain = Secret::new(serde_json::to_vec(&plain).map_err(|_| Unopened)?);
-        keys.seal(plain.expose(), &owner.place("headers"))
+        keys.seal(plain.expose(), &owner.aad("headers"))
     }
 
     /// Opens what [`CustomHeaders::seal`] sealed.
@@ -120,7 +120,7 @@ impl CustomHeaders {
     /// # Errors
     /// As [`Keyring::open`].
     pub fn open(sealed: &[u8], keys: &Keyring, owner: Owner) -> Result<Self, Unopened> {
-        let plain = keys.open(sealed, &owner.place("headers"))?;
+        let plain = keys.open(sealed, &owner.aad("headers"))?;
         serde_json::from_slice(plain.expose()).map(Self::new).map_err(|_| Unopened)
     }
 }

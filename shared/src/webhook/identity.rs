@@ -96,7 +96,7 @@ impl ClientIdentity {
     /// # Errors
     /// As [`Keyring::seal`].
     pub fn seal(&self, keys: &Keyring, owner: Owner) -> Result<Vec<u8>, Unopened> {
-        keys.seal(self.pem.expose().as_bytes(), &owner.place("client_certificate"))
+        keys.seal(self.pem.expose().as_bytes(), &owner.aad("client_certificate"))
     }
 
     /// Opens what [`ClientIdentity::seal`] sealed.
@@ -104,7 +104,7 @@ impl ClientIdentity {
     /// # Errors
     /// As [`Keyring::open`].
     pub fn open(sealed: &[u8], keys: &Keyring, owner: Owner) -> Result<Self, Unopened> {
-        let plain = keys.open(sealed, &owner.place("client_certificate"))?;
+        let plain = keys.open(sealed, &owner.aad("client_certificate"))?;
         let pem = std::str::from_utf8(plain.expose()).map_err(|_| Unopened)?;
         Ok(Self::of(pem.to_owned()))
     }

@@ -11,8 +11,8 @@ pub(crate) const SEALED: [(&str, &str); 3] =
 pub struct Owner(pub TenantId, pub WebhookId);
 
 impl Owner {
-    /// Where a value lies: what is sealed for this place opens in no other.
-    pub(crate) fn place(self, member: &str) -> Vec<u8> {
+    /// The additional authenticated data of a member: what is sealed for it opens in no other place.
+    pub(crate) fn aad(self, member: &str) -> Vec<u8> {
         let Self(tenant, webhook) = self;
         format!("{tenant}|{webhook}|webhooks.{member}").into_bytes()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::answers;
+use shared::idempotency;
 use sqlx::PgPool;
 use tests::kit::{
     ACTIVITIES, Answer, CONTACTS, LEADS, Reply, Subscriber, Tenant, TestApp, WEBHOOKS,
@@ -223,8 +223,8 @@ async fn kept_answers(app: &TestApp, acme: &Tenant) -> Vec<String> {
         "{names:?}"
     );
     let holds = |(principal, key, answer): &(String, String, Vec<u8>)| {
-        let place = answers::place(acme.id, principal, key);
-        let opened = app.api.config.keyring.open(answer, &place).unwrap();
+        let aad = idempotency::aad(acme.id, principal, key);
+        let opened = app.api.config.keyring.open(answer, &aad).unwrap();
         String::from_utf8_lossy(opened.expose()).contains(MARK)
     };
     kept.into_iter().filter(holds).map(|row| row.1).collect()

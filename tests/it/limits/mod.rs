@@ -29,7 +29,7 @@ fn limits(variables: &[(&str, &str)]) -> LimitConfig {
     });
     let config = LimitConfig::read(&mut settings);
     let mut config = settings.finish(config).unwrap();
-    config.patience = PATIENT;
+    config.timeout = PATIENT;
     config
 }
 

@@ -100,7 +100,7 @@ async fn a_redis_that_hangs_is_waited_for_once() {
     let url = format!("redis://{}/", silent.address());
     let own = [("RATE_LIMIT_READ", "1000/15m"), ("REDIS_URL", &*url)];
     let mut limits = limits(&own);
-    limits.patience = Duration::from_secs(5);
+    limits.timeout = Duration::from_secs(5);
     let app = TestApp::configured(|config| config.limits = limits).await;
     let started = Instant::now();
     for expected in (900..1_000).rev() {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tests::kit::{CONTACTS, TestApp};
 use uuid::Uuid;
-use worker::mending::{Line, mend};
+use worker::record_order::stuck::{Line, mend};
 
 use super::{Heard, broken_lines, change, contact, each, ordered, queued};
 

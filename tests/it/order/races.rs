@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use tests::kit::{Program, Subscriber, Tenant, TestApp, until};
 use uuid::Uuid;
-use worker::mending::{Line, mend};
+use worker::record_order::stuck::{Line, mend};
 
 use super::{Heard, broken_lines, change, contact, ordered, queued};
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use shared::webhook::target::TargetPolicy;
 use tokio::task::JoinSet;
-use worker::client::{self, Client, Limits, WayOut};
+use worker::client::{self, Client, Egress, Limits};
 
 use super::cpu::{self, Cpu};
 use super::report::Measured;
@@ -83,7 +83,7 @@ pub async fn run(task: &str) -> Result<String> {
 /// When the system has no root certificates.
 pub fn client() -> Result<Client> {
     let targets = TargetPolicy::new(true, vec!["127.0.0.0/8".parse()?]);
-    Ok(Client::new(Arc::new(targets), Limits::default(), &WayOut::default())?)
+    Ok(Client::new(Arc::new(targets), Limits::default(), &Egress::default())?)
 }
 
 async fn post_all(client: &Client, task: &Task, messages: &Arc<Vec<Message>>) -> Result<()> {

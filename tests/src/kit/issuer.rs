@@ -66,7 +66,7 @@ impl Issuer {
             issuer: shared::settings::Value::parse(&self.url()).unwrap(),
             audience: "liaison".into(),
             tenant_claim: "tenant_id".into(),
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
         }
     }
 

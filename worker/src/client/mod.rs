@@ -88,7 +88,7 @@ impl Default for Limits {
 
 /// How this machine gets to the receivers.
 #[derive(Debug, Clone)]
-pub struct WayOut {
+pub struct Egress {
     /// Asked for names.
     pub lookup: Lookup,
     /// Stands between, if there is one.
@@ -97,7 +97,7 @@ pub struct WayOut {
     pub roots: Roots,
 }
 
-impl Default for WayOut {
+impl Default for Egress {
     fn default() -> Self {
         Self { lookup: Lookup::system(), proxy: None, roots: Roots::default() }
     }
@@ -160,9 +160,9 @@ impl Client {
     pub fn new(
         policy: Arc<TargetPolicy>,
         limits: Limits,
-        way: &WayOut,
+        way: &Egress,
     ) -> Result<Self, rustls::Error> {
-        let WayOut { lookup, proxy, roots } = way.clone();
+        let Egress { lookup, proxy, roots } = way.clone();
         let tls = Tls::new(roots.0)?;
         let connector = Arc::new(Connector { policy, lookup, tls, proxy, limits });
         Ok(Self { connector, pool: Pool::default() })

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use shared::seal::Keyring;
-use shared::{TenantTx, answers};
+use shared::{TenantTx, idempotency};
 use uuid::Uuid;
 
 /// An answer, sealed.
@@ -60,13 +60,13 @@ pub(super) async fn erase_some(
     .fetch_all(tx.conn())
     .await?;
     for one in &kept {
-        let place = answers::place(tenant, &one.principal, &one.key);
-        let opened = keyring.open(&one.answer, &place).ok();
+        let aad = idempotency::aad(tenant, &one.principal, &one.key);
+        let opened = keyring.open(&one.answer, &aad).ok();
         let reply = opened.and_then(|opened| serde_json::from_slice(opened.expose()).ok());
         let sealed = match reply {
             Some(reply) => {
                 let left = left(tx, shown, reply).await?;
-                serde_json::to_vec(&left).ok().and_then(|json| keyring.seal(&json, &place).ok())
+                serde_json::to_vec(&left).ok().and_then(|json| keyring.seal(&json, &aad).ok())
             }
             None => None,
         };

@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 /// Keeps relays from taking anything until the transaction ends, and has them look again afterwards.
-pub(super) async fn hold_relay(tx: &mut TenantTx) -> sqlx::Result<()> {
+pub(super) async fn lock_relay(tx: &mut TenantTx) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_xact_lock($1)", RELAYING).execute(tx.conn()).await?;
     sqlx::query("notify outbox").execute(tx.conn()).await?;
     Ok(())

@@ -33,7 +33,7 @@ pub(super) async fn step(
             if kept == answers::PAGE {
                 return Ok(None);
             }
-            history::hold_relay(tx).await?;
+            history::lock_relay(tx).await?;
             erasure.counts.events += history::erase_outbox(tx, erasure.record).await?;
             erasure.enter(Stage::Changes);
         }

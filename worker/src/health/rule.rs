@@ -12,7 +12,7 @@ pub(crate) const SPAN: TimeDelta = TimeDelta::minutes(1);
 /// Until then nobody looks (`store::due`).
 pub(super) const REST: TimeDelta = TimeDelta::minutes(5);
 /// How long nothing may succeed before a webhook is switched off…
-pub(crate) const PATIENCE: TimeDelta = TimeDelta::days(5);
+pub(crate) const DISABLED_AFTER: TimeDelta = TimeDelta::days(5);
 /// …and on how many days (UTC) attempts must have failed meanwhile: silence proves nothing.
 const DAYS: i32 = 5;
 
@@ -119,7 +119,7 @@ pub(super) fn change(health: &Health) -> Option<Change> {
         }
         State::Failing | State::Disabled if health.accepted => Some(Change::Recovered),
         State::Failing | State::Disabled => {
-            let hopeless = lasted >= Some(PATIENCE) && health.failed_days >= DAYS;
+            let hopeless = lasted >= Some(DISABLED_AFTER) && health.failed_days >= DAYS;
             hopeless.then_some(Change::Disabled(Reason::Failing))
         }
     }

@@ -13,7 +13,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::charge::charge;
+use super::rate_limit::charge;
 use super::slots::Counts;
 use super::{Caps, Claimed, Delivery, Slots, Token};
 

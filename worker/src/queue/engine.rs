@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Claimed, Claims, RedisQueue, Slots};
 use crate::background::{IDLE, Pause, Wakeup, Wakeups, wait};
-use crate::held_lines::Lines;
 use crate::record::Records;
+use crate::record_order::held::Lines;
 use crate::relay::Relay;
 use crate::supervise::Vital;
 

@@ -2,34 +2,34 @@
 //! so that a worker that dies needs nobody to clean up after it (docs/decisions/0006).
 
 mod backend;
-mod charge;
+mod backpressure;
 mod claim;
+mod claims;
 mod engine;
-mod flights;
-mod flow;
+mod in_flight;
 mod load;
 mod pace;
+mod rate_limit;
 mod redis;
 mod slots;
 mod token;
-mod turn;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
 
 pub use backend::DeliveryBackend;
+pub use backpressure::{Feedback, Signal};
 pub(crate) use claim::Row;
 pub use claim::{Batch, claim, lease};
+pub(crate) use claims::Direct;
+pub use claims::{Claims, Filled};
 pub use engine::Engine;
-pub use flights::{Flight, Flights};
-pub use flow::{Signal, Told};
+pub use in_flight::{Flight, Flights};
 pub use redis::RedisQueue;
-pub(crate) use redis::{PATIENCE, Trouble};
+pub(crate) use redis::{REDIS_TIMEOUT, Trouble};
 pub use slots::{Caps, Slot, Slots};
 pub use token::Token;
-pub(crate) use turn::Direct;
-pub use turn::{Claims, Filled};
 
 /// A delivery that this worker holds until its lease ends.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Claimed {
 /// One event on its way to one webhook.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Whose it is.
+    /// The tenant it belongs to.
     pub tenant: TenantId,
     /// Its id.
     pub id: DeliveryId,

@@ -10,9 +10,9 @@ use shared::id::{TenantId, WebhookId};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::charge::Ledger;
-use super::flights::{Flight, Flights};
-use super::flow::{Flow, Told};
+use super::backpressure::{Feedback, Flow};
+use super::in_flight::{Flight, Flights};
+use super::rate_limit::Ledger;
 
 /// The most requests under way in this process.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +255,7 @@ impl Slot {
 
     /// Takes in what an attempt tells of its receiver's capacity; whether it slowed the webhook down.
     #[must_use]
-    pub fn hear(&self, told: Told) -> bool {
+    pub fn hear(&self, told: Feedback) -> bool {
         let cap = self.slots.0.caps.per_webhook;
         let mut busy = self.slots.busy();
         busy.flows.entry(self.webhook).or_insert_with(|| Flow::new(cap)).hear(told)

@@ -11,7 +11,7 @@ use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
 use super::Report;
-use crate::health::rule::{FAILURES, PATIENCE, SPAN};
+use crate::health::rule::{DISABLED_AFTER, FAILURES, SPAN};
 use crate::queue::Delivery;
 use crate::retry::Next;
 
@@ -127,7 +127,7 @@ pub(super) async fn count(
         &gone_at as &[Option<DateTime<Utc>>],
         FAILURES,
         interval(SPAN),
-        interval(PATIENCE),
+        interval(DISABLED_AFTER),
         &given_up as &[Option<DateTime<Utc>>],
         &gone_from as &[Option<String>],
     )

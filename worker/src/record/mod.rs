@@ -40,7 +40,7 @@ const GATHERING: Duration = Duration::from_millis(2);
 const AHEAD: usize = 256;
 
 /// How long outcomes may wait for a database in trouble when the worker ends.
-const LAST_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an attempt came to.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, LAST_PATIENCE, locked, store};
+use super::{Entry, STOP_TIMEOUT, locked, store};
 use crate::background::{Pause, Wakeup, wait};
 
 /// Outcomes that are a large transaction.
@@ -148,7 +148,7 @@ impl Writes {
                 self.ended().await;
             }
         };
-        if timeout(LAST_PATIENCE, over).await.is_err() {
+        if timeout(STOP_TIMEOUT, over).await.is_err() {
             let outcomes = self.writer.waiting.load(Ordering::Relaxed);
             tracing::error!(
                 outcomes,

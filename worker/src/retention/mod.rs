@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// Days that have partitions before they come.
 const AHEAD: u64 = 3;
 /// How long the start waits for today's partitions, and how often it tries.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(500);
 /// Rows removed in one transaction.
 const BATCH: i64 = 1000;
@@ -43,7 +43,7 @@ struct Kept {
 /// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches
 /// such rows, in the way of those that are made later.
 pub(crate) async fn begin(db: &Db) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         let today = db.clock().now().date_naive();
         let error = match open(db).await {

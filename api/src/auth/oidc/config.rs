@@ -15,7 +15,7 @@ pub struct OidcConfig {
     /// The claim that holds the id of the tenant.
     pub tenant_claim: String,
     /// For a whole fetch of its keys.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl OidcConfig {
@@ -37,8 +37,8 @@ impl OidcConfig {
         match (issuer?, audience?) {
             (None, None) => Some(None),
             (Some(issuer), Some(audience)) => {
-                let (tenant_claim, patience) = (tenant_claim?, Duration::from_secs(5));
-                Some(Some(Self { issuer, audience, tenant_claim, patience }))
+                let (tenant_claim, timeout) = (tenant_claim?, Duration::from_secs(5));
+                Some(Some(Self { issuer, audience, tenant_claim, timeout }))
             }
             (Some(_), None) => {
                 settings.fault(

@@ -70,7 +70,7 @@ struct KeySet {
 pub(super) struct Source {
     http: reqwest::Client,
     issuer: IssuerUrl,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Source {
@@ -89,12 +89,12 @@ impl Source {
             .no_zstd()
             .no_deflate()
             .build()?;
-        Ok(Self { http, issuer: config.issuer.clone(), patience: config.patience })
+        Ok(Self { http, issuer: config.issuer.clone(), timeout: config.timeout })
     }
 
     /// The keys that it signs with now, as far as they can be used here.
     pub async fn fetch(&self) -> Result<Vec<Key>, Fault> {
-        timeout(self.patience, self.ask()).await.unwrap_or(Err(Fault::TooSlow))
+        timeout(self.timeout, self.ask()).await.unwrap_or(Err(Fault::TooSlow))
     }
 
     async fn ask(&self) -> Result<Vec<Key>, Fault> {

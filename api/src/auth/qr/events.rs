@@ -11,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{Status, store};
 use crate::App;
-use crate::http::streams::Place;
+use crate::http::streams::StreamPermit;
 
 /// How often the row is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 struct Watch {
     app: App,
     id: QrSessionId,
-    place: Place,
+    place: StreamPermit,
     looks: Interval,
     told: Option<Status>,
 }
@@ -31,7 +31,7 @@ struct Watch {
 pub(super) fn watch(
     app: App,
     id: QrSessionId,
-    place: Place,
+    place: StreamPermit,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -297,7 +297,7 @@ pub async fn redeem(
             let sign_in = SignIn { user, via: Via::Qr, approved_by, device_name, client };
             let signed_in = sessions::open(tx, keys, &sign_in).await?;
             // Asked behind the user's lock: whoever ends the phone's session now ends this one, too.
-            if !store::hold_phone(tx, phone).await? {
+            if !store::lock_phone(tx, phone).await? {
                 return Err(refused);
             }
             store::consume(tx, id, signed_in.session.id).await?;

@@ -175,7 +175,7 @@ pub(super) async fn lock(tx: &mut TenantTx, id: QrSessionId) -> sqlx::Result<Opt
 }
 
 /// Whether the session that scanned lives; it does so until the transaction ends.
-pub(super) async fn hold_phone(tx: &mut TenantTx, id: SessionId) -> sqlx::Result<bool> {
+pub(super) async fn lock_phone(tx: &mut TenantTx, id: SessionId) -> sqlx::Result<bool> {
     let held =
         sqlx::query!("select from sessions where id = $1 and revoked_at is null for share", id.0)
             .fetch_optional(tx.conn())

@@ -98,7 +98,7 @@ pub static LIST: List = List {
 /// [`Error::NotFound`] when there is no such active user.
 pub async fn open(tx: &mut TenantTx, keys: &TokenKeys, sign_in: &SignIn) -> Result<SignedIn> {
     let now = tx.now();
-    let user = store::hold_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
+    let user = store::lock_user_shared(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
     tx.act_as(Actor::User(sign_in.user));
     let session = insert(tx, sign_in, now + IDLE, now + ABSOLUTE).await?;
     issue(tx, keys, &session, user).await
@@ -115,7 +115,7 @@ pub async fn open_for(
     ttl: TimeDelta,
 ) -> Result<String> {
     let now = tx.now();
-    let user = store::hold_user(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
+    let user = store::lock_user_shared(tx, sign_in.user).await?.ok_or(Error::NotFound("User"))?;
     let session = insert(tx, sign_in, now + ttl, now + ttl).await?;
     keys.issue(&grant(tx.tenant(), &session, &user)?, now, ttl)
 }

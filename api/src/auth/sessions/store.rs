@@ -26,7 +26,7 @@ pub(super) struct User {
 
 /// Finds whom a session is opened for, and keeps whoever switches the user off or signs it out everywhere waiting until
 /// the session can be seen.
-pub(super) async fn hold_user(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Option<User>> {
+pub(super) async fn lock_user_shared(tx: &mut TenantTx, id: UserId) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
         "select u.name, u.role, t.name as tenant_name from users u join tenants t on t.id = u.tenant_id

@@ -50,7 +50,7 @@ pub struct Activity {
     /// `Left …` has an id of its own.
     #[schema(value_type = Uuid)]
     pub id: ActivityId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// What it is.
@@ -300,7 +300,7 @@ pub async fn create(tx: &mut TenantTx, new: NewActivity) -> Result<Activity> {
     store::insert(tx, std::slice::from_ref(&activity)).await?;
     let event = EventId(activity.id.0);
     tx.emit_as(event, EventType::ActivityCreated, &Announced::of(&activity))?;
-    changes::created_and_told(tx, &activity, event)?;
+    changes::created_announced_apart(tx, &activity, event)?;
     Ok(activity)
 }
 

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::crm::deleted::{self, Deleted};
 use crate::error::Result;
 use crate::http::doc::Doc;
-use crate::http::places::Place;
+use crate::http::permits::TenantPermit;
 use crate::http::routes::Routes;
 use crate::http::{Created, Data, Id, IfMatch, Listed, NoContent, Params, Reply, Valid};
 use crate::list::ListQuery;
@@ -128,7 +128,7 @@ async fn place(
     caller: &Caller,
     id: CompanyId,
     name: Option<&str>,
-) -> Result<Option<Place>> {
+) -> Result<Option<TenantPermit>> {
     let mut tx = app.begin(caller).await?;
     let many = super::changes_many(&mut tx, id, name).await;
     if tx.finish(many).await? { Ok(Some(app.sweeps.take(caller.tenant).await?)) } else { Ok(None) }

@@ -38,7 +38,7 @@ pub struct Company {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: CompanyId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// 1 to 100 characters.

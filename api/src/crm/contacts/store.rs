@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::TenantTx;
-use shared::creation::Creation;
+use shared::db::creation::Creation;
 use shared::id::{CompanyId, ContactId, TenantId};
 use uuid::Uuid;
 

@@ -17,7 +17,7 @@ use crate::http::rules::{self, Rule};
 pub struct NewLead {
     /// 1 to 100 characters.
     pub title: String,
-    /// How it stands.
+    /// The status.
     pub status: String,
     /// What it may bring, with at most two decimals.
     #[schema(value_type = Option<f64>)]

@@ -49,12 +49,12 @@ pub struct Lead {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: LeadId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// 1 to 100 characters.
     pub title: String,
-    /// How it stands.
+    /// The status.
     #[schema(schema_with = status_schema)]
     pub status: String,
     /// What it may bring, with every digit and at most two decimals.

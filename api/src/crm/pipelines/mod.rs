@@ -34,7 +34,7 @@ pub struct Pipeline {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: PipelineId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// 1 to 100 characters.

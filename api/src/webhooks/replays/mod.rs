@@ -31,7 +31,7 @@ pub struct Replay {
     /// Its id.
     #[schema(value_type = Uuid)]
     pub id: ReplayId,
-    /// Whose it is.
+    /// The tenant it belongs to.
     #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     /// The webhook whose deliveries are sent again.

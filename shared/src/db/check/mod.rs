@@ -1,7 +1,7 @@
 //! What must hold before a process serves: a database new enough and migrated, a login that row-level security
-//! binds, and every tenant table shut. `api doctor` looks at the same and at more: [`signs`].
+//! binds, and every tenant table shut. `api doctor` looks at the same and at more: [`doctor`].
 
-pub mod signs;
+pub mod doctor;
 
 use std::fmt;
 

@@ -6,9 +6,9 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::log;
-use crate::answers;
 use crate::db::{Db, Origin, TenantTx};
 use crate::id::{TenantId, WebhookId};
+use crate::idempotency;
 use crate::seal::Keyring;
 use crate::webhook::Owner;
 use crate::webhook::owner::SEALED;
@@ -44,7 +44,7 @@ pub async fn reseal(
             let mut tx = db.tenant(tenant, Origin::default()).await?;
             let found = sealed_elsewhere(&mut tx, column, keyring, after).await?;
             for (id, sealed) in &found {
-                let place = Owner(tenant, WebhookId(*id)).place(member);
+                let place = Owner(tenant, WebhookId(*id)).aad(member);
                 match keyring.renew(sealed, &place) {
                     Ok(_) if dry => done.secrets += 1,
                     Ok(renewed) => {
@@ -135,7 +135,7 @@ async fn kept_answers(
         .fetch_all(tx.conn())
         .await?;
         for (principal, key, sealed) in &found {
-            match keyring.renew(sealed, &answers::place(tenant, principal, key)) {
+            match keyring.renew(sealed, &idempotency::aad(tenant, principal, key)) {
                 Ok(_) if dry => done.answers += 1,
                 Ok(renewed) => {
                     let replaced = sqlx::query(

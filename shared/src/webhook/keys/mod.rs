@@ -111,7 +111,7 @@ impl SigningKeys {
     /// # Errors
     /// [`KeysError::Sealed`], [`KeysError::Form`].
     pub fn open(keyring: &Keyring, sealed: &[u8], owner: Owner) -> Result<Self, KeysError> {
-        let opened = keyring.open(sealed, &owner.place("secret"))?;
+        let opened = keyring.open(sealed, &owner.aad("secret"))?;
         if let Some((&FORMAT, json)) = opened.expose().split_first() {
             let stored: Vec<Stored> = serde_json::from_slice(json).map_err(|_| KeysError::Form)?;
             return Self::from_stored(&stored);
@@ -129,7 +129,7 @@ impl SigningKeys {
         stored.extend(self.replaced.iter().map(|old| Stored::of(&old.key, Some(old.ends_at))));
         let mut plain = vec![FORMAT];
         serde_json::to_writer(&mut plain, &stored).map_err(|_| KeysError::Form)?;
-        let sealed = keyring.seal(&plain, &owner.place("secret"));
+        let sealed = keyring.seal(&plain, &owner.aad("secret"));
         plain.zeroize();
         Ok(sealed?)
     }

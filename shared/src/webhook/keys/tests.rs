@@ -62,7 +62,7 @@ fn keys_are_sealed_together_for_their_webhook_only() {
 #[test]
 fn a_bare_secret_from_before_signs_with_what_it_has() {
     let (owner, secret) = (owner(), SigningSecret::generate());
-    let sealed = keyring().seal(secret.expose().as_bytes(), &owner.place("secret")).unwrap();
+    let sealed = keyring().seal(secret.expose().as_bytes(), &owner.aad("secret")).unwrap();
     let keys = SigningKeys::open(&keyring(), &sealed, owner).unwrap();
 
     let signed = keys.sign("id", now(), b"{}");
@@ -78,7 +78,7 @@ fn a_bare_secret_from_before_signs_with_what_it_has() {
 fn what_is_sealed_in_no_known_form_is_refused() {
     let owner = owner();
     for plain in [&b""[..], b"\x01", b"\x01[]", b"\x01{}", b"short", b"\x02[]", b"\xff"] {
-        let sealed = keyring().seal(plain, &owner.place("secret")).unwrap();
+        let sealed = keyring().seal(plain, &owner.aad("secret")).unwrap();
         assert!(SigningKeys::open(&keyring(), &sealed, owner).is_err(), "{plain:?}");
     }
 }

@@ -13,11 +13,11 @@ async fn fails(path: &'static str, reply: impl FnOnce(&Issuer, &IssuerKey) -> Re
 }
 
 async fn fails_within(
-    patience: Duration,
+    timeout: Duration,
     path: &'static str,
     reply: impl FnOnce(&Issuer, &IssuerKey) -> Reply,
 ) {
-    let world = World::with(IssuerKey::new("first"), |oidc| oidc.patience = patience).await;
+    let world = World::with(IssuerKey::new("first"), |oidc| oidc.timeout = timeout).await;
     world.issuer.answer(path, reply(&world.issuer, &world.key));
     let answer = world.ask(world.token()).await;
     assert_eq!(answer.header("retry-after"), "1");

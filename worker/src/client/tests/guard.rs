@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::{
     PATIENCE, Receiver, client, client_with, code, guarded, lenient, patient, post, post_to, status,
 };
-use crate::client::{Client, Limits, Lookup, WayOut};
+use crate::client::{Client, Egress, Limits, Lookup};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -29,7 +29,7 @@ fn named(receiver: &Receiver) -> String {
 #[tokio::test]
 async fn a_literal_loopback_address_is_blocked_before_any_connection() {
     let receiver = Receiver::answering(OK).await;
-    let client = Client::new(guarded(), patient(), &WayOut::default()).unwrap();
+    let client = Client::new(guarded(), patient(), &Egress::default()).unwrap();
     for host in ["127.0.0.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "localhost"] {
         let url = format!("http://{host}:{}/", receiver.addr.port());
         let exchange = post(&client, &url).await;
@@ -42,7 +42,7 @@ async fn a_literal_loopback_address_is_blocked_before_any_connection() {
 async fn plain_http_is_blocked_unless_allowed() {
     let receiver = Receiver::answering(OK).await;
     let policy = super::TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]);
-    let client = Client::new(Arc::new(policy), patient(), &WayOut::default()).unwrap();
+    let client = Client::new(Arc::new(policy), patient(), &Egress::default()).unwrap();
     assert_eq!(code(&post(&client, &receiver.url()).await), "url_blocked");
     assert_eq!(receiver.connections(), 0);
 }

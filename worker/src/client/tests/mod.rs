@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Client, Exchange, Limits, Lookup, Message, WayOut};
+use super::{Client, Egress, Exchange, Limits, Lookup, Message};
 
 const BODY: &[u8] = br#"{"id":"evt_1"}"#;
 
@@ -118,11 +118,11 @@ fn patient() -> Limits {
 }
 
 fn client(limits: Limits) -> Client {
-    Client::new(lenient(), limits, &WayOut::default()).unwrap()
+    Client::new(lenient(), limits, &Egress::default()).unwrap()
 }
 
 fn client_with(policy: Arc<TargetPolicy>, limits: Limits, lookup: Lookup) -> Client {
-    Client::new(policy, limits, &WayOut { lookup, ..WayOut::default() }).unwrap()
+    Client::new(policy, limits, &Egress { lookup, ..Egress::default() }).unwrap()
 }
 
 async fn post(client: &Client, url: &str) -> Exchange {

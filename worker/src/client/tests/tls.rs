@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Client, PATIENCE, Receiver, client, code, patient, post, read_request, status};
-use crate::client::{Fault, Limits, Message, Roots, TlsProblem, WayOut};
+use crate::client::{Egress, Fault, Limits, Message, Roots, TlsProblem};
 
 /// A self-signed certificate for 127.0.0.1, altered by `edit`, and its key.
 pub(super) fn certificate(edit: fn(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
@@ -58,7 +58,7 @@ async fn secure(acceptor: TlsAcceptor) -> Receiver {
 pub(super) fn trusting(certificate: &CertificateDer<'static>) -> Client {
     let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
     let roots = Roots(vec![certificate.clone()]);
-    Client::new(policy, patient(), &WayOut { roots, ..WayOut::default() }).unwrap()
+    Client::new(policy, patient(), &Egress { roots, ..Egress::default() }).unwrap()
 }
 
 pub(super) fn https(receiver: &Receiver) -> String {
@@ -156,7 +156,7 @@ async fn a_receiver_that_reads_nothing_more_keeps_no_connection_of_ours() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let policy = Arc::new(TargetPolicy::new(false, vec!["127.0.0.0/8".parse().unwrap()]));
-    let way = WayOut { roots: Roots(vec![certificate]), ..WayOut::default() };
+    let way = Egress { roots: Roots(vec![certificate]), ..Egress::default() };
     let limits = Limits { total: Duration::from_millis(500), ..patient() };
     let client = Client::new(policy, limits, &way).unwrap();
     let url = https(&receiver);

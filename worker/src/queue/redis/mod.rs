@@ -19,11 +19,11 @@ pub(super) use self::session::Session;
 use self::session::in_time;
 use super::Slots;
 use super::claim::Room;
-use super::flights::Flights;
+use super::in_flight::Flights;
 use crate::background::wait;
 
 /// What one question of a running worker may take; after that Redis is away.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const REDIS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How often the whole list of what is under way is told, and a Redis that is away is looked for.
 const BEAT: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub struct RedisQueue(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    patience: Duration,
+    timeout: Duration,
     /// This worker, with its places.
     me: Arc<str>,
     flights: Flights,
@@ -44,14 +44,14 @@ struct Inner {
 }
 
 impl RedisQueue {
-    /// Connects later. `places` is how many requests this worker makes at once; `patience` what one question may take.
+    /// Connects later. `places` is how many requests this worker makes at once; `timeout` what one question may take.
     ///
     /// # Errors
     /// Only for a URL that [`RedisUrl`] would not have taken.
-    pub fn new(url: &RedisUrl, places: u32, patience: Duration, db: &Db) -> RedisResult<Self> {
+    pub fn new(url: &RedisUrl, places: u32, timeout: Duration, db: &Db) -> RedisResult<Self> {
         Ok(Self(Arc::new(Inner {
             client: Client::open(url.expose())?,
-            patience,
+            timeout,
             me: format!("{} {places}", id::fresh(db.clock().now())).into(),
             flights: Flights::default(),
             sessions: AtomicU64::new(0),
@@ -146,7 +146,7 @@ impl RedisQueue {
             me: self.0.me.clone(),
             keys: Session::keys(&database).into(),
             connection: self.connect().await?,
-            patience: self.0.patience,
+            timeout: self.0.timeout,
         };
         self.tell_all(&session, slots, db).await?;
         metrics::gauge!("queue_redis_up").set(1.0);
@@ -158,10 +158,10 @@ impl RedisQueue {
     pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         // Each question has its own time.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.0.patience))
+            .set_connection_timeout(Some(self.0.timeout))
             .set_response_timeout(None);
         let connecting = self.0.client.get_multiplexed_async_connection_with_config(&config);
-        in_time(self.0.patience, connecting).await
+        in_time(self.0.timeout, connecting).await
     }
 
     /// Tells all that is under way here.

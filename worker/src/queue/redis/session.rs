@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::Token;
 use super::super::claim::Room;
-use super::super::flights::News;
+use super::super::in_flight::News;
 use super::super::slots::{Counts, columns};
 
 /// How long a worker with nothing to do waits for a token in one go. It does not end before that, either.
@@ -32,7 +32,7 @@ pub(in crate::queue) struct Session {
     pub(super) keys: Arc<[String; 6]>,
     pub(super) connection: MultiplexedConnection,
     /// What one question may take.
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
 }
 
 type Counted = Vec<(Vec<u8>, i32)>;
@@ -88,7 +88,7 @@ impl Session {
         let mut call = redis::cmd("blpop");
         call.arg(&self.keys[0]).arg(BLOCK.as_secs_f64());
         let found: Option<(Vec<u8>, Vec<u8>)> =
-            in_time(self.patience + BLOCK, call.query_async(own)).await?;
+            in_time(self.timeout + BLOCK, call.query_async(own)).await?;
         Ok(found.map(|(_, token)| token))
     }
 
@@ -109,7 +109,7 @@ impl Session {
 
     async fn ask<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
         let mut connection = self.connection.clone();
-        in_time(self.patience, call.invoke_async(&mut connection)).await
+        in_time(self.timeout, call.invoke_async(&mut connection)).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::auth::Caller;
 use crate::error::Result;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
-use crate::http::{Accepted, Data, Deadline, Faulted, Id, IfMatch, Listed, Params, Reply};
+use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, QueryFaults, Reply};
 use crate::list::ListQuery;
 
 const PATH: &str = "/api/v1/connection/contacts/imports";
@@ -80,7 +80,7 @@ async fn import_contacts(
     request: Request,
 ) -> Result<Reply> {
     let query = request.uri().query().unwrap_or_default();
-    let faults = Faulted::of(request.extensions());
+    let faults = QueryFaults::of(request.extensions());
     let options = Options::read(query, caller.terms.dry_run, faults)?;
     deadline.extend(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;

@@ -102,7 +102,7 @@ async fn at_once(app: &App, caller: &Caller, options: Options, rows: Vec<NewRow>
     let mut import = new(caller, options, app.db.clock());
     let mut tx = app.begin(caller).await?;
     let done = async {
-        store::hold_erasures(&mut tx).await?;
+        store::lock_erasures(&mut tx).await?;
         store::insert(&mut tx, &import).await?;
         let pending = sift(&mut tx, &mut import, rows).await?;
         run::whole(&mut tx, &mut import, pending).await.map_err(meanwhile)?;
@@ -150,7 +150,7 @@ impl<'a> Stage<'a> {
         let mut tx = self.app.begin(self.caller).await?;
         let kept = async {
             if !self.begun {
-                store::hold_erasures(&mut tx).await?;
+                store::lock_erasures(&mut tx).await?;
                 store::insert(&mut tx, &self.import).await?;
             }
             let pending = sift(&mut tx, &mut self.import, rows).await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// The record that an event is about.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct Subject {
     /// Its id; none where the relay has to look for it.
     pub record: Option<Uuid>,
     /// Its version after the change, where it has one.
@@ -22,7 +22,7 @@ struct Members {
     version: Option<i32>,
 }
 
-impl About {
+impl Subject {
     /// Of JSON text. Migration 0032 has the same in SQL, for what is written without.
     pub(crate) fn of(payload: &str) -> Self {
         let Ok(told) = serde_json::from_str::<Members>(payload) else { return Self::default() };
@@ -40,7 +40,7 @@ mod tests {
 
     fn about(payload: &str, record: Option<&str>, version: Option<i32>) {
         let record = record.map(|id| id.parse().unwrap());
-        assert_eq!(About::of(payload), About { record, version }, "{payload}");
+        assert_eq!(Subject::of(payload), Subject { record, version }, "{payload}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! due or under way, the others wait without a due time. The queue itself makes the next one due when a row is removed,
 //! by a trigger, so that no way out of it can be forgotten (docs/decisions/0021), and the relay that of its new rows.
 //! Here is what comes beside: a webhook that wants order no longer; lines that nobody has advanced are found by
-//! `mending`.
+//! [`stuck`].
+
+pub mod held;
+pub mod stuck;
 
 use shared::{Db, SystemTx};
 use uuid::Uuid;

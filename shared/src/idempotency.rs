@@ -3,8 +3,9 @@
 
 use crate::id::TenantId;
 
-/// Where the sealed answer to a principal's key belongs; elsewhere it does not open.
+/// The additional authenticated data of the sealed answer to a principal's key: where it belongs. Elsewhere it does not
+/// open.
 #[must_use]
-pub fn place(tenant: TenantId, principal: &str, key: &str) -> Vec<u8> {
+pub fn aad(tenant: TenantId, principal: &str, key: &str) -> Vec<u8> {
     format!("idempotency {tenant} {principal} {key}").into_bytes()
 }

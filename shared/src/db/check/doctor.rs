@@ -40,7 +40,7 @@ impl fmt::Display for Level {
 
 /// What one look found.
 #[derive(Debug, Serialize)]
-pub struct Sign {
+pub struct Diagnosis {
     /// What was looked at.
     pub what: &'static str,
     /// How it is.
@@ -49,7 +49,7 @@ pub struct Sign {
     pub said: String,
 }
 
-impl Sign {
+impl Diagnosis {
     /// Of a look that found this.
     #[must_use]
     pub fn new(what: &'static str, level: Level, said: impl Into<String>) -> Self {
@@ -64,7 +64,7 @@ impl Sign {
     }
 }
 
-impl From<Finding> for Sign {
+impl From<Finding> for Diagnosis {
     fn from(finding: Finding) -> Self {
         match finding.fault {
             None => Self::new(finding.what, Level::Ok, ""),
@@ -86,22 +86,22 @@ const WAITING: [TimeDelta; 2] = [TimeDelta::seconds(60), TimeDelta::seconds(30)]
 ///
 /// # Errors
 /// The database cannot be reached.
-pub async fn look(url: &DatabaseUrl, pool: u32, clock: &Clock) -> sqlx::Result<Vec<Sign>> {
-    let mut signs: Vec<Sign> =
-        inspect(url, Process::Api).await?.into_iter().map(Sign::from).collect();
+pub async fn look(url: &DatabaseUrl, pool: u32, clock: &Clock) -> sqlx::Result<Vec<Diagnosis>> {
+    let mut found: Vec<Diagnosis> =
+        inspect(url, Process::Api).await?.into_iter().map(Diagnosis::from).collect();
     let mut conn = url.connect().await?;
     let conn = &mut conn;
-    signs.push(Sign::of("letters", letters(conn).await));
-    signs.push(Sign::of("roles", roles(conn).await));
-    signs.push(Sign::of("timeouts", timeouts(conn).await));
-    signs.push(Sign::of("extensions", extensions(conn).await));
-    signs.push(Sign::of("indexes", indexes(conn).await));
-    signs.push(Sign::of("partitions", partitions(conn, clock).await));
-    signs.push(Sign::of("clock", drift(conn, clock).await));
-    signs.push(Sign::of("connections", connections(conn, pool).await));
-    signs.push(Sign::of("durability", durability(conn).await));
-    signs.push(Sign::of("vacuum", held_back(conn).await));
-    Ok(signs)
+    found.push(Diagnosis::of("letters", letters(conn).await));
+    found.push(Diagnosis::of("roles", roles(conn).await));
+    found.push(Diagnosis::of("timeouts", timeouts(conn).await));
+    found.push(Diagnosis::of("extensions", extensions(conn).await));
+    found.push(Diagnosis::of("indexes", indexes(conn).await));
+    found.push(Diagnosis::of("partitions", partitions(conn, clock).await));
+    found.push(Diagnosis::of("clock", drift(conn, clock).await));
+    found.push(Diagnosis::of("connections", connections(conn, pool).await));
+    found.push(Diagnosis::of("durability", durability(conn).await));
+    found.push(Diagnosis::of("vacuum", held_back(conn).await));
+    Ok(found)
 }
 
 /// Whether names are found whatever the case of their letters. It cannot be changed later.
@@ -116,7 +116,7 @@ async fn letters(conn: &mut PgConnection) -> sqlx::Result<Look> {
 }
 
 /// Looks at what waits, as the owner.
-pub async fn waiting(owner: &Db) -> Sign {
+pub async fn waiting(owner: &Db) -> Diagnosis {
     let found = owner.direct(async |conn| {
         sqlx::query_as::<_, (Option<DateTime<Utc>>, Option<DateTime<Utc>>)>(
             "select due, announced from oldest_waiting()",
@@ -136,7 +136,7 @@ pub async fn waiting(owner: &Db) -> Sign {
             (Level::Ok, said)
         }
     });
-    Sign::of("queue", look)
+    Diagnosis::of("queue", look)
 }
 
 fn verdict(

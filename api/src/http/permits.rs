@@ -1,4 +1,4 @@
-//! Places for what is large or long, so that no tenant's share of it is all of it: each holds memory or a connection.
+//! Permits for what is large or long, so that no tenant's share of it is all of it: each holds memory or a connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,11 +11,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::{Error, Result};
 
 /// How long somebody waits for a place: most are free again soon.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The places of one kind in this process; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct TenantPermits {
     all: Arc<Semaphore>,
     of_one: Arc<Mutex<HashMap<TenantId, Weak<Semaphore>>>>,
     most_of_one: usize,
@@ -25,12 +25,12 @@ pub struct Places {
 
 /// A place; dropping it frees it.
 #[derive(Debug)]
-pub struct Place {
+pub struct TenantPermit {
     _of_all: OwnedSemaphorePermit,
     _of_one: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl TenantPermits {
     /// So many in all, and of one tenant.
     #[must_use]
     pub fn new(most: usize, most_of_one: usize, full: &'static str) -> Self {
@@ -42,21 +42,21 @@ impl Places {
     ///
     /// # Errors
     /// Within five seconds none gets free: [`Error::TooManyAtOnce`] of the tenant's own, [`Error::Unavailable`] of all.
-    pub async fn take(&self, tenant: TenantId) -> Result<Place> {
-        let until = Instant::now() + PATIENCE;
+    pub async fn take(&self, tenant: TenantId) -> Result<TenantPermit> {
+        let until = Instant::now() + TIMEOUT;
         let of_one = timeout_at(until, self.of(tenant).acquire_owned()).await;
         let Ok(Ok(of_one)) = of_one else { return Err(Error::TooManyAtOnce(self.full)) };
         match timeout_at(until, self.all.clone().acquire_owned()).await {
-            Ok(Ok(of_all)) => Ok(Place { _of_all: of_all, _of_one: of_one }),
+            Ok(Ok(of_all)) => Ok(TenantPermit { _of_all: of_all, _of_one: of_one }),
             _ => Err(Error::Unavailable(self.full.into())),
         }
     }
 
     /// The same for who waits as long as it takes; never `None`, for nobody closes the places.
-    pub async fn wait(&self, tenant: TenantId) -> Option<Place> {
+    pub async fn wait(&self, tenant: TenantId) -> Option<TenantPermit> {
         let of_one = self.of(tenant).acquire_owned().await.ok()?;
         let of_all = self.all.clone().acquire_owned().await.ok()?;
-        Some(Place { _of_all: of_all, _of_one: of_one })
+        Some(TenantPermit { _of_all: of_all, _of_one: of_one })
     }
 
     fn of(&self, tenant: TenantId) -> Arc<Semaphore> {
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_tenant_takes_all_places_and_a_place_is_free_again_when_it_is_left() {
-        let places = Places::new(16, 4, "all are taken");
+        let places = TenantPermits::new(16, 4, "all are taken");
         let mut taken = Vec::new();
         for n in 0..16 {
             taken.push(places.take(tenant(n / 4)).await.unwrap());
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_in_vain_is_told_whether_its_own_places_are_taken_or_all() {
-        let places = Places::new(5, 2, "all are taken");
+        let places = TenantPermits::new(5, 2, "all are taken");
         let mut taken = Vec::new();
         for n in [0, 0, 1, 1, 2] {
             taken.push(places.take(tenant(n)).await.unwrap());

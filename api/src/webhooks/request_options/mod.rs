@@ -22,7 +22,7 @@ pub use certificate::NewCertificate;
 
 /// What is written of it all: `Keep` leaves as it is.
 #[derive(Debug, Default)]
-pub struct Calling {
+pub struct RequestPatch {
     /// Names and values.
     pub headers: Change<BTreeMap<String, String>>,
     /// Certificate and key.
@@ -31,7 +31,7 @@ pub struct Calling {
     pub rate_limit: Change<i64>,
 }
 
-impl Calling {
+impl RequestPatch {
     /// Reads the members of it.
     pub(super) fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let targets = fields.targets();
@@ -113,7 +113,7 @@ impl Sealable {
         let owner = Owner(webhook.tenant_id, webhook.id);
         let headers = sealed(self.headers, |headers| headers.seal(keys, owner))?;
         let identity = sealed(self.identity, |identity| identity.seal(keys, owner))?;
-        Ok(store::call(tx, webhook, headers, identity).await?)
+        Ok(store::update_request_options(tx, webhook, headers, identity).await?)
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Signal {
 
 /// What an attempt tells.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct Feedback {
     /// Of the capacity.
     pub signal: Signal,
     /// How long the receiver wants to be left alone.
@@ -45,7 +45,7 @@ pub struct Told {
     pub ended: DateTime<Utc>,
 }
 
-impl Told {
+impl Feedback {
     /// Until when nothing is to be sent, by any worker.
     pub(crate) fn held_until(&self) -> Option<DateTime<Utc>> {
         self.hold.map(|hold| self.ended + delta(hold.min(LONGEST_HOLD)))
@@ -87,7 +87,7 @@ impl Flow {
     }
 
     /// Takes in the end of an attempt; whether it slowed the webhook down.
-    pub(super) fn hear(&mut self, told: Told) -> bool {
+    pub(super) fn hear(&mut self, told: Feedback) -> bool {
         self.touched = Some(told.ended);
         let held = told.held_until().map(|until| until.min(told.ended + NOTED));
         self.held_until = self.held_until.max(held);
@@ -109,7 +109,7 @@ impl Flow {
     }
 
     /// Halves the window, unless the attempt began before it was halved last.
-    fn narrow(&mut self, told: Told) -> bool {
+    fn narrow(&mut self, told: Feedback) -> bool {
         if self.window_cut.is_some_and(|cut| told.started <= cut) {
             return false;
         }
@@ -119,7 +119,7 @@ impl Flow {
     }
 
     /// Lowers the rate, unless the attempt began before it was lowered last.
-    fn slow_down(&mut self, told: Told) -> bool {
+    fn slow_down(&mut self, told: Feedback) -> bool {
         let now = told.ended;
         let taken = self.taken.per_second(now);
         let (least, most) = match &self.pace {
@@ -183,8 +183,8 @@ mod tests {
         DateTime::from_timestamp_millis(1_767_323_045_000).unwrap()
     }
 
-    fn told(signal: Signal, at: DateTime<Utc>) -> Told {
-        Told { signal, hold: None, started: at - TimeDelta::milliseconds(1), ended: at }
+    fn told(signal: Signal, at: DateTime<Utc>) -> Feedback {
+        Feedback { signal, hold: None, started: at - TimeDelta::milliseconds(1), ended: at }
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn retry_after_holds_everything_until_it_is_written_down_for_five_minutes_at_most() {
         let mut flow = Flow::new(32);
-        let hold = |seconds| Told {
+        let hold = |seconds| Feedback {
             hold: Some(Duration::from_secs(seconds)),
             ..told(Signal::Neutral, start())
         };
@@ -231,7 +231,7 @@ mod tests {
         let (mut second, mut within, mut taken, mut refused) = (0, 0, 0, 0);
         for tick in 0..20 * 60 * 200 {
             let now = start() + TimeDelta::milliseconds(tick * 5);
-            while let Some(end) = under_way.pop_front_if(|end: &mut Told| end.ended <= now) {
+            while let Some(end) = under_way.pop_front_if(|end: &mut Feedback| end.ended <= now) {
                 flow.hear(end);
             }
             if now.timestamp() != second {
@@ -249,7 +249,7 @@ mod tests {
                     *(if signal == Signal::Taken { &mut taken } else { &mut refused }) += 1;
                 }
                 let ended = now + TimeDelta::milliseconds(20);
-                under_way.push_back(Told { signal, hold, started: now, ended });
+                under_way.push_back(Feedback { signal, hold, started: now, ended });
             }
         }
         (taken, refused)

@@ -9,10 +9,9 @@ mod schema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use shared::TenantTx;
 use sqlx::types::Json;
 
-use super::{Webhook, store};
+use super::Webhook;
 use crate::error::{Error, Result};
 use crate::http::fields::{Change, Checked, Fields};
 use crate::http::json::Value;
@@ -45,7 +44,7 @@ impl PartialEq for Written {
 
 /// A change of the selection; `Keep` and `None` change nothing.
 #[derive(Debug, Default)]
-pub struct Selecting {
+pub struct SubscriptionPatch {
     /// Which events.
     pub filter: Change<Filter>,
     /// Which members of them.
@@ -54,7 +53,7 @@ pub struct Selecting {
     pub ordering: Option<String>,
 }
 
-impl Selecting {
+impl SubscriptionPatch {
     /// Reads the members of a new webhook, all of which may be `null`.
     pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<Self> {
         let ordering = fields.optional("ordering", rules::word(ORDERINGS));
@@ -88,18 +87,6 @@ impl Selecting {
         webhook.ordering = self.ordering.unwrap_or_else(|| std::mem::take(&mut webhook.ordering));
         Ok(path)
     }
-}
-
-/// Writes it with what the webhook shows.
-///
-/// # Errors
-/// The database's.
-pub(super) async fn write(
-    tx: &mut TenantTx,
-    webhook: &Webhook,
-    path: Change<String>,
-) -> Result<()> {
-    Ok(store::select(tx, webhook, path).await?)
 }
 
 /// Names of members, each once.

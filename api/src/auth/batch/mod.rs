@@ -14,8 +14,8 @@ const UNDER_WAY: usize = 2;
 /// How many questions one statement asks at most.
 const MOST: usize = 256;
 /// How long a statement may take with the wait for its connection, and how long a question waits for its answer in all.
-/// Longer than the pool's patience and the server's with one statement, which are 5 s each and say more.
-const PATIENCE: Duration = Duration::from_millis(5500);
+/// Longer than the pool's timeout and the server's with one statement, which are 5 s each and say more.
+const TIMEOUT: Duration = Duration::from_millis(5500);
 
 /// What can be asked of the database for many at once.
 pub(super) trait Question: Send + Sync + Sized + 'static {
@@ -31,33 +31,33 @@ pub(super) trait Question: Send + Sync + Sized + 'static {
 /// Why there is no answer: one fault for all that were asked together.
 type Fault = Arc<sqlx::Error>;
 type Answered<Q> = Result<<Q as Question>::Answer, Fault>;
-type Asker<Q> = oneshot::Sender<Answered<Q>>;
+type Reply<Q> = oneshot::Sender<Answered<Q>>;
 
 /// Questions of a kind; cheap to clone.
-pub(super) struct Together<Q: Question> {
-    desk: Arc<Mutex<Desk<Q>>>,
-    patience: Duration,
+pub(super) struct Batcher<Q: Question> {
+    pending: Arc<Mutex<Pending<Q>>>,
+    timeout: Duration,
 }
 
-struct Desk<Q: Question> {
-    waiting: Vec<(Q, Asker<Q>)>,
+struct Pending<Q: Question> {
+    waiting: Vec<(Q, Reply<Q>)>,
     under_way: usize,
 }
 
-impl<Q: Question> Default for Together<Q> {
+impl<Q: Question> Default for Batcher<Q> {
     fn default() -> Self {
-        let desk = Desk { waiting: Vec::new(), under_way: 0 };
-        Self { desk: Arc::new(Mutex::new(desk)), patience: PATIENCE }
+        let pending = Pending { waiting: Vec::new(), under_way: 0 };
+        Self { pending: Arc::new(Mutex::new(pending)), timeout: TIMEOUT }
     }
 }
 
-impl<Q: Question> Clone for Together<Q> {
+impl<Q: Question> Clone for Batcher<Q> {
     fn clone(&self) -> Self {
-        Self { desk: self.desk.clone(), patience: self.patience }
+        Self { pending: self.pending.clone(), timeout: self.timeout }
     }
 }
 
-impl<Q: Question> Together<Q> {
+impl<Q: Question> Batcher<Q> {
     /// Asks by the next statement.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl<Q: Question> Together<Q> {
             // In a task of its own: who asked first may leave, and the others still want to know.
             tokio::spawn(Round { of: self.clone(), over: false }.run(db.clone()));
         }
-        let answer = timeout(self.patience, answer).await;
+        let answer = timeout(self.timeout, answer).await;
         metrics::histogram!("caller_lookup_seconds").record(begun.elapsed());
         match answer {
             Ok(Ok(answer)) => answer,
@@ -80,22 +80,22 @@ impl<Q: Question> Together<Q> {
     }
 
     /// Whether somebody has to go and ask.
-    fn enqueue(&self, question: Q, asker: Asker<Q>) -> bool {
-        let mut desk = self.desk();
-        desk.waiting.push((question, asker));
-        let goes = desk.under_way < UNDER_WAY;
-        desk.under_way += usize::from(goes);
+    fn enqueue(&self, question: Q, asker: Reply<Q>) -> bool {
+        let mut pending = self.pending();
+        pending.waiting.push((question, asker));
+        let goes = pending.under_way < UNDER_WAY;
+        pending.under_way += usize::from(goes);
         goes
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk<Q>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, Pending<Q>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Statements one after the other, until nobody waits.
 struct Round<Q: Question> {
-    of: Together<Q>,
+    of: Batcher<Q>,
     over: bool,
 }
 
@@ -103,7 +103,7 @@ impl<Q: Question> Round<Q> {
     async fn run(mut self, db: Db) {
         while let Some((questions, askers)) = self.next() {
             metrics::counter!("caller_lookup_statements_total").increment(1);
-            match in_time(self.of.patience, Q::ask(&db, &questions)).await {
+            match in_time(self.of.timeout, Q::ask(&db, &questions)).await {
                 Ok(answers) => {
                     for (asker, answer) in askers.into_iter().zip(answers) {
                         // Who asked may have left.
@@ -122,16 +122,16 @@ impl<Q: Question> Round<Q> {
 
     /// The next questions with their askers; none when nobody waits, which ends the round. Askers that gave up are
     /// dropped: while the database is away more may come than its failing statements can refuse.
-    fn next(&mut self) -> Option<(Vec<Q>, Vec<Asker<Q>>)> {
-        let mut desk = self.of.desk();
-        desk.waiting.retain(|(_, asker)| !asker.is_closed());
-        if desk.waiting.is_empty() {
-            desk.under_way -= 1;
+    fn next(&mut self) -> Option<(Vec<Q>, Vec<Reply<Q>>)> {
+        let mut pending = self.of.pending();
+        pending.waiting.retain(|(_, asker)| !asker.is_closed());
+        if pending.waiting.is_empty() {
+            pending.under_way -= 1;
             self.over = true;
             return None;
         }
-        let many = desk.waiting.len().min(MOST);
-        Some(desk.waiting.drain(..many).unzip())
+        let many = pending.waiting.len().min(MOST);
+        Some(pending.waiting.drain(..many).unzip())
     }
 }
 
@@ -142,11 +142,11 @@ impl<Q: Question> Drop for Round<Q> {
         if self.over {
             return;
         }
-        let mut desk = self.of.desk();
-        desk.under_way -= 1;
+        let mut pending = self.of.pending();
+        pending.under_way -= 1;
         let stranded =
-            if desk.under_way == 0 { std::mem::take(&mut desk.waiting) } else { Vec::new() };
-        drop(desk);
+            if pending.under_way == 0 { std::mem::take(&mut pending.waiting) } else { Vec::new() };
+        drop(pending);
         drop(stranded);
     }
 }

@@ -27,8 +27,8 @@ impl Lines {
         self.records.extend(others.records);
     }
 
-    /// Advances them, waiting for whoever holds them. Were they held for too long, [`mend`](crate::mending::mend) finds
-    /// them.
+    /// Advances them, waiting for whoever holds them. Were they held for too long,
+    /// [`mend`](crate::record_order::stuck::mend) finds them.
     pub async fn advance(&self, db: &Db) {
         let advanced = async {
             let mut tx = db.system().await?;

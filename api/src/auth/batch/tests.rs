@@ -41,24 +41,24 @@ impl Question for Double {
 
 struct Room {
     db: Db,
-    desk: Together<Double>,
+    pending: Batcher<Double>,
     statements: Arc<Statements>,
 }
 
 impl Room {
     /// With as many statements under way as may be, none of which is answered yet: of 0, 1, ….
     async fn full() -> Self {
-        Self::full_for(PATIENCE).await
+        Self::full_for(TIMEOUT).await
     }
 
-    /// The same with this patience.
-    async fn full_for(patience: Duration) -> Self {
+    /// The same with this timeout.
+    async fn full_for(timeout: Duration) -> Self {
         // Nothing connects until it is asked for something.
         let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
         let db = Db::new(&DbConfig::owner(url), Clock::system());
         let room = Self {
             db,
-            desk: Together { patience, ..Together::default() },
+            pending: Batcher { timeout, ..Batcher::default() },
             statements: Statements::held(),
         };
         for number in 0..u32::try_from(UNDER_WAY).unwrap() {
@@ -69,9 +69,9 @@ impl Room {
     }
 
     fn ask(&self, number: u32) -> tokio::task::JoinHandle<Answered<Double>> {
-        let (db, desk) = (self.db.clone(), self.desk.clone());
+        let (db, pending) = (self.db.clone(), self.pending.clone());
         let question = Double(number, self.statements.clone());
-        tokio::spawn(async move { desk.ask(&db, question).await })
+        tokio::spawn(async move { pending.ask(&db, question).await })
     }
 }
 
@@ -157,7 +157,7 @@ async fn a_statement_that_hangs_is_given_up_and_the_next_is_asked() {
 #[tokio::test]
 async fn a_statement_that_is_broken_off_leaves_its_place_to_the_next() {
     let room = Room::full().await;
-    drop(Round { of: room.desk.clone(), over: false });
+    drop(Round { of: room.pending.clone(), over: false });
     room.ask(8);
     settle().await;
     assert_eq!(room.statements.asked()[2..], [[8]]);
@@ -169,7 +169,7 @@ async fn who_waits_when_the_last_statement_is_broken_off_is_told_so() {
     let waits = room.ask(8);
     settle().await;
     for _ in 0..UNDER_WAY {
-        drop(Round { of: room.desk.clone(), over: false });
+        drop(Round { of: room.pending.clone(), over: false });
     }
     let fault = waits.await.unwrap().unwrap_err();
     assert!(matches!(*fault, sqlx::Error::WorkerCrashed), "{fault}");

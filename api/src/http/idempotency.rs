@@ -6,7 +6,7 @@ use axum::extract::Request;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use shared::db::fault;
-use shared::{TenantTx, answers};
+use shared::{TenantTx, idempotency};
 
 use super::answer::Reply;
 use super::body;
@@ -22,12 +22,12 @@ const KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// A request that is to be carried out once.
 #[derive(Clone, Debug)]
-pub struct Once {
+pub struct IdempotencyKey {
     key: String,
     fingerprint: Vec<u8>,
 }
 
-impl Once {
+impl IdempotencyKey {
     /// The request's key and fingerprint, when it has a key. The request comes back with its body read.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Once {
 
     /// Where the sealed answer belongs; elsewhere it does not open.
     fn place(&self, caller: &Caller) -> Vec<u8> {
-        answers::place(caller.tenant, &caller.principal.to_string(), &self.key)
+        idempotency::aad(caller.tenant, &caller.principal.to_string(), &self.key)
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Creation {
 #[macro_export]
 macro_rules! insert {
     ($tx:expr, $creation:expr, $record:literal, $($value:expr),+ $(,)?) => {
-        $tx.create($creation, async |conn, new: $crate::creation::Creation| {
+        $tx.create($creation, async |conn, new: $crate::db::creation::Creation| {
             sqlx::query!(
                 "with caller as materialized (
                     select set_config('app.tenant_id', $1::uuid::text, true)::uuid as tenant),
