@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use shared::db::Origin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::body::{MAX_PUBLIC_BODY, MostBytes};
 use super::deprecation::Deprecation;
@@ -17,8 +18,11 @@ use super::observe::RequestFacts;
 use super::routes::{Access, Class};
 use super::terms::QueryRules;
 use crate::App;
-use crate::auth::{self, Caller, Credential, Operator};
+use crate::auth::{self, Caller, Credential, Operator, Principal};
 use crate::error::{Error, Result};
+
+/// A body that takes longer to arrive has its credential looked at again.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -75,8 +79,10 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
                 // A dry run keeps no answer, but a bad key is refused.
                 let key = idempotency::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();
+                let begun = Instant::now();
                 (caller.terms.idempotency_key, request) =
                     IdempotencyKey::read(key, request, whole).await?;
+                confirm(&guard.app, request.headers(), &caller, begun).await?;
             }
             repeatable(&guard.app, caller, request, next).await?
         }
@@ -132,6 +138,30 @@ pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {
 /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::TokenExpired`], [`Error::Forbidden`].
 pub(crate) async fn recognise(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller> {
     auth::authenticate(app, credential(headers)?, origin).await
+}
+
+/// Looks at the credential again of a request whose body has been arriving since `begun`, unless that took no second:
+/// who holds a body back gets nothing past the revocation. A token that has expired meanwhile was in time.
+///
+/// # Errors
+/// As for [`recognise`]; [`Error::InsufficientScope`] where it may do less than before.
+pub(crate) async fn confirm(
+    app: &App,
+    headers: &HeaderMap,
+    caller: &Caller,
+    begun: Instant,
+) -> Result<()> {
+    if begun.elapsed() < PROMPT || caller.principal == Principal::Operator {
+        return Ok(());
+    }
+    match recognise(app, headers, caller.origin.clone()).await {
+        Err(Error::TokenExpired) => Ok(()),
+        Err(error) => Err(error),
+        Ok(now) => match caller.scopes().find(|scope| !now.holds(*scope)) {
+            Some(scope) => Err(Error::InsufficientScope(scope)),
+            None => Ok(()),
+        },
+    }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {

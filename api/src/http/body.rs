@@ -1,6 +1,6 @@
 //! Reads a JSON body: of the right type, at most [`MAX_BODY`] bytes, arriving in time, and valid in every field.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
+use super::authorize::confirm;
 use super::fields::{Fields, Input};
 use super::json::{self, Value};
 use crate::App;
@@ -46,8 +47,7 @@ impl<T: Input> FromRequest<App> for Valid<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         require_json(request.headers())?;
-        let most = MostBytes::of(&request);
-        parse(&read(request.into_body(), most).await?, app).map(Valid)
+        parse(&arrived(request, app).await?, app).map(Valid)
     }
 }
 
@@ -59,14 +59,25 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let declared = require_json(request.headers());
-        let most = MostBytes::of(&request);
-        let body = read(request.into_body(), most).await?;
+        let body = arrived(request, app).await?;
         if body.is_empty() {
             return parse(b"{}", app).map(Self);
         }
         declared?;
         parse(&body, app).map(Self)
     }
+}
+
+/// The body, and whoever sends it still may.
+async fn arrived(request: Request, app: &App) -> Result<Bytes> {
+    let most = MostBytes::of(&request);
+    let (parts, body) = request.into_parts();
+    let begun = Instant::now();
+    let body = read(body, most).await?;
+    if let Some(caller) = parts.extensions.get() {
+        confirm(app, &parts.headers, caller, begun).await?;
+    }
+    Ok(body)
 }
 
 fn parse<T: Input>(body: &[u8], app: &App) -> Result<T> {

@@ -2,12 +2,14 @@
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt as _};
 use http::header;
 use serde_json::json;
 use shared::id::ImportId;
 use shared::import::{Import, MatchBy, Status};
 use shared::scope::Scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::options::Options;
 use super::upload::Upload;
@@ -15,6 +17,7 @@ use super::{LIST, arrival, errors_csv, forms, stage};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
+use crate::http::authorize::confirm;
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
 use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, QueryFaults, Reply};
@@ -85,7 +88,12 @@ async fn import_contacts(
     deadline.extend(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
-    let upload = Upload::of(&parts.headers, body).await?;
+    let begun = Instant::now();
+    let mut upload = Upload::of(&parts.headers, body).await?;
+    let (sender, to) = (caller.clone(), app.clone());
+    let confirmed =
+        async move { confirm(&to, &parts.headers, &sender, begun).await.err().map(Err) };
+    upload.bytes = upload.bytes.chain(stream::once(confirmed).filter_map(ready)).boxed();
     stage::receive(&app, &caller, options, upload, PATH).await
 }
 
