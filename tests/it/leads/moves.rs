@@ -154,11 +154,11 @@ async fn movers_of_one_lead_follow_each_other_and_the_history_has_no_gap() {
     let steps = history(&acme, &lead, "").await.items;
     assert_eq!(steps.len(), 6);
     let last = acme.get(&at(&lead)).await.ok();
-    // Each step begins where another ended: they are one chain from nowhere to where the lead is.
+    // The last first, each begins where the one before it ended: one chain from nowhere to where the lead is.
     let mut here = Value::Null;
-    for _ in 0..6 {
-        let next = steps.iter().find(|step| step["from"]["stageId"] == here).expect("a next step");
-        here = next["to"]["stageId"].clone();
+    for step in steps.iter().rev() {
+        assert_eq!(step["from"]["stageId"], here, "{steps:#?}");
+        here = step["to"]["stageId"].clone();
     }
     assert_eq!(here, last["stageId"]);
 }

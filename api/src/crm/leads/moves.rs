@@ -251,6 +251,7 @@ async fn keep(tx: &mut TenantTx, mut steps: Vec<Step<'_>>) -> Result<()> {
     activities::happened(tx, entries).await
 }
 
+/// Each behind the one before it: whoever waited for the lead began before who moved it meanwhile.
 async fn insert(tx: &mut TenantTx, steps: &[Step<'_>]) -> sqlx::Result<()> {
     let (tenant, now, actor) = (tx.tenant(), tx.now(), tx.actor());
     let entries: Vec<Uuid> = steps.iter().map(|step| step.event.0).collect();
@@ -260,8 +261,10 @@ async fn insert(tx: &mut TenantTx, steps: &[Step<'_>]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into lead_stage_history (tenant_id, id, lead_id, from_pipeline_id, from_stage_id, from_name,
                                          to_pipeline_id, to_stage_id, to_name, actor_type, actor_id, moved_at)
-         select $1, s.*, $10, $11, $12
-         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[]) s",
+         select $1, s.*, $10, $11, greatest($12, (
+             select max(h.moved_at) + interval '1 microsecond' from lead_stage_history h where h.lead_id = s.lead_id))
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[])
+              s (id, lead_id, from_pipeline, from_stage, from_name, to_pipeline, to_stage, to_name)",
         tenant.0,
         &entries,
         &leads,
