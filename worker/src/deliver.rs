@@ -173,7 +173,7 @@ impl Sender {
         set("x-webhook-signature", &signatures.document)?;
         set("x-webhook-event", &delivery.event)?;
         set("x-webhook-attempt", &attempt_number(delivery).to_string())?;
-        set("x-webhook-trigger", &delivery.trigger)?;
+        set("x-webhook-trigger", delivery.trigger.as_str())?;
         if let Some(traceparent) =
             telemetry::traceparent(span).or_else(|| delivery.traceparent.clone())
         {

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::fault;
 use shared::event::{self, REMEMBERED};
+use shared::webhook::delivery::Trigger;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -181,7 +182,7 @@ struct BatchRow {
     event: Option<String>,
     body: Option<String>,
     cycle: Option<i32>,
-    trigger: Option<String>,
+    trigger: Option<Trigger>,
     created_at: Option<DateTime<Utc>>,
     request_id: Option<String>,
     traceparent: Option<String>,

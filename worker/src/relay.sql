@@ -153,7 +153,7 @@ with picked as materialized (
 select c.events as "events!", c.more as "more?", c.heaviest as "heaviest?", c.deliveries as "deliveries!",
        c.skipped as "skipped!", c.filtered as "filtered!", a.held as "held?: Json<Lines>",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
-       b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?",
+       b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?: Trigger",
        b.created_at as "created_at?", b.request_id as "request_id?", b.traceparent as "traceparent?",
        b.url as "url?", b.secret_enc as "secret?", b.headers_enc as "headers?", b.identity_enc as "identity?"
 from counts c cross join advanced a left join begun b on true

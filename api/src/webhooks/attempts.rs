@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared::id::{AttemptId, DeliveryId, WebhookId};
 use shared::webhook::attempt::AttemptDetail;
 use shared::webhook::code::ErrorCode;
+use shared::webhook::delivery::Trigger;
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -29,7 +30,7 @@ pub struct Attempt {
     pub attempt: i32,
     /// Why the cycle was begun.
     #[schema(schema_with = trigger_schema)]
-    pub trigger: String,
+    pub trigger: Trigger,
     /// When the request began.
     #[serde(serialize_with = "clock::serialize")]
     pub started_at: DateTime<Utc>,
@@ -92,7 +93,7 @@ pub(super) async fn log(
 ) -> sqlx::Result<Vec<Attempt>> {
     sqlx::query_as!(
         Attempt,
-        r#"select a.delivery_id, a.id as "id: AttemptId", a.cycle, a.attempt, a.trigger, a.started_at, a.latency_ms,
+        r#"select a.delivery_id, a.id as "id: AttemptId", a.cycle, a.attempt, a.trigger as "trigger: Trigger", a.started_at, a.latency_ms,
                   a.first_byte_ms, a.status_code, a.error_code, a.error, a.excerpt
            from unnest($1::uuid[]) d (id) cross join lateral (
                select * from webhook_attempts where delivery_id = d.id and ($3::uuid is null or id = $3)

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use shared::id::{DeliveryId, EventId, TenantId, WebhookId};
 use shared::scope::Scope;
 use shared::webhook::code::ErrorCode;
+use shared::webhook::delivery::{DeliveryStatus, Trigger};
 use shared::{TenantTx, clock};
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -54,7 +55,7 @@ pub struct WebhookEvent {
     pub why: Option<Json<Why>>,
     /// What became of it.
     #[schema(schema_with = status_schema)]
-    pub status: String,
+    pub status: DeliveryStatus,
     /// Why it was skipped.
     #[schema(schema_with = skip_reason_schema)]
     pub skip_reason: Option<String>,
@@ -64,7 +65,7 @@ pub struct WebhookEvent {
     pub cycle: i32,
     /// Why it is sent.
     #[schema(schema_with = trigger_schema)]
-    pub trigger: String,
+    pub trigger: Trigger,
     /// When the next attempt is due; `null` once final, while one is under way, and while held without an end that is
     /// known.
     #[serde(serialize_with = "clock::serialize_option")]
@@ -103,14 +104,11 @@ pub struct Why {
     pub filter_passed: Option<bool>,
 }
 
-/// What can become of a delivery.
-const STATUSES: &[&str] = &["pending", "delivered", "failed", "skipped"];
-
-/// Why a cycle of attempts can be begun.
-const TRIGGERS: &[&str] = &["automatic", "manual", "replay", "redrive", "test"];
-
 fn status_schema() -> Object {
-    doc::words("What became of it; `skipped`: not sent, because the webhook was off.", STATUSES)
+    doc::words(
+        "What became of it; `skipped`: not sent, because the webhook was off.",
+        DeliveryStatus::NAMES,
+    )
 }
 
 fn skip_reason_schema() -> Object {
@@ -120,12 +118,12 @@ fn skip_reason_schema() -> Object {
 
 pub(super) fn trigger_schema() -> Object {
     let what = "Why it is sent; `manual` is a resend, `replay` a bulk one, `redrive` one after a recovery, `test` a test event.";
-    doc::words(what, TRIGGERS)
+    doc::words(what, Trigger::NAMES)
 }
 
 /// The same of a delivery that there may not be.
 pub(crate) fn standing_schema() -> Object {
-    words_or_null("How the delivery stands; `null` when there is none.", STATUSES)
+    words_or_null("How the delivery stands; `null` when there is none.", DeliveryStatus::NAMES)
 }
 
 pub(crate) fn held_reason_schema() -> Object {
@@ -160,7 +158,7 @@ impl Resource for DeliveryId {
 /// What lists of a webhook's events can be asked.
 pub static LIST: List = List {
     columns: &[
-        Column { name: "status", sql: "status", kind: Kind::OneOf(STATUSES) },
+        Column { name: "status", sql: "status", kind: Kind::OneOf(DeliveryStatus::NAMES) },
         Column { name: "event", sql: "event", kind: Kind::Event },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],

@@ -24,6 +24,7 @@ use shared::clock;
 use shared::id::{TenantId, WebhookId};
 use shared::seal::Keyring;
 use shared::webhook::Owner;
+use shared::webhook::delivery::Trigger;
 use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use shared::webhook::keys::{Key, SigningKeys};
@@ -316,7 +317,7 @@ pub async fn update(
     store::update(tx, &webhook).await?;
     if before.auto_redrive && !webhook.auto_redrive {
         // A redrive that is over is the only one that leaves room for the next.
-        store::end_paused(tx, id, &["redrive"]).await?;
+        store::end_paused(tx, id, &[Trigger::Redrive]).await?;
     }
     sealable.write(tx, &webhook, keys).await?;
     store::update_subscription(tx, &webhook, selected).await?;

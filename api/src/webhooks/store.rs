@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use shared::TenantTx;
 use shared::id::{TenantId, WebhookId};
 use shared::patch::Change;
+use shared::webhook::delivery::Trigger;
 use shared::webhook::health::State;
 use shared::webhook::identity::CertificateSummary;
 use sqlx::types::Json;
@@ -206,14 +207,14 @@ pub(super) async fn update_subscription(
 pub(super) async fn end_paused(
     tx: &mut TenantTx,
     id: WebhookId,
-    triggers: &[&str],
+    triggers: &[Trigger],
 ) -> sqlx::Result<()> {
     let now = tx.now();
     sqlx::query!(
         "update webhook_replays set due_at = $2 where webhook_id = $1 and state = 'paused' and trigger = any ($3::text[])",
         id.0,
         now,
-        triggers as &[&str],
+        &triggers.iter().map(|trigger| trigger.as_str()).collect::<Vec<_>>() as &[&str],
     )
     .execute(tx.conn())
     .await?;
@@ -223,7 +224,7 @@ pub(super) async fn end_paused(
 /// The worker fails what is still pending for it, and ends its replays: those that were paused as well.
 pub(super) async fn delete(tx: &mut TenantTx, id: WebhookId) -> sqlx::Result<()> {
     let now = tx.now();
-    end_paused(tx, id, &["redrive", "replay"]).await?;
+    end_paused(tx, id, &[Trigger::Redrive, Trigger::Replay]).await?;
     sqlx::query!(
         "update webhooks set deleted_at = $2, active = false, version = version + 1 where id = $1",
         id.0,

@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod body;
 pub mod code;
+pub mod delivery;
 pub mod ed25519;
 pub mod headers;
 pub mod health;

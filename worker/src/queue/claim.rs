@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
+use shared::webhook::delivery::Trigger;
 use shared::{Db, SystemTx};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -179,7 +180,7 @@ pub(crate) struct Row {
     pub body: String,
     pub attempts: i32,
     pub cycle: i32,
-    pub trigger: String,
+    pub trigger: Trigger,
     pub claims: i32,
     pub created_at: DateTime<Utc>,
     pub request_id: Option<String>,

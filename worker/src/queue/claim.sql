@@ -43,7 +43,7 @@ with eligible as (
 select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!",
        e.occurrence_id as "occurrence_id!", e.event as "event!",
        -- Whoever claims for others needs only to name them.
-       case when $12 > 0 then e.body::text else '' end as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
+       case when $12 > 0 then e.body::text else '' end as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!: Trigger",
        c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
        w.url as "url!", case when $12 > 0 then w.secret_enc else '' end as "secret!",
        case when $12 > 0 then w.headers_enc end as headers, case when $12 > 0 then w.identity_enc end as identity,

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use shared::Db;
 use shared::id::LeaseId;
+use shared::webhook::delivery::Trigger;
 
 use super::claim::{Hold, Row};
 use super::{Claimed, Slots, Token};

@@ -16,7 +16,7 @@ with token as (
 -- By `offset 0` each delivery is looked up in the one partition that its id names.
 select c.tenant_id as "tenant_id!", c.id as "id!", c.webhook_id as "webhook_id!",
        e.occurrence_id as "occurrence_id!", e.event as "event!",
-       e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!",
+       e.body::text as "body!", c.attempts as "attempts!", e.cycle as "cycle!", e.trigger as "trigger!: Trigger",
        c.claims as "claims!", e.created_at as "created_at!", e.request_id, e.traceparent,
        w.url as "url!", w.secret_enc as "secret!", w.headers_enc as headers, w.identity_enc as identity, w.rate_limit,
        c.record is not null as "lined!",

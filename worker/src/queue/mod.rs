@@ -17,6 +17,7 @@ mod token;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use shared::id::{DeliveryId, EventId, LeaseId, TenantId, WebhookId};
+use shared::webhook::delivery::Trigger;
 
 pub use backend::DeliveryBackend;
 pub use backpressure::{Feedback, Signal};
@@ -60,7 +61,7 @@ pub struct Delivery {
     /// The cycle.
     pub cycle: i32,
     /// Why the cycle was begun.
-    pub trigger: String,
+    pub trigger: Trigger,
     /// Claims without an outcome, this one included.
     pub claims: i32,
     /// The claim.

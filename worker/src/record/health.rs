@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::SystemTx;
 use shared::webhook::code::ErrorCode;
+use shared::webhook::delivery::Trigger;
 use shared::webhook::histogram;
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
@@ -50,7 +51,7 @@ impl Sum {
             }
             // What a redrive sends has failed before, and a test told of nothing.
             if matches!(report.next, Next::GiveUp(_))
-                && !["redrive", "test"].contains(&&*delivery.trigger)
+                && !matches!(delivery.trigger, Trigger::Redrive | Trigger::Test)
             {
                 self.given_up = self.given_up.max(Some(report.waited_since));
             }

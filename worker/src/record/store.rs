@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::db::fault;
 use shared::webhook::code::ErrorCode;
+use shared::webhook::delivery::DeliveryStatus;
 use shared::{Db, SystemTx};
 use uuid::Uuid;
 
@@ -44,7 +45,8 @@ pub(super) async fn write(db: &Db, batch: &[Entry]) -> sqlx::Result<bool> {
 /// Counts the deliveries that have ended, once they are written.
 pub(super) fn count<'a>(reports: impl Iterator<Item = &'a Report>) {
     for next in reports.map(|report| report.next).filter(|next| due(*next).is_none()) {
-        metrics::counter!("webhook_deliveries_total", "outcome" => status(next)).increment(1);
+        metrics::counter!("webhook_deliveries_total", "outcome" => status(next).as_str())
+            .increment(1);
     }
 }
 
@@ -237,7 +239,7 @@ async fn write_deliveries(
            returning e.id as "id!", e.erased_at is not null as "erased!""#,
         &written.column(|delivery, _| delivery.tenant.0),
         &written.column(|delivery, _| delivery.id.0),
-        &written.column(|_, report| status(report.next)) as &[&str],
+        &written.column(|_, report| status(report.next).as_str()) as &[&str],
         &ended.iter().map(|one| one.attempts).collect::<Vec<_>>(),
         &written.column(|_, report| report.attempt.status_code.map(i32::from)) as &[Option<i32>],
         &written.column(|_, report| error_name(report)) as &[Option<&str>],
@@ -263,11 +265,11 @@ async fn hold_fenced(
     erased::hold(tx, &tenants, &ids).await
 }
 
-fn status(next: Next) -> &'static str {
+fn status(next: Next) -> DeliveryStatus {
     match next {
-        Next::Done => "delivered",
-        Next::At { .. } => "pending",
-        Next::GiveUp(_) | Next::Disable => "failed",
+        Next::Done => DeliveryStatus::Delivered,
+        Next::At { .. } => DeliveryStatus::Pending,
+        Next::GiveUp(_) | Next::Disable => DeliveryStatus::Failed,
     }
 }
 

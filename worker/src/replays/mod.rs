@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::fault;
+use shared::webhook::delivery::ReplayState;
 use shared::{Db, SystemTx};
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +81,7 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
     match step(&mut tx, &mut replay, now).await {
         Ok(begun) => {
             tx.commit().await?;
-            let trigger = replay.trigger.clone();
-            metrics::counter!("webhook_replayed_total", "trigger" => trigger)
+            metrics::counter!("webhook_replayed_total", "trigger" => replay.trigger.as_str())
                 .increment(begun.unsigned_abs());
             Ok(Advanced::Moved(begun))
         }
@@ -106,10 +106,10 @@ pub async fn advance(db: &Db) -> sqlx::Result<Advanced> {
 /// Does what can be done of a replay now; says how many cycles began.
 async fn step(tx: &mut SystemTx, replay: &mut Replay, now: DateTime<Utc>) -> sqlx::Result<i64> {
     if replay.unwanted {
-        replay.end("cancelled", now);
+        replay.end(ReplayState::Cancelled, now);
         return store::save(tx, replay, now).await.map(|()| 0);
     }
-    if replay.state == "paused" {
+    if replay.state == ReplayState::Paused {
         // It was to end, and is wanted again.
         return store::save(tx, replay, now).await.map(|()| 0);
     }

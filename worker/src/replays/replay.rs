@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::id::{ReplayId, TenantId, WebhookId};
+use shared::webhook::delivery::{ReplayState, Trigger};
 use uuid::Uuid;
 
 use super::pace::{Pace, Ramp};
@@ -11,7 +12,7 @@ pub(super) struct Replay {
     pub tenant: TenantId,
     pub id: ReplayId,
     pub webhook: WebhookId,
-    pub trigger: String,
+    pub trigger: Trigger,
     pub since: DateTime<Utc>,
     pub until: DateTime<Utc>,
     pub statuses: Vec<String>,
@@ -26,7 +27,7 @@ pub(super) struct Replay {
     /// Its webhook has failed and recovered since it began.
     pub again: bool,
     pub asked_at: DateTime<Utc>,
-    pub state: String,
+    pub state: ReplayState,
     pub due_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     /// There is nobody any more to send it to, or who wants it.
@@ -42,13 +43,13 @@ impl Replay {
         if std::mem::take(&mut self.again) {
             self.reached = None;
         } else {
-            self.end("completed", now);
+            self.end(ReplayState::Completed, now);
         }
     }
 
     /// Nothing more of it will begin.
-    pub(super) fn end(&mut self, state: &str, now: DateTime<Utc>) {
-        state.clone_into(&mut self.state);
+    pub(super) fn end(&mut self, state: ReplayState, now: DateTime<Utc>) {
+        self.state = state;
         self.due_at = None;
         self.finished_at = Some(now);
     }

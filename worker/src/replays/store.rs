@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use shared::SystemTx;
 use shared::id::{ReplayId, TenantId, WebhookId};
+use shared::webhook::delivery::{ReplayState, Trigger};
 use sqlx::Result;
 use uuid::Uuid;
 
@@ -15,10 +16,11 @@ use super::pace::{Pace, Queued, Ramp};
 /// A webhook with a rate limit keeps half of it for everything else.
 pub(super) async fn take(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<Option<Replay>> {
     let row = sqlx::query!(
-        r#"select r.tenant_id as "tenant: TenantId", r.id as "id: ReplayId", r.webhook_id as "webhook: WebhookId", r.trigger,
+        r#"select r.tenant_id as "tenant: TenantId", r.id as "id: ReplayId", r.webhook_id as "webhook: WebhookId",
+                  r.trigger as "trigger: Trigger",
                   r.since, r.until, r.statuses, r.events, r.replayed, r.delivered, r.passed_over, r.reached_at, r.reached_id,
                   least(r.rate, case when w.rate_limit is not null then greatest(w.rate_limit / 2, 1) end) as "most!",
-                  r.pace, r.paced_until, r.paced_at, r.accepted, r.refused, r.batch, r.again, r.created_at, r.state,
+                  r.pace, r.paced_until, r.paced_at, r.accepted, r.refused, r.batch, r.again, r.created_at, r.state as "state: ReplayState",
                   w.deleted_at is not null or r.trigger = 'redrive' and not w.auto_redrive as "unwanted!",
                   not w.active or r.trigger = 'redrive' and coalesce(h.state = 'failing', false) as "held!"
            from webhook_replays r join webhooks w on w.tenant_id = r.tenant_id and w.id = r.webhook_id
@@ -32,7 +34,7 @@ pub(super) async fn take(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<Option
     Ok(row.map(|row| {
         let (accepted, refused) = (row.accepted, row.refused);
         let ramp = Ramp { most: row.most, at: row.paced_at, accepted, refused };
-        let ramp = (row.trigger == "redrive").then_some(ramp);
+        let ramp = (row.trigger == Trigger::Redrive).then_some(ramp);
         let per_second = if ramp.is_some() { row.pace.min(row.most) } else { row.most };
         Replay {
             tenant: row.tenant,
@@ -119,7 +121,7 @@ pub(super) async fn begin(
         replay.asked_at,
         look,
         most,
-        replay.trigger,
+        replay.trigger.as_str(),
         now,
         replay.id.0,
     )
@@ -138,7 +140,7 @@ pub(super) async fn save(tx: &mut SystemTx, replay: &Replay, now: DateTime<Utc>)
          where tenant_id = $1 and id = $2",
         replay.tenant.0,
         replay.id.0,
-        replay.state,
+        replay.state.as_str(),
         replay.replayed,
         replay.passed_over,
         replay.reached.map(|(at, _)| at),

@@ -1,6 +1,7 @@
 //! What is asked of a replay.
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
+use shared::webhook::delivery::DeliveryStatus;
 use utoipa::ToSchema;
 
 use crate::error::{Details, Error, Result};
@@ -11,7 +12,11 @@ use crate::webhooks::input::patterns;
 /// Deliveries begun in a second when nobody says: a million takes three hours.
 const DEFAULT_RATE: i64 = 100;
 /// What a delivery can be that is sent again.
-const STATUSES: &[&str] = &["failed", "skipped", "delivered"];
+const STATUSES: &[&str] = &[
+    DeliveryStatus::Failed.as_str(),
+    DeliveryStatus::Skipped.as_str(),
+    DeliveryStatus::Delivered.as_str(),
+];
 
 /// Which deliveries are sent again, and how fast.
 #[derive(Debug, ToSchema)]

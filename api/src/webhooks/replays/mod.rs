@@ -8,6 +8,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::id::{ReplayId, TenantId, WebhookId};
+use shared::webhook::delivery::{ReplayState, Trigger};
 use shared::{TenantTx, clock};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
@@ -39,10 +40,10 @@ pub struct Replay {
     pub webhook_id: WebhookId,
     /// Why it was begun.
     #[schema(schema_with = trigger_schema)]
-    pub trigger: String,
+    pub trigger: Trigger,
     /// How far it is.
     #[schema(schema_with = state_schema)]
-    pub state: String,
+    pub state: ReplayState,
     /// Why it waits although it is running.
     #[schema(schema_with = held_reason_schema)]
     pub held_reason: Option<String>,
@@ -89,18 +90,15 @@ pub struct Replay {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// How far a replay can be.
-const STATES: &[&str] = &["running", "paused", "completed", "cancelled"];
-
 /// Why a replay can be begun.
-const TRIGGERS: &[&str] = &["replay", "redrive"];
+const TRIGGERS: &[&str] = &[Trigger::Replay.as_str(), Trigger::Redrive.as_str()];
 
 fn trigger_schema() -> Object {
     doc::words("`replay`: somebody asked for it; `redrive`: the webhook had recovered.", TRIGGERS)
 }
 
 fn state_schema() -> Object {
-    doc::words("How far it is; `completed`: every cycle has begun.", STATES)
+    doc::words("How far it is; `completed`: every cycle has begun.", ReplayState::NAMES)
 }
 
 fn held_reason_schema() -> Object {
@@ -125,7 +123,7 @@ impl Resource for ReplayId {
 /// What lists of replays can be asked.
 static LIST: List = List {
     columns: &[
-        Column { name: "state", sql: "state", kind: Kind::OneOf(STATES) },
+        Column { name: "state", sql: "state", kind: Kind::OneOf(ReplayState::NAMES) },
         Column { name: "trigger", sql: "trigger", kind: Kind::OneOf(TRIGGERS) },
         Column { name: "createdAt", sql: "created_at", kind: Kind::Time },
     ],
@@ -180,11 +178,11 @@ enum Turn {
 
 impl Turn {
     /// The state that it leads to, and its verb in the audit log.
-    fn leads_to(self) -> (&'static str, &'static str) {
+    fn leads_to(self) -> (ReplayState, &'static str) {
         match self {
-            Self::Pause => ("paused", "paused"),
-            Self::Resume => ("running", "resumed"),
-            Self::Cancel => ("cancelled", "cancelled"),
+            Self::Pause => (ReplayState::Paused, "paused"),
+            Self::Resume => (ReplayState::Running, "resumed"),
+            Self::Cancel => (ReplayState::Cancelled, "cancelled"),
         }
     }
 }
@@ -195,7 +193,7 @@ async fn turn(tx: &mut TenantTx, webhook: WebhookId, id: ReplayId, turn: Turn) -
     let state = store::lock(tx, webhook, id).await?.ok_or_else(ReplayId::not_found)?;
     let (to, verb) = turn.leads_to();
     let changes = state != to;
-    if changes && !["running", "paused"].contains(&state.as_str()) {
+    if changes && state.is_over() {
         return Err(Error::Conflict(format!("The replay is over: it is {state}").into()));
     }
     if changes {

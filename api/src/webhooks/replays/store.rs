@@ -2,6 +2,7 @@
 
 use shared::TenantTx;
 use shared::id::{ReplayId, WebhookId};
+use shared::webhook::delivery::ReplayState;
 use sqlx::{QueryBuilder, Result};
 
 use super::Replay;
@@ -121,9 +122,9 @@ pub(super) async fn lock(
     tx: &mut TenantTx,
     webhook: WebhookId,
     id: ReplayId,
-) -> Result<Option<String>> {
+) -> Result<Option<ReplayState>> {
     sqlx::query_scalar!(
-        "select state from webhook_replays where id = $1 and webhook_id = $2 for update",
+        r#"select state as "state: ReplayState" from webhook_replays where id = $1 and webhook_id = $2 for update"#,
         id.0,
         webhook.0,
     )
@@ -132,7 +133,7 @@ pub(super) async fn lock(
 }
 
 /// Gives it another state. One that goes on is due at once.
-pub(super) async fn turn(tx: &mut TenantTx, id: ReplayId, to: &str) -> Result<()> {
+pub(super) async fn turn(tx: &mut TenantTx, id: ReplayId, to: ReplayState) -> Result<()> {
     let now = tx.now();
     sqlx::query!(
         "update webhook_replays
@@ -140,7 +141,7 @@ pub(super) async fn turn(tx: &mut TenantTx, id: ReplayId, to: &str) -> Result<()
              finished_at = case when $2 = 'cancelled' then $3::timestamptz end
          where id = $1",
         id.0,
-        to,
+        to.as_str(),
         now,
     )
     .execute(tx.conn())
