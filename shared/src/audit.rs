@@ -20,6 +20,16 @@ impl Actor {
     /// Every name of [`Actor::kind`].
     pub const KINDS: &'static [&'static str] = &["system", "api_key", "user"];
 
+    /// Who has this kind and id; the system where nobody has.
+    #[must_use]
+    pub fn from_parts(kind: &str, id: Option<Uuid>) -> Self {
+        match (kind, id) {
+            ("api_key", Some(id)) => Self::ApiKey(ApiKeyId(id)),
+            ("user", Some(id)) => Self::User(UserId(id)),
+            _ => Self::System,
+        }
+    }
+
     /// The name used on the wire and in the database.
     #[must_use]
     pub fn kind(self) -> &'static str {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::audit::Actor;
 use shared::db::{Origin, fault};
-use shared::id::{ApiKeyId, ImportId, TenantId, UserId};
+use shared::id::{ImportId, TenantId};
 use shared::import::run::step;
 use shared::import::{Import, Status, chunks, store};
 use shared::telemetry::metrics::UnderWay;
@@ -155,11 +155,7 @@ async fn claim(db: &Db) -> sqlx::Result<Option<Claim>> {
         origin: Origin {
             request_id: row.request_id,
             traceparent: row.traceparent,
-            actor: match (row.actor_type.as_str(), row.actor_id) {
-                ("api_key", Some(id)) => Actor::ApiKey(ApiKeyId(id)),
-                ("user", Some(id)) => Actor::User(UserId(id)),
-                _ => Actor::System,
-            },
+            actor: Actor::from_parts(&row.actor_type, row.actor_id),
             address: row.address.and_then(|text| text.parse().ok()),
         },
     }))
