@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 use super::config::{PEPPER, SECRET_KEY, TOKEN_KEY, TOKEN_KID};
-use crate::servers::{Folder, Process, free_port, last_lines};
+use crate::servers::{Folder, Process, free_port, last_lines, listens};
 
 /// A running api or worker; dropping it stops it.
 pub struct Program {
@@ -166,7 +166,10 @@ impl Program {
         loop {
             let ready =
                 self.http.get(format!("http://127.0.0.1:{}/readyz", self.ports[1])).send().await;
-            if ready.is_ok_and(|answer| answer.status().is_success()) {
+            // Another test's program may have taken the port, and answers in its place.
+            if ready.is_ok_and(|answer| answer.status().is_success())
+                && process.pid().is_some_and(|pid| listens(pid, self.ports[1]))
+            {
                 return Ok(());
             }
             if process.exited().unwrap().is_some() || Instant::now() >= deadline {

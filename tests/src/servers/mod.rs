@@ -15,7 +15,7 @@ mod redis;
 
 pub use account::Account;
 pub use folder::{Folder, target_dir};
-pub use port::free_port;
+pub use port::{free_port, listens};
 pub use postgres::{Durability, Options, Postgres};
 pub use process::{Process, last_lines, send_to_group};
 pub use redis::Redis;
