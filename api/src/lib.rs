@@ -56,7 +56,8 @@ const SWEEPS: usize = 4;
 const SWEEPS_OF_ONE: usize = 2;
 /// Pages of webhooks' feeds that are read: each may ask a filter about a thousand events.
 const FEEDS: usize = 4;
-const FEEDS_OF_ONE: usize = 2;
+/// Of these, of one tenant.
+pub const FEEDS_OF_ONE: usize = 2;
 /// Checks of signatures.
 const CHECKS: usize = 8;
 const CHECKS_OF_ONE: usize = 2;

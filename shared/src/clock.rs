@@ -1,9 +1,7 @@
 //! The only place that asks the operating system for the time. Tests move a manual clock instead of waiting.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 /// Time in UTC, in whole milliseconds: what the API shows is exactly what the database holds.
 #[derive(Clone, Debug)]
@@ -13,7 +11,7 @@ pub struct Clock(Source);
 enum Source {
     System,
     /// Milliseconds since the Unix epoch, shared by all clones.
-    Manual(Arc<AtomicI64>),
+    Manual(watch::Sender<i64>),
 }
 
 impl Clock {
@@ -26,7 +24,7 @@ impl Clock {
     /// A clock that stands still until [`Clock::advance`].
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
+        Self(Source::Manual(watch::Sender::new(start.timestamp_millis())))
     }
 
     /// The time now.
@@ -41,15 +39,32 @@ impl Clock {
                 )]
                 Utc::now().timestamp_millis()
             }
-            Source::Manual(millis) => millis.load(Ordering::SeqCst),
+            Source::Manual(millis) => *millis.borrow(),
         };
         DateTime::from_timestamp_millis(millis).unwrap_or_default()
+    }
+
+    /// Waits until it is `at`: by a manual clock until somebody moves it so far.
+    pub async fn reach(&self, at: DateTime<Utc>) {
+        match &self.0 {
+            // The machine's clock may be set meanwhile.
+            Source::System => {
+                while self.now() < at {
+                    tokio::time::sleep((at - self.now()).to_std().unwrap_or_default()).await;
+                }
+            }
+            Source::Manual(millis) => {
+                let at = at.timestamp_millis();
+                // It is never closed: this is one of its senders.
+                let _ = millis.subscribe().wait_for(|now| *now >= at).await;
+            }
+        }
     }
 
     /// Moves a manual clock and all its clones forward; the system's clock does not listen.
     pub fn advance(&self, by: TimeDelta) {
         if let Source::Manual(millis) = &self.0 {
-            millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+            millis.send_modify(|millis| *millis += by.num_milliseconds());
         }
     }
 }
@@ -94,6 +109,26 @@ mod tests {
         assert_eq!(clone.now(), start);
         clock.advance(TimeDelta::minutes(2));
         assert_eq!(clone.now() - start, TimeDelta::minutes(2));
+    }
+
+    #[tokio::test]
+    async fn a_time_is_reached_when_the_clock_shows_it_and_not_before() {
+        for clock in [Clock::system(), Clock::manual(DateTime::UNIX_EPOCH)] {
+            let at = clock.now() + TimeDelta::milliseconds(20);
+            let reached = tokio::spawn({
+                let clock = clock.clone();
+                async move {
+                    clock.reach(at).await;
+                    clock.now() >= at
+                }
+            });
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+                assert!(clock.now() >= at || !reached.is_finished());
+                clock.advance(TimeDelta::milliseconds(10));
+            }
+            assert!(reached.await.unwrap());
+        }
     }
 
     #[test]

@@ -56,5 +56,6 @@ mod telemetry;
 mod unheard;
 mod upgrade;
 mod users;
+mod walk;
 mod webhooks;
 mod workers;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::HeaderMap;
 use shared::TenantTx;
@@ -25,7 +26,7 @@ use crate::http::routes::Access;
 /// How often a connection without news shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long one answer lasts: whoever comes again shows its credential again.
-const LONGEST: Duration = Duration::from_mins(15);
+const LONGEST: TimeDelta = TimeDelta::minutes(15);
 /// How long it rests behind a page without an event when there is more: others read, too.
 const REST: Duration = Duration::from_millis(100);
 
@@ -44,7 +45,7 @@ struct Follower {
     read: VecDeque<Event>,
     has_more: bool,
     heads: watch::Receiver<i64>,
-    ends: Instant,
+    ends: DateTime<Utc>,
     stop: CancellationToken,
     /// The request's.
     span: Span,
@@ -68,7 +69,7 @@ pub(super) async fn follow(
     let told = tx.finish(begins).await?;
     query.after = Some(told);
     let (stop, quiet) = (followers.stop(), Instant::now());
-    let read = VecDeque::new();
+    let (read, ends) = (VecDeque::new(), app.db.clock().now() + LONGEST);
     let mut follower = Follower {
         app,
         caller,
@@ -79,7 +80,7 @@ pub(super) async fn follow(
         read,
         has_more: false,
         heads,
-        ends: quiet + LONGEST,
+        ends,
         stop,
         span: Span::current(),
         _open: UnderWay::counted(metrics::gauge!("event_streams")),
@@ -129,7 +130,8 @@ impl Follower {
                 return Ok(numbered(event.sequence).json_data(&event).ok());
             }
             let (after, now) = (self.query.after.unwrap_or_default(), Instant::now());
-            if self.stop.is_cancelled() || now >= self.ends {
+            let clock = self.app.db.clock();
+            if self.stop.is_cancelled() || clock.now() >= self.ends {
                 return Ok(None);
             }
             // What was passed over is not looked through again by who comes again, and may be kept no longer by then.
@@ -140,7 +142,7 @@ impl Follower {
             if !self.has_more {
                 tokio::select! {
                     () = self.stop.cancelled() => return Ok(None),
-                    () = sleep_until(self.ends) => return Ok(None),
+                    () = clock.reach(self.ends) => return Ok(None),
                     () = sleep_until(self.quiet), if after > self.told => continue,
                     newer = self.heads.wait_for(|last| *last > after) => {
                         if newer.is_err() {
@@ -151,7 +153,7 @@ impl Follower {
             }
             let place = tokio::select! {
                 () = self.stop.cancelled() => return Ok(None),
-                () = sleep_until(self.ends) => return Ok(None),
+                () = clock.reach(self.ends) => return Ok(None),
                 place = self.place() => place,
             };
             self.is_still_admitted().await?;

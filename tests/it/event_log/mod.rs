@@ -48,20 +48,8 @@ async fn follow(tenant: &Tenant, mut after: i64, limit: usize) -> Vec<Value> {
 pub(crate) fn relay_late(app: &TestApp) -> JoinHandle<()> {
     let lock = worker::relay::RELAYING.to_string();
     let (none, now) = ("'{}'::uuid[]", "now()");
-    let values = [
-        "500",
-        "'{}'::text[]",
-        "50",
-        "0",
-        none,
-        none,
-        "null",
-        "null::timestamptz",
-        now,
-        &lock,
-        "5000",
-        none,
-    ];
+    let (words, never) = ("'{}'::text[]", "null::timestamptz");
+    let values = ["500", words, "50", "0", none, none, "null", never, now, &lock, "5000", none];
     let mut sql = include_str!("../../../worker/src/relay.sql").replace(
         "pg_try_advisory_xact_lock($10)",
         "(pg_advisory_xact_lock($10) is null) is not null",

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::scope::{Role, Scope};
-use tests::kit::{CONTACTS, EventStream, Program, Tenant, TestApp, until};
+use tests::kit::{CONTACTS, Credential, EventStream, Program, Tenant, TestApp, until};
 
 use super::{EVENTS, numbers, page};
 
@@ -116,8 +116,43 @@ async fn who_signed_out_or_was_switched_off_or_whose_token_is_too_old_hears_no_m
     let reader = acme.with_role(Role::ReadOnly).await;
     let switch_off = "update users set active = false where role = 'read_only'";
     hears_no_more(&app, &reader, async || app.database.execute(switch_off).await).await;
-    let reader = acme.with_role(Role::ReadOnly).await;
-    hears_no_more(&app, &reader, async || app.advance(TimeDelta::hours(2))).await;
+    let user = acme.user(Role::ReadOnly).await;
+    let token = acme.token(user, app.clock.now() - TimeDelta::minutes(55)).await;
+    let reader = acme.with(Credential::Bearer(token));
+    // Sooner than any answer ends.
+    hears_no_more(&app, &reader, async || app.advance(TimeDelta::minutes(6))).await;
+}
+
+#[tokio::test]
+async fn an_answer_ends_after_a_quarter_of_an_hour_though_nothing_happened_and_not_sooner() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut following = follow(&acme, "").await;
+    app.advance(TimeDelta::minutes(15) - TimeDelta::seconds(1));
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    assert_eq!(next(&mut following).await.0, 1);
+    app.advance(TimeDelta::seconds(1));
+    assert!(following.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_waits_for_a_place_to_read_ends_after_a_quarter_of_an_hour_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    let waiting = follow(&acme, &format!("?webhook={}", subscriber.id)).await;
+    let mut other = follow(&acme, "").await;
+    let mut taken = Vec::new();
+    for _ in 0..api::FEEDS_OF_ONE {
+        taken.push(app.api.feeds.take(acme.id).await.unwrap());
+    }
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    // Who needs no place hears of it, so the other one has been told to read on.
+    assert_eq!(next(&mut other).await.0, 1);
+    app.advance(TimeDelta::minutes(15));
+    assert!(waiting.rest().await.is_empty());
 }
 
 #[tokio::test]

@@ -47,7 +47,9 @@ impl EventStream {
 
     /// Reads to the end; the events that were not taken.
     pub async fn rest(mut self) -> Vec<String> {
-        while self.more().await {}
+        // What keeps it open comes for as long as it is.
+        let end = async { while self.more().await {} };
+        timeout(PATIENCE, end).await.expect("the answer ends");
         let messages = self.text.split("\n\n").filter(|message| is_event(message));
         messages.map(str::to_owned).collect()
     }

@@ -13,7 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::PATIENCE;
 
@@ -133,7 +133,7 @@ impl From<u16> for Reply {
 }
 
 /// Says what a request is answered, one request after the other.
-type Judge = Box<dyn FnMut(&Call) -> u16 + Send>;
+type Judge = Box<dyn FnMut(&Call) -> Reply + Send>;
 
 struct Memory {
     otherwise: AtomicU16,
@@ -141,6 +141,7 @@ struct Memory {
     calls: Mutex<Vec<Call>>,
     script: Mutex<VecDeque<Reply>>,
     arrived: Notify,
+    hangs: watch::Sender<bool>,
     under_way: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -153,6 +154,7 @@ impl Memory {
             calls: Mutex::default(),
             script: Mutex::default(),
             arrived: Notify::default(),
+            hangs: watch::Sender::new(false),
             under_way: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
         }
@@ -193,8 +195,24 @@ impl Receiver {
     }
 
     /// Asks for the status of each request from now on, in the order in which they arrive.
-    pub fn judge(&self, judge: impl FnMut(&Call) -> u16 + Send + 'static) {
+    pub fn judge(&self, mut judge: impl FnMut(&Call) -> u16 + Send + 'static) {
+        self.decide(move |call| Reply::status(judge(call)));
+    }
+
+    /// The same for whole answers.
+    pub fn decide(&self, judge: impl FnMut(&Call) -> Reply + Send + 'static) {
         *lock(&self.memory.judge) = Some(Box::new(judge));
+    }
+
+    /// Keeps whoever calls from now on waiting for the answer; all of them get theirs when it hangs no more.
+    pub fn hang(&self, hangs: bool) {
+        self.memory.hangs.send_replace(hangs);
+    }
+
+    /// Whether it does.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        *self.memory.hangs.borrow()
     }
 
     /// Forgets what was scripted and not yet answered.
@@ -254,7 +272,7 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let call = Call { method, path: uri.to_string(), headers, body };
-    let judged = lock(&memory.judge).as_mut().map(|judge| Reply::status(judge(&call)));
+    let judged = lock(&memory.judge).as_mut().map(|judge| judge(&call));
     let scripted = || lock(&memory.script).pop_front();
     let reply = judged
         .or_else(scripted)
@@ -263,6 +281,7 @@ async fn answer(
     lock(&memory.calls).push(call);
     memory.peak.fetch_max(memory.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     memory.arrived.notify_waiters();
+    let _ = memory.hangs.subscribe().wait_for(|hangs| !hangs).await;
     let response = reply.give().await;
     memory.under_way.fetch_sub(1, Ordering::SeqCst);
     response
