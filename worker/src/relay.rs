@@ -172,7 +172,7 @@ struct BatchRow {
     skipped: i64,
     filtered: i64,
     more: Option<bool>,
-    /// Whose events weighed most.
+    /// Whose events weighed most, and not little.
     heaviest: Option<Uuid>,
     held: Option<Json<Lines>>,
     tenant_id: Option<Uuid>,
