@@ -271,7 +271,7 @@ fn made_up(table: &str, column: &Column, tenant: TenantId) -> Option<Value> {
     })
 }
 
-/// JSON that the api reads back must have its shape.
+/// What the api reads back must have its shape, or be a word that it knows.
 fn shaped(table: &str, column: &str, text: &str) -> Option<Value> {
     match (table, column) {
         ("webhooks", "identity_shown") => {
@@ -279,6 +279,7 @@ fn shaped(table: &str, column: &str, text: &str) -> Option<Value> {
         }
         // A filter that passes everything.
         ("webhooks", "filter_path") => Some(json!("true")),
+        ("webhook_attempts" | "webhook_events", "trigger") => Some(json!("manual")),
         ("webhook_attempts", "detail") => Some(json!({
             "phase": null, "warning": null, "timings": {}, "connection": null, "requestHeaders": {"x": text},
             "responseHeaders": {"x": text}, "next": {"at": null, "why": "delivered"},
