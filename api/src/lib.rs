@@ -178,8 +178,8 @@ impl App {
         done: error::Result<A>,
     ) -> error::Result<Reply> {
         let mut reply = done.and_then(Answer::reply);
-        if let (Ok(answer), Some(once)) = (&reply, &caller.terms.idempotency_key)
-            && let Err(error) = once.keep(self, caller, &mut tx, answer).await
+        if let (Ok(answer), Some(key)) = (&reply, &caller.terms.idempotency_key)
+            && let Err(error) = key.keep(self, caller, &mut tx, answer).await
         {
             reply = Err(error);
         }

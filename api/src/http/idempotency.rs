@@ -58,8 +58,8 @@ impl IdempotencyKey {
             }
             stream
         };
-        let once = Self { key, fingerprint: digest.finalize().to_vec() };
-        Ok((Some(once), Request::from_parts(parts, stream)))
+        let read = Self { key, fingerprint: digest.finalize().to_vec() };
+        Ok((Some(read), Request::from_parts(parts, stream)))
     }
 
     /// The answer that this key got before.
