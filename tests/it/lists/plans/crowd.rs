@@ -149,9 +149,10 @@ fn varied(table: &Table, column: &Column, parents: &[&str]) -> String {
     }
 }
 
-/// The id of copy `n` of the tenant's row in a table.
+/// The id of copy `n` of the tenant's row in a table, of a day that has no partition: of tens of thousands that begin
+/// anyhow, one would be of a day that has, now and then.
 fn id(table: &str) -> String {
-    format!("md5('{table}' || r.tenant_id || n)::uuid")
+    format!("overlay(md5('{table}' || r.tenant_id || n) placing 'ffff' from 1)::uuid")
 }
 
 /// The table that the column's values are ids of.

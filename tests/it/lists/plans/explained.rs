@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tests::kit::Database;
+use tests::kit::{Database, until};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
@@ -68,6 +68,18 @@ impl Explained {
     pub fn taken(&self) -> Vec<Statement> {
         let told = std::mem::take(&mut *self.0.lock().unwrap());
         told.iter().map(|text| statement(&serde_json::from_str(text).expect(text))).collect()
+    }
+
+    /// What has been told, once a statement of this kind has: the last of a request can be told behind its answer, when
+    /// the connection is given back.
+    pub async fn taken_with(&self, what: impl Fn(&Statement) -> bool) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        until("the plan arrives", async || {
+            statements.append(&mut self.taken());
+            statements.iter().any(&what)
+        })
+        .await;
+        statements
     }
 }
 

@@ -8,7 +8,7 @@ pub mod explained;
 use api::http::routes::Route;
 use api::list::{Column, Kind, List, Operator};
 use serde_json::Value;
-use tests::kit::{Tenant, TestApp};
+use tests::kit::{Page, Tenant, TestApp};
 use url::form_urlencoded::Serializer;
 
 use crate::isolation::generator::World;
@@ -40,11 +40,8 @@ type Query<'a> = Vec<(&'a str, &'a str)>;
 impl Subject {
     /// Asks, and keeps what is wrong with how it was answered. The answer's next cursor comes back.
     async fn ask(&mut self, query: &Query<'_>) -> Option<String> {
-        self.plans.forget();
         let text = Serializer::new(String::new()).extend_pairs(query).finish();
-        let page = self.tenant.get(&format!("{}?{text}", self.path)).await.page();
-        let statements = self.plans.taken();
-        assert!(!statements.is_empty(), "no plan arrived");
+        let (page, statements) = self.page(&text).await;
         // Without a filter the index is the list: nothing is sorted, and no more is read than shown.
         let plain = !query.iter().any(|(name, _)| !["sort", "pageSize", "cursor"].contains(name));
         for statement in &statements {
@@ -55,10 +52,17 @@ impl Subject {
         page.pagination["nextCursor"].as_str().map(ToOwned::to_owned)
     }
 
+    /// A page, and how it was found.
+    async fn page(&self, query: &str) -> (Page, Vec<Statement>) {
+        self.plans.forget();
+        let page = self.tenant.get(&format!("{}?{query}", self.path)).await.page();
+        (page, self.plans.taken_with(is_of_the_page).await)
+    }
+
     /// A list's every sort either way, every filter with each of them, and the cursors behind them.
     async fn ask_everything(&mut self) {
         let list = self.list;
-        let middle = self.tenant.get(&format!("{}?pageSize=1&page=5000", self.path)).await.page();
+        let (middle, _) = self.page("pageSize=1&page=5000").await;
         let middle = middle.items.into_iter().next();
         let middle = middle.unwrap_or_else(|| panic!("{} has no record in its middle", self.path));
         let mut filters = vec![("ids".to_owned(), text(&middle["id"], Kind::Id))];
@@ -98,15 +102,19 @@ impl Subject {
     /// The cursor alone: a page so deep reads all before it, as documented.
     async fn next_cursor(&self, query: &Query<'_>) -> Option<String> {
         let text = Serializer::new(String::new()).extend_pairs(query).finish();
-        let page = self.tenant.get(&format!("{}?{text}", self.path)).await.page();
+        let (page, _) = self.page(&text).await;
         page.pagination["nextCursor"].as_str().map(ToOwned::to_owned)
     }
 }
 
+/// Whether it finds the page itself, not what is looked up beside it.
+fn is_of_the_page(statement: &Statement) -> bool {
+    statement.text.contains(" as cursor_value")
+}
+
 fn faults(statement: &Statement, plain: bool) -> Vec<String> {
     let mut faults = Vec::new();
-    // The page itself, not what is looked up beside it.
-    let plain = plain && statement.text.contains(" as cursor_value");
+    let plain = plain && is_of_the_page(statement);
     for node in &statement.nodes {
         // A day's partition that is empty is best scanned.
         if node.kind.ends_with("Seq Scan") && crowd::is_large(&node.table) && node.read > 0.0 {
