@@ -160,6 +160,31 @@ async fn what_a_tenant_keeps_no_longer_goes_without_a_look_at_what_others_keep()
 }
 
 #[tokio::test]
+async fn the_log_of_thousands_of_tenants_is_kept_by_a_few_statements() {
+    let (plans, _listening) = Explained::listening();
+    let app = TestApp::start().await;
+    let (short, long) = (app.tenant("short").await, app.tenant("long").await);
+    short.put(SETTINGS, json!({"eventRetentionDays": 2})).await.ok();
+    app.worker().keep().await.unwrap();
+    for tenant in [&short, &long] {
+        app.announce(tenant, "contact.created", 1).await;
+    }
+    app.worker().relay().await.unwrap();
+    let others = "insert into tenants (id, name, event_retention_days, created_at, updated_at)
+         select gen_random_uuid(), 'other', 2 + 28 * (n % 2), now(), now() from generate_series(1, 4000) n";
+    app.database.execute(others).await;
+    app.advance(TimeDelta::days(3));
+    Explained::switch_on(&app.database, "crm_worker").await;
+    plans.forget();
+    app.worker().keep().await.unwrap();
+
+    let told = plans.taken().len();
+    assert!((10..1_000).contains(&told), "{told} statements for 4,002 tenants");
+    assert_eq!(numbers(&page(&long, "").await.0), [1]);
+    short.get(&format!("{EVENTS}?after=0")).await.problem(410, "EVENTS_EXPIRED");
+}
+
+#[tokio::test]
 async fn what_is_held_until_its_time_is_over_fails_a_day_before_it_goes() {
     let (app, acme, subscriber, mut worker) = first_day().await;
     app.advance(TimeDelta::milliseconds(1));

@@ -48,7 +48,7 @@ impl Population {
             ],
         )
         .await?;
-        insert_tenants(&mut session, tenants).await?;
+        insert_tenants(&mut session, tenants, contacts_each).await?;
         let api_keys = insert_keys(&mut session, tenants, stage.pepper()).await?;
         insert_contacts(&mut session, tenants * contacts_each, contacts_each).await?;
         execute(&mut session, ["vacuum (analyze)", "checkpoint"]).await?;
@@ -80,7 +80,8 @@ impl Population {
     }
 }
 
-async fn insert_tenants(session: &mut PgConnection, tenants: u64) -> Result<()> {
+/// Tenants, and that they have told of so many contacts: the first event of a tenant costs more than any other.
+async fn insert_tenants(session: &mut PgConnection, tenants: u64, contacts: u64) -> Result<()> {
     sqlx::query(
         "insert into tenants (id, name, created_at, updated_at)
          select ('01930000-0000-7000-8000-' || $1 + n)::uuid, 'Tenant ' || n, now(), now()
@@ -88,6 +89,13 @@ async fn insert_tenants(session: &mut PgConnection, tenants: u64) -> Result<()> 
     )
     .bind(i64::try_from(BASE)?)
     .bind(i64::try_from(tenants)?)
+    .execute(&mut *session)
+    .await?;
+    sqlx::query(
+        "insert into event_logs (tenant_id, last, forgotten) select id, $1, $1 from tenants
+         on conflict do nothing",
+    )
+    .bind(i64::try_from(contacts)?)
     .execute(session)
     .await?;
     Ok(())

@@ -28,16 +28,34 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(500);
 /// Rows removed in one transaction.
 const BATCH: i64 = 1000;
+/// Tenants looked at in one statement.
+const TENANTS: usize = 1000;
 /// The longest that a tenant may ask for: what is kept while there are none.
 const LONGEST: TimeDelta = TimeDelta::days(90);
 
 /// How long outcomes are counted: a day and the ten minutes that it began within, and some more.
 const COUNTED: TimeDelta = TimeDelta::hours(25);
 
-/// A tenant and the day that its log begins with.
+/// The day that a log begins with, and up to [`TENANTS`] whose log does: with very many tenants a statement for each
+/// would be most of what a worker does in its first minute.
+#[derive(Debug, PartialEq, Eq)]
 struct Kept {
-    tenant: Uuid,
     since: NaiveDate,
+    tenants: Vec<Uuid>,
+}
+
+impl Kept {
+    /// All tenants, each with the days that it keeps.
+    fn all(mut retentions: Vec<(Uuid, i64)>, today: NaiveDate) -> Vec<Self> {
+        retentions.sort_unstable_by_key(|(tenant, days)| (*days, *tenant));
+        let equal = retentions.chunk_by(|(_, days), (_, next)| days == next);
+        let some = equal.flat_map(|equal| equal.chunks(TENANTS));
+        some.map(|some| Self {
+            since: today - TimeDelta::days(some[0].1),
+            tenants: some.iter().map(|(tenant, _)| *tenant).collect(),
+        })
+        .collect()
+    }
 }
 
 /// Makes the days before anything is relayed: what comes into a day without partitions stays in the table that catches
@@ -98,28 +116,27 @@ pub async fn keep(db: &Db) -> sqlx::Result<bool> {
         );
         return Ok(false);
     }
-    let kept = db.direct(async |conn| store::retentions(conn).await).await?;
-    let since = |(tenant, days)| Kept { tenant, since: today - TimeDelta::days(days) };
-    let kept: Vec<Kept> = kept.into_iter().map(since).collect();
+    let kept = Kept::all(db.direct(async |conn| store::retentions(conn).await).await?, today);
     // What is relayed while its day goes would be gone without a number to say so.
-    let newest = start(kept.iter().map(|tenant| tenant.since).max().unwrap_or(today - LONGEST));
+    let newest = start(kept.iter().map(|kept| kept.since).max().unwrap_or(today - LONGEST));
     if db.direct(async |conn| store::awaits_relay(conn, newest).await).await? {
         tracing::warn!(
             "events that are older than they are kept are still to be relayed; trying again"
         );
         return Ok(false);
     }
-    for tenant in &kept {
-        expire(db, tenant).await?;
-        db.direct(async |conn| store::forget(conn, tenant.tenant, start(tenant.since)).await)
-            .await?;
+    for kept in &kept {
+        expire_and_forget(db, kept).await?;
     }
-    let everyone = kept.iter().map(|tenant| tenant.since).min().unwrap_or(today - LONGEST);
+    let everyone = kept.iter().map(|kept| kept.since).min().unwrap_or(today - LONGEST);
     for day in days.iter().filter(|day| **day < everyone) {
         done &= drop_day(db, *day).await?;
     }
-    for tenant in kept.iter().filter(|tenant| tenant.since > everyone) {
-        remove(db, Some(tenant.tenant), tenant.since).await?;
+    for kept in kept.iter().filter(|kept| kept.since > everyone) {
+        let (tenants, since) = (&kept.tenants, start(kept.since));
+        for tenant in db.direct(async |conn| store::with_old(conn, tenants, since).await).await? {
+            remove(db, Some(tenant), kept.since).await?;
+        }
     }
     // What has no day's partition.
     let first = days.iter().min().copied().unwrap_or(everyone);
@@ -173,16 +190,28 @@ fn until(days: &[NaiveDate], today: NaiveDate) -> NaiveDate {
     today.iter_days().find(|day| !days.contains(day)).unwrap_or(today)
 }
 
-/// Fails the deliveries that are not under way and whose rows are about to go; those of webhooks that are off a day
-/// before, so that it can be seen.
-async fn expire(db: &Db, kept: &Kept) -> sqlx::Result<()> {
+/// Ends what is held for too long, and says of the logs where they begin, of those tenants that need it.
+async fn expire_and_forget(db: &Db, kept: &Kept) -> sqlx::Result<()> {
     let all = start(kept.since);
     let expiry = Expiry { all, held: all + TimeDelta::days(1), now: db.clock().now() };
+    for due in db.direct(async |conn| store::due(conn, &kept.tenants, expiry).await).await? {
+        if due.expires {
+            expire(db, due.tenant, expiry).await?;
+        }
+        if due.forgets {
+            db.direct(async |conn| store::forget(conn, due.tenant, all).await).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails the deliveries that are not under way and whose rows are about to go; those of webhooks that are off a day
+/// before, so that it can be seen.
+async fn expire(db: &Db, tenant: Uuid, expiry: Expiry) -> sqlx::Result<()> {
     loop {
-        let expired =
-            db.direct(async |conn| store::expire(conn, kept.tenant, expiry).await).await?;
+        let expired = db.direct(async |conn| store::expire(conn, tenant, expiry).await).await?;
         if expired > 0 {
-            tracing::warn!(tenant_id = %kept.tenant, expired, "deliveries were held until their time was over");
+            tracing::warn!(tenant_id = %tenant, expired, "deliveries were held until their time was over");
             metrics::counter!("webhook_deliveries_total", "outcome" => "failed").increment(expired);
             metrics::counter!("webhook_deliveries_expired_total").increment(expired);
         }
@@ -223,6 +252,17 @@ fn start(day: NaiveDate) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tenants_that_keep_equally_long_go_together_a_thousand_at_most() {
+        let today = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
+        let tenants = (0..2_500).map(|n| (Uuid::from_u128(n), if n % 5 == 0 { 7 } else { 30 }));
+        let kept = Kept::all(tenants.rev().collect(), today);
+        let sizes: Vec<_> = kept.iter().map(|kept| (kept.since, kept.tenants.len())).collect();
+        let (week, month) = (today - TimeDelta::days(7), today - TimeDelta::days(30));
+        assert_eq!(sizes, [(week, 500), (month, 1000), (month, 1000)]);
+        assert!(kept[0].tenants.iter().all(|tenant| tenant.as_u128() % 5 == 0));
+    }
 
     #[test]
     fn a_day_that_is_missing_ends_the_days_that_are_there() {

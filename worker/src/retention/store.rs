@@ -57,6 +57,56 @@ pub(super) async fn retentions(conn: &mut PgConnection) -> Result<Vec<(Uuid, i64
     Ok(rows.into_iter().map(|row| (row.tenant, row.days)).collect())
 }
 
+/// A tenant with something to do.
+pub(super) struct Due {
+    pub tenant: Uuid,
+    /// Whether something may have been held for too long.
+    pub expires: bool,
+    /// Whether its log is whole behind another number.
+    pub forgets: bool,
+}
+
+/// Those of these tenants that have something to do. `first_id` is asked once, not once for each.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    tenants: &[Uuid],
+    Expiry { all, held, .. }: Expiry,
+) -> Result<Vec<Due>> {
+    sqlx::query_as!(
+        Due,
+        r#"select tenant as "tenant!", expires as "expires!", forgets as "forgets!" from (
+             select tenant,
+                    exists (select from webhook_queue where tenant_id = tenant and id < (select first_id($3))) as expires,
+                    coalesce((select max(sequence) from events where tenant_id = tenant and id < (select first_id($2)))
+                             > (select forgotten from event_logs where tenant_id = tenant), false) as forgets
+             from unnest($1::uuid[]) tenant) t
+           where expires or forgets"#,
+        tenants,
+        all,
+        held,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Those of these tenants that have rows from before that moment.
+pub(super) async fn with_old(
+    conn: &mut PgConnection,
+    tenants: &[Uuid],
+    since: DateTime<Utc>,
+) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"select tenant as "tenant!" from unnest($1::uuid[]) tenant
+           where exists (select from webhook_attempts where tenant_id = tenant and delivery_id < (select first_id($2)))
+              or exists (select from webhook_events where tenant_id = tenant and id < (select first_id($2)))
+              or exists (select from events where tenant_id = tenant and id < (select first_id($2)))"#,
+        tenants,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Which deliveries of a tenant have been held for too long.
 #[derive(Clone, Copy)]
 pub(super) struct Expiry {
