@@ -19,7 +19,7 @@ use store::Expiry;
 
 /// How often all of it is done.
 const PERIOD: Duration = Duration::from_hours(1);
-/// How soon again when something was in the way.
+/// How soon after a start, and again when something was in the way.
 const AGAIN: Duration = Duration::from_mins(1);
 /// Days that have partitions before they come.
 const AHEAD: u64 = 3;
@@ -37,7 +37,7 @@ const LONGEST: TimeDelta = TimeDelta::days(90);
 const COUNTED: TimeDelta = TimeDelta::hours(25);
 
 /// The day that a log begins with, and up to [`TENANTS`] whose log does: with very many tenants a statement for each
-/// would be most of what a worker does in its first minute.
+/// would be most of what a worker does while it does little else.
 #[derive(Debug, PartialEq, Eq)]
 struct Kept {
     since: NaiveDate,
@@ -83,9 +83,11 @@ pub(crate) async fn begin(db: &Db) {
     }
 }
 
-/// Keeps it until `stop`.
+/// Keeps it until `stop`. The days are there by then ([`begin`]); the rest looks at every tenant, and waits until a
+/// start, of which there are many at once when workers are replaced, has done what is waited for.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
     kept_whole(&db);
+    wait(AGAIN, std::future::pending(), &stop).await;
     while !stop.is_cancelled() {
         let next = match keep(&db).await {
             Ok(true) => {

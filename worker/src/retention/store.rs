@@ -77,8 +77,8 @@ pub(super) async fn due(
         r#"select tenant as "tenant!", expires as "expires!", forgets as "forgets!" from (
              select tenant,
                     exists (select from webhook_queue where tenant_id = tenant and id < (select first_id($3))) as expires,
-                    coalesce((select max(sequence) from events where tenant_id = tenant and id < (select first_id($2)))
-                             > (select forgotten from event_logs where tenant_id = tenant), false) as forgets
+                    exists (select from event_logs l where l.tenant_id = tenant and l.forgotten < l.last and l.forgotten < (
+                        select max(sequence) from events where tenant_id = tenant and id < (select first_id($2)))) as forgets
              from unnest($1::uuid[]) tenant) t
            where expires or forgets"#,
         tenants,
