@@ -156,6 +156,60 @@ async fn nobodys_event_waits_for_the_thousand_that_somebody_else_has_before_it()
 }
 
 #[tokio::test]
+async fn nobodys_event_waits_for_those_of_tenants_that_nobody_listens_to_nor_for_many_tenants() {
+    let app = TestApp::start().await;
+    let calm = app.tenant("calm").await;
+    calm.subscribe(&["*"]).await;
+    for name in ["one", "two", "three", "four", "five", "six"] {
+        app.announce(&app.tenant(name).await, "contact.created", 400).await;
+    }
+    app.announce(&calm, "contact.created", 1).await;
+
+    let (db, mut relay) = (app.worker_db(), Relay::default());
+    let mut before = 0;
+    let calms = loop {
+        let (relayed, _) = relay.batch(&db, None).await.unwrap();
+        if relayed.deliveries > 0 {
+            break relayed;
+        }
+        before += relayed.events;
+    };
+    assert!(before <= 3 * 500, "the seven had a turn of at least 400 each: {before}");
+    assert!(calms.more);
+    while relay.batch(&db, None).await.unwrap().0.more {}
+    assert!(app.outbox().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_is_announced_again_stops_nobody_while_others_have_their_turn() {
+    let app = TestApp::start().await;
+    let (busy, calm) = (app.tenant("busy").await, app.tenant("calm").await);
+    let (db, mut relay) = (app.worker_db(), Relay::default());
+    app.announce(&calm, "contact.created", 1).await;
+    app.database.execute("create table kept as select * from outbox").await;
+    relay.batch(&db, None).await.unwrap();
+    app.announce(&busy, "contact.created", 1100).await;
+    app.database
+        .execute(
+            "insert into outbox (tenant_id, event_id, event, payload, occurred_at)
+             select tenant_id, event_id, event, payload, occurred_at from kept",
+        )
+        .await;
+    app.announce(&calm, "contact.created", 1).await;
+
+    let mut batches = 0;
+    while relay.batch(&db, None).await.unwrap().0.more {
+        batches += 1;
+        assert!(batches < 20, "{relay:?}");
+    }
+    let logged = sqlx::query_scalar::<_, i64>("select count(*) from events")
+        .fetch_one(app.database.admin())
+        .await
+        .unwrap();
+    assert_eq!((app.outbox().await.len(), logged), (0, 1102));
+}
+
+#[tokio::test]
 async fn a_batch_has_fewer_events_of_a_tenant_with_long_filters() {
     let app = TestApp::start().await;
     let (plain, choosy) = (app.tenant("plain").await, app.tenant("choosy").await);

@@ -35,6 +35,7 @@ pub mod signing;
 pub mod steps;
 mod supervise;
 pub mod sweep;
+mod turns;
 
 pub use measured::METRICS;
 pub use run::run;

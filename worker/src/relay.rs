@@ -10,6 +10,8 @@
 //! The statement leaves nothing to the planner, whose statistics of an outbox are always of another moment: rows go by
 //! `ctid`, and `offset 0` has it look up the webhooks of each event's tenant instead of joining all of them.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use shared::Db;
 use shared::db::fault;
@@ -20,19 +22,17 @@ use uuid::Uuid;
 
 use crate::queue::{Claimed, Claims, Direct, Row};
 use crate::record_order::held::Lines;
+use crate::turns::Turns;
 
 /// Events taken at once. Row by row the relay would be 300 times slower.
 const BATCH: i64 = 500;
 
 /// The most that a batch weighs: webhooks that are looked at, each event's anew. A quarter of a second's work, which
-/// everybody's events wait for. An event whose tenant has more of them goes alone.
+/// everybody's events wait for. An event that weighs more goes nevertheless, with those before it at most.
 const WEIGHT: i64 = 5_000;
 
 /// By how much a batch is smaller after one that a statement had no time for.
 const FEWER: i64 = 8;
-
-/// The most tenants that wait while others have their turn; then all begin anew.
-const MOST_WAITING: usize = 64;
 
 /// The lock of whoever relays; any number that nobody else uses.
 pub const RELAYING: i64 = 0x0072_656c_6179;
@@ -55,20 +55,16 @@ pub struct Relayed {
 }
 
 /// Whose turn it is, and how large a batch may be: whoever relays keeps it from one batch to the next.
-///
-/// Events go in the order in which they came until a batch does not hold all that are there. Then whoever had most of
-/// it waits until all others have had theirs, so that nobody waits for the ten thousand events of somebody's import.
 #[derive(Debug)]
 pub struct Relay {
-    /// Tenants that have had their turn.
-    waiting: Vec<Uuid>,
+    turns: Turns,
     /// What a batch is divided by: more after a statement had no time for it, fewer after one that had.
     parts: i64,
 }
 
 impl Default for Relay {
     fn default() -> Self {
-        Self { waiting: Vec::new(), parts: 1 }
+        Self { turns: Turns::default(), parts: 1 }
     }
 }
 
@@ -86,41 +82,57 @@ impl Relay {
     ) -> sqlx::Result<(Relayed, Vec<Claimed>)> {
         let now = db.clock().now();
         let direct = claims.and_then(|claims| claims.direct(now));
-        // What is left of the batch is the next one's.
-        let again = Relayed { more: true, ..Relayed::default() };
-        let rows = match self.take(db, direct.as_ref(), now).await {
-            Err(error) if fault::is_out_of_time(&error) && self.parts < BATCH => {
-                self.parts = (self.parts * FEWER).min(BATCH);
-                tracing::warn!(self.parts, "a batch of events took too long; trying a part of it");
+        let begun_at = Instant::now();
+        let mut rows = match self.take(db, direct.as_ref(), now).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let again = self.mend(db, error).await?;
                 return Ok((again, Vec::new()));
             }
-            Err(error) if fault::is_taken(&error) => {
-                let dropped = drop_relayed(db).await?;
-                return if dropped > 0 { Ok((again, Vec::new())) } else { Err(error) };
-            }
-            rows => rows?,
         };
         self.parts = (self.parts / 2).max(1);
         let mut relayed = rows.first().map(BatchRow::relayed).unwrap_or_default();
-        relayed.more = self.turn(rows.first());
+        let full = rows.first_mut().and_then(|row| row.tenants.take());
+        relayed.more = self.turns.after(full, begun_at.elapsed());
         let begun = rows.into_iter().filter_map(BatchRow::begun);
         let begun = direct.map(|direct| direct.take(begun)).unwrap_or_default();
         count(&relayed, begun.len());
         Ok((relayed, begun))
     }
 
-    /// Gives the turn to the others after a batch that had no room for all, and to all after one that had; whether
-    /// there may be more.
-    fn turn(&mut self, batch: Option<&BatchRow>) -> bool {
-        let full = batch.filter(|batch| batch.more == Some(true));
-        let heaviest = full.and_then(|batch| batch.heaviest);
-        if heaviest.is_some() && self.waiting.len() < MOST_WAITING {
-            self.waiting.extend(heaviest);
-            return true;
+    /// Makes the next batch another one than what failed, so that no event keeps the others from being relayed; hands
+    /// back what nothing can be done about.
+    async fn mend(&mut self, db: &Db, error: sqlx::Error) -> sqlx::Result<Relayed> {
+        // What is left of the batch is the next one's.
+        let again = Relayed { more: true, ..Relayed::default() };
+        if fault::is_out_of_time(&error) && self.parts < BATCH {
+            self.parts = (self.parts * FEWER).min(BATCH);
+            tracing::warn!(self.parts, "a batch of events took too long; trying a part of it");
+            return Ok(again);
         }
-        let anybody_waited = !self.waiting.is_empty();
-        self.waiting.clear();
-        full.is_some() || anybody_waited
+        let waiting = self.turns.waiting();
+        let mended = if fault::is_out_of_time(&error) {
+            let first = first_of(db, waiting).await;
+            first.map(|tenant| tenant.is_some_and(|tenant| self.put_off(tenant)))
+        } else if fault::is_taken(&error) {
+            drop_relayed(db, waiting).await.map(|dropped| dropped > 0)
+        } else {
+            Ok(false)
+        };
+        match mended {
+            Ok(true) => Ok(again),
+            _ if self.turns.begin_anew() => Ok(again),
+            Ok(false) => Err(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the others go before an event of `tenant` that no statement has time for.
+    fn put_off(&mut self, tenant: Uuid) -> bool {
+        tracing::error!(%tenant, "an event takes too long; the others go before it");
+        self.turns.make_wait([tenant]);
+        self.parts = 1;
+        true
     }
 
     async fn take(
@@ -145,7 +157,7 @@ impl Relay {
                 now,
                 RELAYING,
                 WEIGHT / self.parts,
-                &self.waiting,
+                self.turns.waiting(),
             )
             .fetch_all(conn)
             .await
@@ -171,9 +183,8 @@ struct BatchRow {
     deliveries: i64,
     skipped: i64,
     filtered: i64,
-    more: Option<bool>,
-    /// Whose events weighed most, and not little.
-    heaviest: Option<Uuid>,
+    /// Whose events it held, if it did not hold all; in the first row.
+    tenants: Option<Vec<Uuid>>,
     held: Option<Json<Lines>>,
     tenant_id: Option<Uuid>,
     id: Option<Uuid>,
@@ -194,9 +205,9 @@ struct BatchRow {
 
 impl BatchRow {
     fn relayed(&self) -> Relayed {
-        let Self { events, deliveries, skipped, filtered, more, .. } = *self;
+        let Self { events, deliveries, skipped, filtered, .. } = *self;
         let held = self.held.as_ref().map(|held| held.0.clone()).unwrap_or_default();
-        Relayed { events, deliveries, skipped, filtered, more: more == Some(true), held }
+        Relayed { events, deliveries, skipped, filtered, held, ..Relayed::default() }
     }
 
     fn begun(self) -> Option<Row> {
@@ -225,18 +236,33 @@ impl BatchRow {
     }
 }
 
+/// Whose event is next.
+async fn first_of(db: &Db, waiting: &[Uuid]) -> sqlx::Result<Option<Uuid>> {
+    let mut tx = db.system().await?;
+    let tenant = sqlx::query_scalar!(
+        "select tenant_id from outbox where tenant_id not in (select unnest($1::uuid[])) order by id limit 1",
+        waiting,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(tenant)
+}
+
 /// Deletes events of the next batch that the log has already, being announced twice; returns how many. None while
 /// another worker relays: it would skip what is locked here.
-async fn drop_relayed(db: &Db) -> sqlx::Result<u64> {
+async fn drop_relayed(db: &Db, waiting: &[Uuid]) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(
         "delete from outbox where ctid = any (array(
              select o.ctid from (
-                 select ctid, tenant_id, event_id from outbox where (select pg_try_advisory_xact_lock($2))
+                 select ctid, tenant_id, event_id from outbox
+                 where (select pg_try_advisory_xact_lock($2)) and tenant_id not in (select unnest($3::uuid[]))
                  order by id limit $1 for update skip locked) o
              where exists (select 1 from events e where e.tenant_id = o.tenant_id and e.id = o.event_id offset 0)))",
         BATCH,
         RELAYING,
+        waiting,
     )
     .execute(tx.conn())
     .await?

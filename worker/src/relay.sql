@@ -6,14 +6,14 @@
 with picked as materialized (
     select ctid as row, id, tenant_id, octet_length(payload::text) as size from outbox
     where (select pg_try_advisory_xact_lock($10) and set_config('synchronous_commit', 'off', true) = 'off')
-          and tenant_id <> all ($12::uuid[])
+          and tenant_id not in (select unnest($12::uuid[]))
     order by id limit $1 for update skip locked
 ), loads as materialized (
-    -- An event weighs one, and one for each webhook of its tenant and for each 128 bytes of its filter as it is kept.
+    -- An event weighs one, and one for each webhook of its tenant and for each 32 bytes of its filter as it is kept.
     select t.tenant_id, w.load
     from (select distinct tenant_id from picked) t
     cross join lateral (
-        select 1 + coalesce(sum(1 + coalesce(pg_column_size(filter_path), 0) / 128), 0) as load from (
+        select 1 + coalesce(sum(1 + coalesce(pg_column_size(filter_path), 0) / 32), 0) as load from (
             select filter_path from webhooks where tenant_id = t.tenant_id and deleted_at is null limit $11) l
         offset 0) w
 ), weighed as materialized (
@@ -137,10 +137,9 @@ with picked as materialized (
     from queued where record is not null
 ), counts as (
     select (select count(*) from taken) as events,
-           (select count(*) = $1 or not bool_and(fits) from weighed) as more,
-           -- A fifth of a batch is worth a turn of the others, which is a statement more.
-           (select tenant_id from weighed where fits group by tenant_id having sum(weight) >= $11 / 5
-            order by sum(weight) desc limit 1) as heaviest,
+           -- Whose events it holds, if it does not hold all.
+           (select array_agg(distinct tenant_id) filter (where fits) from weighed
+            having count(*) = $1 or not bool_and(fits)) as tenants,
            (select count(*) from due) as deliveries,
            (select count(*) from fanned where status = 'skipped') as skipped,
            (select coalesce(sum(cardinality(filtered)), 0)::bigint from judged) as filtered
@@ -152,7 +151,7 @@ with picked as materialized (
         offset 0) w
     where p.begun
 )
-select c.events as "events!", c.more as "more?", c.heaviest as "heaviest?", c.deliveries as "deliveries!",
+select c.events as "events!", case when row_number() over () = 1 then c.tenants end as "tenants?", c.deliveries as "deliveries!",
        c.skipped as "skipped!", c.filtered as "filtered!", a.held as "held?: Json<Lines>",
        b.tenant_id as "tenant_id?", b.id as "id?", b.webhook_id as "webhook_id?", b.occurrence_id as "occurrence_id?",
        b.event as "event?", b.body::text as "body?", b.cycle as "cycle?", b.trigger as "trigger?: Trigger",

@@ -55,25 +55,53 @@ async fn long_events_for_many_webhooks_are_relayed_in_smaller_steps() {
     assert_eq!(events, [2, 1, 1, 1, 1], "the company, and notes that count as five each");
 }
 
+/// Makes each event of the log take so long for which `when` holds, and statements end after half a second.
+async fn slow(app: &TestApp, when: &str, seconds: f32) {
+    let slow = format!(
+        "create function slow() returns trigger language plpgsql as
+         $$ begin perform pg_sleep({seconds}); return new; end $$;
+         create trigger slow before insert on events for each row when ({when}) execute function slow()"
+    );
+    app.database.execute(&slow).await;
+    let name = app.database.name();
+    let impatient =
+        format!("alter role crm_worker in database {name} set statement_timeout = '500ms'");
+    app.database.execute(&impatient).await;
+}
+
 #[tokio::test]
 async fn what_a_statement_has_no_time_for_is_done_in_parts() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     app.announce(&acme, "contact.created", 40).await;
-    let slow = "create function slow() returns trigger language plpgsql as
-                $$ begin perform pg_sleep(0.02); return new; end $$;
-                create trigger slow before insert on events for each row execute function slow()";
-    app.database.execute(slow).await;
-    let name = app.database.name();
-    let impatient =
-        format!("alter role crm_worker in database {name} set statement_timeout = '500ms'");
-    app.database.execute(&impatient).await;
+    slow(&app, "true", 0.02).await;
     app.worker().relay().await.unwrap();
     let numbered: i64 = sqlx::query_scalar("select max(sequence) from events")
         .fetch_one(app.database.admin())
         .await
         .unwrap();
     assert_eq!(numbered, 40);
+}
+
+#[tokio::test]
+async fn an_event_that_no_statement_has_time_for_keeps_its_own_tenant_alone() {
+    let app = TestApp::start().await;
+    let (acme, calm) = (app.tenant("acme").await, app.tenant("calm").await);
+    app.announce(&acme, "contact.deleted", 1).await;
+    app.announce(&calm, "contact.created", 3).await;
+    app.announce(&acme, "contact.created", 1).await;
+    slow(&app, "new.event = 'contact.deleted'", 1.0).await;
+
+    let (db, mut relay) = (app.worker_db(), Relay::default());
+    let mut relayed = 0;
+    for _ in 0..8 {
+        relayed += relay.batch(&db, None).await.unwrap().0.events;
+    }
+    let left = app.announced().await;
+    assert_eq!(
+        (relayed, left),
+        (3, vec!["contact.deleted".to_owned(), "contact.created".to_owned()])
+    );
 }
 
 #[tokio::test]
