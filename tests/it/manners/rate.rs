@@ -73,6 +73,28 @@ async fn a_limited_webhook_whose_row_somebody_holds_keeps_no_other_tenant_waitin
 }
 
 #[tokio::test]
+async fn what_a_clock_that_was_ahead_has_booked_keeps_no_webhook_silent() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let subscriber = acme.subscribe(&["*"]).await;
+    acme.put(&subscriber.path(), json!({"rateLimit": 1})).await.ok();
+    app.announce(&acme, "contact.created", 9).await;
+    let mut ahead = app.worker();
+    ahead.relay().await.unwrap();
+    app.advance(TimeDelta::hours(1));
+    let claimed = ahead.claim().await.unwrap();
+    ahead.deliver(claimed).await.unwrap();
+    app.advance(TimeDelta::hours(-1));
+
+    let mut worker = app.worker();
+    for sent in 2..5 {
+        worker.drain().await.unwrap();
+        assert_eq!(subscriber.receiver.calls().len(), sent, "one each second");
+        app.advance(TimeDelta::seconds(1));
+    }
+}
+
+#[tokio::test]
 async fn a_rate_is_a_whole_number_from_1_to_1000() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

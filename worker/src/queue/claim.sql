@@ -7,10 +7,11 @@
 with eligible as (
     select r.webhook_id, r.tenant_id, r.next_retry as oldest, $6 - busy.of_tenant as tenant_room,
            least($5 - busy.of_webhook, $6 - busy.of_tenant,
-                 -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for. More than ten
-                 -- seconds of that was written by a clock that was ahead.
+                 -- What a rate limit has to give: a tenth of a second's at once, less what is not yet paid for. More than a
+                 -- minute of that was written by a clock that was ahead.
                  floor(greatest(w.rate_limit / 10.0, 1)
-                       - extract(epoch from least(greatest(w.paced_until - $7, '0'), '10 s')) * w.rate_limit)::integer) as room
+                       - w.rate_limit * case when w.paced_until between $7 and $7 + '1 min'::interval
+                                               then extract(epoch from w.paced_until - $7) else 0 end)::integer) as room
     from webhooks_in_turn($9) r
     -- By `offset 0` each is looked up in its turn, and no more of them than are asked for.
     cross join lateral (select rate_limit, paced_until, held_until from webhooks

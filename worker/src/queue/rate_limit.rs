@@ -1,6 +1,6 @@
-//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it. What is
-//! booked more than ten seconds ahead was booked by a clock that was ahead, and forgotten: it would keep the webhook
-//! silent for as long.
+//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it. Workers that
+//! claim at the same moment book half a minute ahead at most. What is more than a minute ahead was booked by a clock
+//! that was ahead, and is forgotten here and by the claim: it would keep the webhook silent for as long.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -106,7 +106,8 @@ pub(super) async fn charge(
                join webhooks w on w.tenant_id = s.tenant_id and w.id = s.id and w.rate_limit is not null
                for no key update of w skip locked)
            update webhooks w
-           set paced_until = greatest(least(coalesce(w.paced_until, $4), $4::timestamptz + interval '10 s'), $4)
+           set paced_until = least(case when w.paced_until between $4::timestamptz and $4 + interval '1 min'
+                                            then w.paced_until else $4 end, $4 + interval '30 s')
                              + make_interval(secs => f.requests / w.rate_limit::float8)
            from free f
            where w.tenant_id = f.tenant_id and w.id = f.id
@@ -161,7 +162,8 @@ async fn book(db: &Db, slots: &Slots, (tenant, webhook): Key, requests: i32) -> 
     let paced = sqlx::query_as!(
         Paced,
         r#"update webhooks w
-           set paced_until = greatest(least(coalesce(w.paced_until, $4), $4::timestamptz + interval '10 s'), $4)
+           set paced_until = least(case when w.paced_until between $4::timestamptz and $4 + interval '1 min'
+                                            then w.paced_until else $4 end, $4 + interval '30 s')
                              + make_interval(secs => $3::int / w.rate_limit::float8)
            where w.tenant_id = $1 and w.id = $2 and w.rate_limit is not null
            returning w.tenant_id, w.id, w.rate_limit as "rate_limit!", w.paced_until as "until!""#,
