@@ -15,6 +15,7 @@ pub mod token;
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use shared::audit::Actor;
 use shared::db::Origin;
 use shared::id::{ApiKeyId, SessionId, TenantId, UserId};
@@ -172,27 +173,31 @@ pub struct Callers {
 const UNKNOWN_KEY: Error = Error::InvalidToken("The API key is not valid");
 const UNKNOWN_TOKEN: Error = Error::InvalidToken("The access token is not valid");
 
-/// Finds the caller behind a credential.
+/// Finds the caller behind a credential that has not ended by `as_of`.
 ///
 /// # Errors
 /// [`Error::InvalidToken`] without saying whether the key never existed, was revoked or is mistyped.
-pub async fn authenticate(app: &App, credential: Credential<'_>, origin: Origin) -> Result<Caller> {
+pub async fn authenticate(
+    app: &App,
+    credential: Credential<'_>,
+    origin: Origin,
+    as_of: DateTime<Utc>,
+) -> Result<Caller> {
     match credential {
-        Credential::ApiKey(text) => by_key(app, text, origin).await,
-        Credential::AccessToken(text) => by_token(app, text, origin).await,
+        Credential::ApiKey(text) => by_key(app, text, origin, as_of).await,
+        Credential::AccessToken(text) => by_token(app, text, origin, as_of).await,
     }
 }
 
-async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
+async fn by_key(app: &App, text: &str, origin: Origin, as_of: DateTime<Utc>) -> Result<Caller> {
     let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
     let hash = app.config.pepper.hash(text);
     let rows = app.callers.keys.ask(&app.db, Prefix(key.prefix.to_owned())).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
-    let now = app.db.clock().now();
     // A replaced secret ends by itself, and with its key; whoever has it makes nothing that outlives it.
     let end = [found.expires_at, found.secret_expires_at].into_iter().flatten().min();
-    if end.is_some_and(|end| end <= now) {
+    if end.is_some_and(|end| end <= as_of) {
         return Err(Error::InvalidToken("The API key has expired"));
     }
     let (tenant, id) = (TenantId(found.tenant_id), ApiKeyId(found.id));
@@ -201,24 +206,23 @@ async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
         tracing::warn!(api_key = %id, address = ?origin.address, "an API key came from elsewhere");
         return Err(Error::Forbidden("The API key may not be used from this address"));
     }
-    app.used.note(tenant, id, now);
+    app.used.note(tenant, id, app.db.clock().now());
     let limits = Overrides::stored(found.rate_limits);
     Ok(Caller::new(tenant, Principal::ApiKey(id), origin, limits, Rights::Key(bounds)))
 }
 
-async fn by_token(app: &App, text: &str, origin: Origin) -> Result<Caller> {
-    let now = app.db.clock().now();
+async fn by_token(app: &App, text: &str, origin: Origin, as_of: DateTime<Utc>) -> Result<Caller> {
     if let Some(issuer) = app.issuer.as_ref().filter(|issuer| issuer.is_named_in(text)) {
-        let person = issuer.verify(text, now).await?;
+        let person = issuer.verify(text, as_of).await?;
         return by_email(app, &person, origin).await;
     }
-    let claims = app.config.tokens.verify(text, now)?;
+    let claims = app.config.tokens.verify(text, as_of)?;
     // The token says who; whether its session lives and what the user may do is asked anew, so that signing out and a
     // user's removal work before the token expires.
     let asked = Session { tenant: claims.tid, user: claims.sub, id: claims.sid };
     let session = app.callers.sessions.ask(&app.db, asked).await?;
     let session = session.ok_or(UNKNOWN_TOKEN)?;
-    if session.generation != claims.generation || session.expires_at <= app.db.clock().now() {
+    if session.generation != claims.generation || session.expires_at <= as_of {
         return Err(UNKNOWN_TOKEN);
     }
     let role = session.role.parse().map_err(|_| UNKNOWN_TOKEN)?;

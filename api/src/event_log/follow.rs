@@ -178,7 +178,8 @@ impl Follower {
         if self.caller.principal == Principal::Operator {
             return Ok(());
         }
-        let caller = recognise(&self.app, &self.headers, self.caller.origin.clone()).await?;
+        let now = self.app.db.clock().now();
+        let caller = recognise(&self.app, &self.headers, self.caller.origin.clone(), now).await?;
         permit(&caller, Access::Scope(SCOPE))
     }
 

@@ -3,11 +3,11 @@
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use shared::db::Origin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::body::{MAX_PUBLIC_BODY, MostBytes};
 use super::deprecation::Deprecation;
@@ -22,7 +22,7 @@ use crate::auth::{self, Caller, Credential, Operator, Principal};
 use crate::error::{Error, Result};
 
 /// A body that takes longer to arrive has its credential looked at again.
-const PROMPT: Duration = Duration::from_secs(1);
+const PROMPT: TimeDelta = TimeDelta::seconds(1);
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
                 // A dry run keeps no answer, but a bad key is refused.
                 let key = idempotency::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();
-                let begun = Instant::now();
+                let begun = guard.app.db.clock().now();
                 (caller.terms.idempotency_key, request) =
                     IdempotencyKey::read(key, request, whole).await?;
                 confirm(&guard.app, request.headers(), &caller, begun).await?;
@@ -132,16 +132,21 @@ pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {
     }
 }
 
-/// Whom a request's headers name now.
+/// Whom a request's headers name now, if that has not ended by `as_of`.
 ///
 /// # Errors
 /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::TokenExpired`], [`Error::Forbidden`].
-pub(crate) async fn recognise(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller> {
-    auth::authenticate(app, credential(headers)?, origin).await
+pub(crate) async fn recognise(
+    app: &App,
+    headers: &HeaderMap,
+    origin: Origin,
+    as_of: DateTime<Utc>,
+) -> Result<Caller> {
+    auth::authenticate(app, credential(headers)?, origin, as_of).await
 }
 
 /// Looks at the credential again of a request whose body has been arriving since `begun`, unless that took no second:
-/// who holds a body back gets nothing past the revocation. A token that has expired meanwhile was in time.
+/// who holds a body back gets nothing past the revocation. What has only expired meanwhile was in time.
 ///
 /// # Errors
 /// As for [`recognise`]; [`Error::InsufficientScope`] where it may do less than before.
@@ -149,23 +154,21 @@ pub(crate) async fn confirm(
     app: &App,
     headers: &HeaderMap,
     caller: &Caller,
-    begun: Instant,
+    begun: DateTime<Utc>,
 ) -> Result<()> {
-    if begun.elapsed() < PROMPT || caller.principal == Principal::Operator {
+    let took = app.db.clock().now() - begun;
+    if took < PROMPT || caller.principal == Principal::Operator {
         return Ok(());
     }
-    match recognise(app, headers, caller.origin.clone()).await {
-        Err(Error::TokenExpired) => Ok(()),
-        Err(error) => Err(error),
-        Ok(now) => match caller.scopes().find(|scope| !now.holds(*scope)) {
-            Some(scope) => Err(Error::InsufficientScope(scope)),
-            None => Ok(()),
-        },
+    let now = recognise(app, headers, caller.origin.clone(), begun).await?;
+    match caller.scopes().find(|scope| !now.holds(*scope)) {
+        Some(scope) => Err(Error::InsufficientScope(scope)),
+        None => Ok(()),
     }
 }
 
 async fn identify(app: &App, headers: &HeaderMap, facts: RequestFacts) -> Result<Caller> {
-    let caller = recognise(app, headers, facts.origin()).await?;
+    let caller = recognise(app, headers, facts.origin(), app.db.clock().now()).await?;
     tracing::record_all!(facts.span, tenant_id = %caller.tenant, principal = %caller.principal);
     Ok(caller)
 }

@@ -1,6 +1,6 @@
 //! Reads a JSON body: of the right type, at most [`MAX_BODY`] bytes, arriving in time, and valid in every field.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -72,7 +72,7 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 async fn arrived(request: Request, app: &App) -> Result<Bytes> {
     let most = MostBytes::of(&request);
     let (parts, body) = request.into_parts();
-    let begun = Instant::now();
+    let begun = app.db.clock().now();
     let body = read(body, most).await?;
     if let Some(caller) = parts.extensions.get() {
         confirm(app, &parts.headers, caller, begun).await?;

@@ -171,30 +171,6 @@ async fn a_body_that_does_not_arrive_in_time_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_held_back_gets_nothing_past_the_revocation_of_its_key() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let body = "{\"name\":\"Ada\"}";
-    let plain = head(&acme, body.len());
-    let kept = plain.replace("connection:", "idempotency-key: first\r\nconnection:");
-    let import = plain.replace(CONTACTS, &format!("{CONTACTS}/import"));
-    let import = import.replace("application/json", "application/x-ndjson");
-    for head in [plain, kept, import] {
-        app.database.execute("update api_keys set active = true").await;
-        let mut stream = TcpStream::connect(app.address()).await.unwrap();
-        stream.write_all(format!("{head}{}", &body[..5]).as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
-        app.database.execute("update api_keys set active = false").await;
-        stream.write_all(&body.as_bytes()[5..]).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 401 "), "{head}: {answer}");
-    }
-    app.database.execute("update api_keys set active = true").await;
-    assert_eq!(acme.get(CONTACTS).await.page().pagination["total"], 0);
-}
-
-#[tokio::test]
 async fn a_body_in_pieces_is_read_to_its_end() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -3,6 +3,7 @@
 mod bodies;
 mod browsers;
 mod failures;
+mod held_back;
 mod metadata;
 mod routing;
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::id::ImportId;
 use shared::import::{Import, MatchBy, Status};
 use shared::scope::Scope;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::options::Options;
 use super::upload::Upload;
@@ -88,7 +88,7 @@ async fn import_contacts(
     deadline.extend(arrival::WHOLE + AFTERWARDS);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
-    let begun = Instant::now();
+    let begun = app.db.clock().now();
     let mut upload = Upload::of(&parts.headers, body).await?;
     let (sender, to) = (caller.clone(), app.clone());
     let confirmed =
