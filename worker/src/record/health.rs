@@ -89,11 +89,13 @@ fn counts(outcomes: &[(&Delivery, &Report)]) -> BTreeMap<(Place, DateTime<Utc>, 
     counts
 }
 
-fn is_ours(report: &Report) -> bool {
+/// Whether it says nothing of the receiver.
+pub(super) fn is_ours(report: &Report) -> bool {
     report.attempt.error_code.is_some_and(ErrorCode::is_ours)
 }
 
-/// Counts outcomes; says whether a webhook's state may have to change. To be the last statement of its transaction.
+/// Counts outcomes; says whether a webhook's state may have to change. To be the last statement of its transaction:
+/// whoever else records for the same webhooks waits from here to the commit.
 pub(super) async fn count(
     tx: &mut SystemTx,
     outcomes: &[(&Delivery, &Report)],

@@ -140,7 +140,7 @@ impl Recorder {
     /// after the last attempt has ended.
     pub async fn run(mut self, db: Db, health: Wakeup, stop: CancellationToken) {
         let waiting = Arc::clone(&self.waiting);
-        let mut writes = Writes::new(Writer { db, health, stop: stop.clone(), waiting });
+        let mut writes = Writes::new(Writer { db, health, waiting });
         let mut batch = Vec::new();
         loop {
             let room = BATCH - batch.len();

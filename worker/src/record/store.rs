@@ -98,13 +98,12 @@ async fn record<'a>(
     there.extend(hold_fenced(tx, reported, &ended).await?);
     log_attempts(tx, &reported.of(&there), &there).await?;
     holds::keep(tx, &reported.0).await?;
-    // Last, because whoever else records for the same webhooks waits from here to the commit.
-    let due = health::count(tx, &written.0).await?;
     let accepted =
         written.0.iter().zip(&ended).filter(|((_, report), _)| report.next == Next::Done);
     let accepted =
         accepted.filter_map(|((delivery, _), one)| Some((delivery.tenant.0, one.replay?)));
     replays::count_accepted(tx, accepted).await?;
+    let due = health::count(tx, &written.0).await?;
     Ok((written, due))
 }
 

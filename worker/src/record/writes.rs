@@ -12,11 +12,11 @@ use shared::Db;
 use shared::db::fault;
 use shared::db::step::{STEP, in_time};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Entry, STOP_TIMEOUT, locked, store};
-use crate::background::{Pause, Wakeup, wait};
+use crate::background::{Pause, Wakeup};
 
 /// Outcomes that are a large transaction.
 pub(super) const LARGE: usize = 128;
@@ -27,8 +27,9 @@ const MOST: usize = 2;
 /// After which a transaction is taken to be stuck.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Between two tries to write what waits aside; each waits for a lock as long as one may be waited for.
-const ASIDE: Duration = Duration::from_secs(1);
+/// Between two looks at what waits aside. So many that one finds a row free that workers change all the time, long
+/// before a lease ends.
+const ASIDE: Duration = Duration::from_millis(100);
 
 /// What a transaction needs.
 #[derive(Clone)]
@@ -36,8 +37,6 @@ pub(super) struct Writer {
     pub db: Db,
     /// Woken when the health of a webhook is to be looked at.
     pub health: Wakeup,
-    /// Ends the waits for whoever holds rows.
-    pub stop: CancellationToken,
     /// Outcomes that are not written yet.
     pub waiting: Arc<AtomicUsize>,
 }
@@ -131,7 +130,7 @@ impl Writes {
         }
         let (writer, mut free) = (self.writer.clone(), std::mem::take(&mut self.locked));
         self.under_way.spawn(async move {
-            wait(ASIDE, std::future::pending(), &writer.stop).await;
+            sleep(ASIDE).await;
             // Looked at first: to find out by writing is to keep others waiting for what it has locked by then.
             let mut locked = Vec::new();
             writer.sets_aside(&mut free, &mut locked).await;
