@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-/// Time in UTC, in whole milliseconds: what the API shows is exactly what the database holds.
+/// Time in UTC, in whole milliseconds, as the API shows it: what it tells is what the database holds.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

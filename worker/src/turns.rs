@@ -1,9 +1,9 @@
 //! Whose turn it is at the relay, so that nobody waits for the ten thousand events of somebody's import.
 //!
-//! Events go in the order in which they came until a batch does not hold all that are there. Whoever had a part of that
-//! one then waits until all others have had theirs. To look for the others is to walk past all events of those who
-//! wait: as many as they are, these have the turn for several times as long as it took to find that nobody else is left,
-//! or a million events would be walked past a million times.
+//! Events go in the order in which they came until a batch does not hold all that are there. Whoever had a part of
+//! that one then waits until all others have had theirs. To look for the others is to walk past all events of those who
+//! wait. As many as they are, these have the turn for several times as long as it took to find that nobody else is
+//! left, or a million events would be walked past a million times.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it. Workers that
-//! claim at the same moment book half a minute ahead at most. What is more than a minute ahead was booked by a clock
-//! that was ahead, and is forgotten here and by the claim: it would keep the webhook silent for as long.
+//! Webhooks with a rate limit: what is claimed of them is booked in their rows, where every worker sees it. Workers
+//! that claim at the same moment book half a minute ahead at most. What is more than a minute ahead was booked by a
+//! clock that was ahead, and is forgotten here and by the claim: it would keep the webhook silent for as long.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

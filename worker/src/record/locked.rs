@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use shared::Db;
 
-use super::{Entry, health};
+use super::{Entry, Report, health};
 use crate::retry::Next;
 
 /// Takes those out of `batch` that would wait for a row that is locked: their place in the queue, their delivery, and
@@ -15,41 +15,23 @@ use crate::retry::Next;
 /// # Errors
 /// The database's; `batch` is as it was then.
 pub(super) async fn take(db: &Db, batch: &mut Vec<Entry>) -> sqlx::Result<Vec<Entry>> {
-    let changes: Vec<_> = batch.iter().map(Changes::of).collect();
+    let changes = |these: fn(&Report) -> bool| -> Vec<bool> {
+        batch.iter().map(|entry| entry.report.as_ref().is_some_and(these)).collect()
+    };
     let mut tx = db.system().await?;
     let locked = sqlx::query_file_scalar!(
         "src/record/locked.sql",
         &batch.iter().map(|entry| entry.delivery.tenant.0).collect::<Vec<_>>(),
         &batch.iter().map(|entry| entry.delivery.webhook.0).collect::<Vec<_>>(),
         &batch.iter().map(|entry| entry.delivery.id.0).collect::<Vec<_>>(),
-        &changes.iter().map(|change| change.delivery).collect::<Vec<_>>(),
-        &changes.iter().map(|change| change.webhook).collect::<Vec<_>>(),
-        &changes.iter().map(|change| change.health).collect::<Vec<_>>(),
-        &changes.iter().map(|change| change.replay).collect::<Vec<_>>(),
+        &changes(|_| true),
+        &changes(|report| report.held_until.is_some()),
+        &changes(|report| !health::is_ours(report)),
+        &changes(|report| report.next == Next::Done),
     )
     .fetch_all(tx.conn())
     .await?;
     tx.commit_lazily().await?;
     let locked: HashSet<_> = locked.into_iter().collect();
     Ok(batch.extract_if(.., |entry| locked.contains(&entry.delivery.id.0)).collect())
-}
-
-/// What an outcome changes besides its place in the queue.
-struct Changes {
-    delivery: bool,
-    webhook: bool,
-    health: bool,
-    replay: bool,
-}
-
-impl Changes {
-    fn of(entry: &Entry) -> Self {
-        let report = entry.report.as_ref();
-        Self {
-            delivery: report.is_some(),
-            webhook: report.is_some_and(|report| report.held_until.is_some()),
-            health: report.is_some_and(|report| !health::is_ours(report)),
-            replay: report.is_some_and(|report| report.next == Next::Done),
-        }
-    }
 }

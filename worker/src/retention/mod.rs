@@ -83,25 +83,27 @@ pub(crate) async fn begin(db: &Db) {
     }
 }
 
-/// Keeps it until `stop`. The days are there by then ([`begin`]); the rest looks at every tenant, and waits until a
-/// start, of which there are many at once when workers are replaced, has done what is waited for.
+/// Keeps it until `stop`. Days that [`begin`] has not made are made at once; the rest looks at every tenant, and waits
+/// until a start, of which there are many at once when workers are replaced, has done what is waited for.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
     kept_whole(&db);
+    told(open(&db).await.map(|(done, _)| done));
     wait(AGAIN, std::future::pending(), &stop).await;
     while !stop.is_cancelled() {
-        let next = match keep(&db).await {
-            Ok(true) => {
-                kept_whole(&db);
-                PERIOD
-            }
-            Ok(false) => AGAIN,
-            Err(error) => {
-                tracing::warn!(%error, "the event log could not be kept; trying again");
-                AGAIN
-            }
-        };
-        wait(next, std::future::pending(), &stop).await;
+        let done = told(keep(&db).await);
+        if done {
+            kept_whole(&db);
+        }
+        wait(if done { PERIOD } else { AGAIN }, std::future::pending(), &stop).await;
     }
+}
+
+/// Whether nothing was in the way; says what failed.
+fn told(done: sqlx::Result<bool>) -> bool {
+    done.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the event log could not be kept; trying again");
+        false
+    })
 }
 
 /// Does all of it once; says whether nothing was in the way. Partitions are made and dropped without making anybody
