@@ -202,6 +202,26 @@ async fn without_a_webhook_it_signs_with_a_secret_that_it_prints_and_sends_what_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_ones_own_signs_in_place_of_the_webhooks_and_is_not_printed() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let webhook = acme.subscribe(&["contact.*"]).await.id.to_string();
+    app.announce(&acme, "contact.created", 1).await;
+    app.worker().relay().await.unwrap();
+    let own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    for of in [&[][..], &["--webhook", &webhook]] {
+        let here = Receiver::start().await;
+        let (api, url) = (app.url(""), here.url());
+        let arguments = ["--forward", &url, "--api", &api, "--after", "0", "--secret", own];
+        let (listening, said) = Listening::start(&acme, &[&arguments, of].concat()).await;
+        verify(&here.wait_for(1).await[0], own);
+        let (rest, ended) = listening.interrupt().await;
+        assert!(ended.status.success());
+        assert!(!said.iter().chain(&rest).any(|line| line.contains("whsec_")), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_goes_and_comes_again_loses_nothing_not_even_before_the_first_event() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

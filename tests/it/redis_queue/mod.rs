@@ -4,6 +4,7 @@
 mod again;
 mod forgets;
 mod lies;
+mod mixed;
 mod outage;
 mod settings;
 

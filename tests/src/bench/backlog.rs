@@ -72,6 +72,22 @@ pub async fn fill(session: &mut PgConnection, count: u32, only: Option<Uuid>) ->
     settle(session).await
 }
 
+/// Keeps all webhooks from being sent anything, as one is whose receiver asked for time.
+///
+/// # Errors
+/// The database's.
+pub async fn hold(session: &mut PgConnection) -> Result<()> {
+    execute(session, ["update webhooks set held_until = now() + interval '1 hour'"]).await
+}
+
+/// Ends that, and wakes the workers.
+///
+/// # Errors
+/// The database's.
+pub async fn let_go(session: &mut PgConnection) -> Result<()> {
+    execute(session, ["update webhooks set held_until = null", "notify outbox"]).await
+}
+
 /// Waits until the outcome of everything that was due is written.
 ///
 /// # Errors

@@ -1,15 +1,15 @@
-//! B4, B6 and B9: workers drain pending deliveries that wait in the table when they start. The limit of B4: the bare
-//! loop with the worker's client. That of B6, whose table has been in use: B4. B9 is B4 with more workers.
+//! B4, B6 and B9: workers drain pending deliveries that wait in the table. The limit of B4: the bare loop with the
+//! worker's client. That of B6, whose table has been in use: B4. B9 is B4 with more workers.
 //!
-//! The relay has no part in it. The clock runs from the start of the first worker's process to the last arrival, CPU
-//! time until every outcome is written down.
+//! The relay has no part in it. The workers are up and idle, as the bare loop's client is, before the deliveries may go.
+//! From then the clock runs to the last arrival, and CPU time until every outcome is written down.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
-use super::backlog::{age, empty, fill, wait_until_written};
+use super::backlog::{age, empty, fill, hold, let_go, wait_until_written};
 use super::bare_loop::{self, Task};
 use super::cpu::micros_each;
 use super::latency::median;
@@ -25,6 +25,9 @@ const CONCURRENCY: u32 = 256;
 
 /// A drain that takes longer has failed.
 pub const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What a worker does behind its start, such as its first claims, is done by then.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// Workers beside one another in B9.
 const WORKERS: [usize; 3] = [1, 2, 4];
@@ -155,13 +158,17 @@ impl Drains<'_> {
         count: u32,
         workers: usize,
     ) -> Result<Drained> {
-        let before = self.stage.meter(&[])?.read()?;
-        let started = Instant::now();
+        hold(session).await?;
         let workers = self.start(workers).await?;
+        tokio::time::sleep(SETTLED).await;
+        let meter = self.stage.meter(&workers.iter().collect::<Vec<_>>())?;
+        let before = meter.read()?;
+        let started = Instant::now();
+        let_go(session).await?;
         let receivers = &self.subscribers.receivers;
         receivers.wait_for(count as usize, PATIENCE).await?;
         wait_until_written(session, PATIENCE).await?;
-        let cpu = self.stage.meter(&workers.iter().collect::<Vec<_>>())?.read()? - before;
+        let cpu = meter.read()? - before;
         for worker in workers {
             worker.stop().await?;
         }
