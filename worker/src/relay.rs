@@ -110,12 +110,12 @@ impl Relay {
             tracing::warn!(self.parts, "a batch of events took too long; trying a part of it");
             return Ok(again);
         }
-        let waiting = self.turns.waiting();
+        let left_out = self.turns.left_out(Instant::now());
         let mended = if fault::is_out_of_time(&error) {
-            let first = first_of(db, waiting).await;
+            let first = first_of(db, &left_out).await;
             first.map(|tenant| tenant.is_some_and(|tenant| self.put_off(tenant)))
         } else if fault::is_taken(&error) {
-            drop_relayed(db, waiting).await.map(|dropped| dropped > 0)
+            drop_relayed(db, &left_out).await.map(|dropped| dropped > 0)
         } else {
             Ok(false)
         };
@@ -127,10 +127,10 @@ impl Relay {
         }
     }
 
-    /// Lets the others go before an event of `tenant` that no statement has time for.
+    /// Lets the others go on without `tenant`, which has an event that no statement has time for.
     fn put_off(&mut self, tenant: Uuid) -> bool {
-        tracing::error!(%tenant, "an event takes too long; the others go before it");
-        self.turns.make_wait([tenant]);
+        tracing::error!(%tenant, "an event takes too long; those of its tenant wait");
+        self.turns.leave_out(tenant, Instant::now());
         self.parts = 1;
         true
     }
@@ -157,7 +157,7 @@ impl Relay {
                 now,
                 RELAYING,
                 WEIGHT / self.parts,
-                self.turns.waiting(),
+                &self.turns.left_out(Instant::now()),
             )
             .fetch_all(conn)
             .await
@@ -237,11 +237,12 @@ impl BatchRow {
 }
 
 /// Whose event is next.
-async fn first_of(db: &Db, waiting: &[Uuid]) -> sqlx::Result<Option<Uuid>> {
+async fn first_of(db: &Db, left_out: &[Uuid]) -> sqlx::Result<Option<Uuid>> {
     let mut tx = db.system().await?;
     let tenant = sqlx::query_scalar!(
-        "select tenant_id from outbox where tenant_id not in (select unnest($1::uuid[])) order by id limit 1",
-        waiting,
+        "select tenant_id from outbox where tenant_id not in (select unnest($1::uuid[])) order by id limit 1
+         for update skip locked",
+        left_out,
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -251,7 +252,7 @@ async fn first_of(db: &Db, waiting: &[Uuid]) -> sqlx::Result<Option<Uuid>> {
 
 /// Deletes events of the next batch that the log has already, being announced twice; returns how many. None while
 /// another worker relays: it would skip what is locked here.
-async fn drop_relayed(db: &Db, waiting: &[Uuid]) -> sqlx::Result<u64> {
+async fn drop_relayed(db: &Db, left_out: &[Uuid]) -> sqlx::Result<u64> {
     let mut tx = db.system().await?;
     let dropped = sqlx::query!(
         "delete from outbox where ctid = any (array(
@@ -262,7 +263,7 @@ async fn drop_relayed(db: &Db, waiting: &[Uuid]) -> sqlx::Result<u64> {
              where exists (select 1 from events e where e.tenant_id = o.tenant_id and e.id = o.event_id offset 0)))",
         BATCH,
         RELAYING,
-        waiting,
+        left_out,
     )
     .execute(tx.conn())
     .await?

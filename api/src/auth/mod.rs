@@ -173,7 +173,7 @@ pub struct Callers {
 const UNKNOWN_KEY: Error = Error::InvalidToken("The API key is not valid");
 const UNKNOWN_TOKEN: Error = Error::InvalidToken("The access token is not valid");
 
-/// Finds the caller behind a credential that has not ended by `as_of`.
+/// Finds the caller behind a credential. A token, whose end nobody can change, counts if it had not ended by `as_of`.
 ///
 /// # Errors
 /// [`Error::InvalidToken`] without saying whether the key never existed, was revoked or is mistyped.
@@ -184,20 +184,21 @@ pub async fn authenticate(
     as_of: DateTime<Utc>,
 ) -> Result<Caller> {
     match credential {
-        Credential::ApiKey(text) => by_key(app, text, origin, as_of).await,
+        Credential::ApiKey(text) => by_key(app, text, origin).await,
         Credential::AccessToken(text) => by_token(app, text, origin, as_of).await,
     }
 }
 
-async fn by_key(app: &App, text: &str, origin: Origin, as_of: DateTime<Utc>) -> Result<Caller> {
+async fn by_key(app: &App, text: &str, origin: Origin) -> Result<Caller> {
     let key = api_key::parse(text).ok_or(UNKNOWN_KEY)?;
     let hash = app.config.pepper.hash(text);
     let rows = app.callers.keys.ask(&app.db, Prefix(key.prefix.to_owned())).await?;
     // Every row is compared in constant time, and an unknown prefix costs the same look-up as a known one.
     let found = rows.into_iter().find(|row| api_key::same(&row.hash, &hash)).ok_or(UNKNOWN_KEY)?;
+    let now = app.db.clock().now();
     // A replaced secret ends by itself, and with its key; whoever has it makes nothing that outlives it.
     let end = [found.expires_at, found.secret_expires_at].into_iter().flatten().min();
-    if end.is_some_and(|end| end <= as_of) {
+    if end.is_some_and(|end| end <= now) {
         return Err(Error::InvalidToken("The API key has expired"));
     }
     let (tenant, id) = (TenantId(found.tenant_id), ApiKeyId(found.id));
@@ -206,7 +207,7 @@ async fn by_key(app: &App, text: &str, origin: Origin, as_of: DateTime<Utc>) -> 
         tracing::warn!(api_key = %id, address = ?origin.address, "an API key came from elsewhere");
         return Err(Error::Forbidden("The API key may not be used from this address"));
     }
-    app.used.note(tenant, id, app.db.clock().now());
+    app.used.note(tenant, id, now);
     let limits = Overrides::stored(found.rate_limits);
     Ok(Caller::new(tenant, Principal::ApiKey(id), origin, limits, Rights::Key(bounds)))
 }

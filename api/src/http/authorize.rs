@@ -3,11 +3,12 @@
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use shared::db::Origin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::body::{MAX_PUBLIC_BODY, MostBytes};
 use super::deprecation::Deprecation;
@@ -22,7 +23,26 @@ use crate::auth::{self, Caller, Credential, Operator, Principal};
 use crate::error::{Error, Result};
 
 /// A body that takes longer to arrive has its credential looked at again.
-const PROMPT: TimeDelta = TimeDelta::seconds(1);
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// When a body began to arrive.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    at: DateTime<Utc>,
+    since: Instant,
+}
+
+impl Begun {
+    pub fn now(app: &App) -> Self {
+        Self { at: app.db.clock().now(), since: Instant::now() }
+    }
+
+    /// By both clocks: the one may be set back.
+    fn is_prompt(self, app: &App) -> bool {
+        let took = (app.db.clock().now() - self.at).to_std().unwrap_or_default();
+        took.max(self.since.elapsed()) < PROMPT
+    }
+}
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -79,7 +99,7 @@ async fn admit(guard: &Guard, mut request: Request, next: Next) -> Result<Respon
                 // A dry run keeps no answer, but a bad key is refused.
                 let key = idempotency::key(request.headers())?.filter(|_| !dry_run);
                 let whole = guard.contract.whole();
-                let begun = guard.app.db.clock().now();
+                let begun = Begun::now(&guard.app);
                 (caller.terms.idempotency_key, request) =
                     IdempotencyKey::read(key, request, whole).await?;
                 confirm(&guard.app, request.headers(), &caller, begun).await?;
@@ -132,7 +152,7 @@ pub(crate) fn permit(caller: &Caller, access: Access) -> Result<()> {
     }
 }
 
-/// Whom a request's headers name now, if that has not ended by `as_of`.
+/// Whom a request's headers name now; of a token, if it had not ended by `as_of`.
 ///
 /// # Errors
 /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::TokenExpired`], [`Error::Forbidden`].
@@ -146,7 +166,8 @@ pub(crate) async fn recognise(
 }
 
 /// Looks at the credential again of a request whose body has been arriving since `begun`, unless that took no second:
-/// who holds a body back gets nothing past the revocation. What has only expired meanwhile was in time.
+/// who holds a body back gets nothing past the revocation. A token that has only expired meanwhile was in
+/// time.
 ///
 /// # Errors
 /// As for [`recognise`]; [`Error::InsufficientScope`] where it may do less than before.
@@ -154,13 +175,12 @@ pub(crate) async fn confirm(
     app: &App,
     headers: &HeaderMap,
     caller: &Caller,
-    begun: DateTime<Utc>,
+    begun: Begun,
 ) -> Result<()> {
-    let took = app.db.clock().now() - begun;
-    if took < PROMPT || caller.principal == Principal::Operator {
+    if begun.is_prompt(app) || caller.principal == Principal::Operator {
         return Ok(());
     }
-    let now = recognise(app, headers, caller.origin.clone(), begun).await?;
+    let now = recognise(app, headers, caller.origin.clone(), begun.at).await?;
     match caller.scopes().find(|scope| !now.holds(*scope)) {
         Some(scope) => Err(Error::InsufficientScope(scope)),
         None => Ok(()),

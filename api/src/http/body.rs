@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
-use super::authorize::confirm;
+use super::authorize::{Begun, confirm};
 use super::fields::{Fields, Input};
 use super::json::{self, Value};
 use crate::App;
@@ -72,7 +72,7 @@ impl<T: Input> FromRequest<App> for OptionalBody<T> {
 async fn arrived(request: Request, app: &App) -> Result<Bytes> {
     let most = MostBytes::of(&request);
     let (parts, body) = request.into_parts();
-    let begun = app.db.clock().now();
+    let begun = Begun::now(app);
     let body = read(body, most).await?;
     if let Some(caller) = parts.extensions.get() {
         confirm(app, &parts.headers, caller, begun).await?;

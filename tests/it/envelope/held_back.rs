@@ -1,8 +1,9 @@
 //! Bodies that are held back until their credential has ended.
 
 use chrono::TimeDelta;
+use serde_json::json;
 use shared::scope::Role;
-use tests::kit::{CONTACTS, Tenant, TestApp};
+use tests::kit::{CONTACTS, Credential, Tenant, TestApp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -50,6 +51,23 @@ async fn a_body_that_is_held_back_gets_nothing_past_the_revocation_of_its_key() 
     }
     app.database.execute("update api_keys set active = true").await;
     assert_eq!(acme.get(CONTACTS).await.page().pagination["total"], 0);
+}
+
+#[tokio::test]
+async fn nor_past_the_rotation_that_leaves_its_secret_no_time() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let made = acme.post("/api/v1/api-keys", json!({"name": "CI", "scopes": ["contacts:write"]}));
+    let made = made.await.created();
+    let rotate = format!("/api/v1/api-keys/{}/rotate", made["id"].as_str().unwrap());
+    let leaked = acme.with(Credential::ApiKey(made["key"].as_str().unwrap().to_owned()));
+    let [head, ..] = heads(&leaked);
+    let answer = answer(&app, &head, async || {
+        app.advance(TimeDelta::seconds(2));
+        acme.post(&rotate, json!({"overlapSeconds": 0})).await.ok();
+    });
+    let answer = answer.await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[tokio::test]

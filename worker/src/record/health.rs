@@ -94,8 +94,7 @@ pub(super) fn is_ours(report: &Report) -> bool {
     report.attempt.error_code.is_some_and(ErrorCode::is_ours)
 }
 
-/// Counts outcomes; says whether a webhook's state may have to change. To be the last statement of its transaction:
-/// whoever else records for the same webhooks waits from here to the commit.
+/// Counts outcomes; says whether a webhook's state may have to change.
 pub(super) async fn count(
     tx: &mut SystemTx,
     outcomes: &[(&Delivery, &Report)],

@@ -98,12 +98,14 @@ async fn record<'a>(
     there.extend(hold_fenced(tx, reported, &ended).await?);
     log_attempts(tx, &reported.of(&there), &there).await?;
     holds::keep(tx, &reported.0).await?;
+    // Whoever else records for the same webhooks waits from here to the commit. The health before the replays, as where
+    // a webhook's recovery begins one.
+    let due = health::count(tx, &written.0).await?;
     let accepted =
         written.0.iter().zip(&ended).filter(|((_, report), _)| report.next == Next::Done);
     let accepted =
         accepted.filter_map(|((delivery, _), one)| Some((delivery.tenant.0, one.replay?)));
     replays::count_accepted(tx, accepted).await?;
-    let due = health::count(tx, &written.0).await?;
     Ok((written, due))
 }
 

@@ -27,9 +27,9 @@ const MOST: usize = 2;
 /// After which a transaction is taken to be stuck.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Between two looks at what waits aside. So many that one finds a row free that workers change all the time, long
-/// before a lease ends.
-const ASIDE: Duration = Duration::from_millis(100);
+/// Between two looks at what waits aside, at first and when nothing has become free. So many that one finds a row free
+/// that workers change all the time, long before a lease ends.
+const ASIDE: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// What a transaction needs.
 #[derive(Clone)]
@@ -51,6 +51,8 @@ pub(super) struct Writes {
     locked: Vec<Entry>,
     /// Whether it is being tried.
     aside: bool,
+    /// How long until then.
+    pause: Duration,
 }
 
 /// How a transaction ended.
@@ -59,6 +61,8 @@ struct Ended {
     begun: Option<Instant>,
     /// What it could not write.
     locked: Vec<Entry>,
+    /// Whether it wrote nothing.
+    in_vain: bool,
 }
 
 impl Writes {
@@ -69,6 +73,7 @@ impl Writes {
             begun: Vec::new(),
             locked: Vec::new(),
             aside: false,
+            pause: ASIDE[0],
         }
     }
 
@@ -103,14 +108,19 @@ impl Writes {
         let begun = Instant::now();
         self.begun.push(begun);
         let written = self.writer.clone().write(batch);
-        self.under_way.spawn(async move { Ended { begun: Some(begun), locked: written.await } });
+        self.under_way.spawn(async move {
+            Ended { begun: Some(begun), locked: written.await, in_vain: false }
+        });
     }
 
     /// Waits for the end of one.
     pub(super) async fn ended(&mut self) {
         match self.under_way.join_next().await {
-            Some(Ok(Ended { begun, locked })) => {
-                self.aside &= begun.is_some();
+            Some(Ok(Ended { begun, locked, in_vain })) => {
+                if begun.is_none() {
+                    self.aside = false;
+                    self.pause = if in_vain { (self.pause * 2).min(ASIDE[1]) } else { ASIDE[0] };
+                }
                 self.begun.retain(|one| Some(*one) != begun);
                 self.locked.extend(locked);
                 self.try_locked();
@@ -129,13 +139,15 @@ impl Writes {
             return;
         }
         let (writer, mut free) = (self.writer.clone(), std::mem::take(&mut self.locked));
+        let pause = self.pause;
         self.under_way.spawn(async move {
-            sleep(ASIDE).await;
+            sleep(pause).await;
             // Looked at first: to find out by writing is to keep others waiting for what it has locked by then.
             let mut locked = Vec::new();
             writer.sets_aside(&mut free, &mut locked).await;
+            let in_vain = free.is_empty();
             locked.extend(writer.write(free).await);
-            Ended { begun: None, locked }
+            Ended { begun: None, locked, in_vain }
         });
     }
 

@@ -17,7 +17,7 @@ use super::{LIST, arrival, errors_csv, forms, stage};
 use crate::App;
 use crate::auth::Caller;
 use crate::error::Result;
-use crate::http::authorize::confirm;
+use crate::http::authorize::{Begun, confirm};
 use crate::http::doc::Doc;
 use crate::http::routes::Routes;
 use crate::http::{Accepted, Data, Deadline, Id, IfMatch, Listed, Params, QueryFaults, Reply};
@@ -86,9 +86,9 @@ async fn import_contacts(
     let faults = QueryFaults::of(request.extensions());
     let options = Options::read(query, caller.terms.dry_run, faults)?;
     deadline.extend(arrival::WHOLE + AFTERWARDS);
+    let begun = Begun::now(&app);
     let _place = app.uploads.take(caller.tenant).await?;
     let (parts, body) = request.into_parts();
-    let begun = app.db.clock().now();
     let mut upload = Upload::of(&parts.headers, body).await?;
     let (sender, to) = (caller.clone(), app.clone());
     let confirmed =
