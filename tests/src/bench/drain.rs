@@ -1,8 +1,8 @@
 //! B4, B6 and B9: workers drain pending deliveries that wait in the table. The limit of B4: the bare loop with the
 //! worker's client. That of B6, whose table has been in use: B4. B9 is B4 with more workers.
 //!
-//! The relay has no part in it. The workers are up and idle, as the bare loop's client is, before the deliveries may go.
-//! From then the clock runs to the last arrival, and CPU time until every outcome is written down.
+//! The relay has no part in it. The workers are up and idle, as the bare loop's client is, before the deliveries may
+//! go. From then the clock runs to the last arrival, and CPU time until every outcome is written down.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
