@@ -227,7 +227,8 @@ impl Client {
         loop {
             let mut link = match self.pool.take(&key).await {
                 Some(link) => link,
-                None => self.connector.connect(&place, progress).await?,
+                // Apart, because it is rare and large: the task of every request would be three times as large.
+                None => Box::pin(self.connector.connect(&place, progress)).await?,
             };
             progress.connection = Some(link.connection.clone());
             let body = progress.write(body.clone());
