@@ -166,8 +166,7 @@ pub(crate) async fn recognise(
 }
 
 /// Looks at the credential again of a request whose body has been arriving since `begun`, unless that took no second:
-/// who holds a body back gets nothing past the revocation. A token that has only expired meanwhile was in
-/// time.
+/// who holds a body back gets nothing past the revocation. A token that has only expired meanwhile was in time.
 ///
 /// # Errors
 /// As for [`recognise`]; [`Error::InsufficientScope`] where it may do less than before.

@@ -83,7 +83,7 @@ pub(crate) async fn begin(db: &Db) {
     }
 }
 
-/// Keeps it until `stop`. Days that [`begin`] has not made are made at once; the rest looks at every tenant, and waits
+/// Keeps it until `stop`. Days that [`begin`] has not made are tried once more; the rest looks at every tenant, and waits
 /// until a start, of which there are many at once when workers are replaced, has done what is waited for.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
     kept_whole(&db);
