@@ -83,8 +83,8 @@ pub(crate) async fn begin(db: &Db) {
     }
 }
 
-/// Keeps it until `stop`. Days that [`begin`] has not made are tried once more; the rest looks at every tenant, and waits
-/// until a start, of which there are many at once when workers are replaced, has done what is waited for.
+/// Keeps it until `stop`. Days that [`begin`] has not made are tried once more; the rest looks at every tenant, and
+/// waits until a start, of which there are many at once when workers are replaced, has done what is waited for.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
     kept_whole(&db);
     told(open(&db).await.map(|(done, _)| done));
